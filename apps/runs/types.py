@@ -1,0 +1,178 @@
+"""The words of a run: what goes into the engine, what comes out, what is recorded.
+
+Plain frozen data without Django, so that the gateway, batches and evaluations can all speak it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+from apps.prompts.types import ResolvedPrompt
+from apps.providers.pricing import Price
+from apps.providers.types import Provider, Usage
+
+Source = Literal["gateway", "batch", "playground"]
+Status = Literal["succeeded", "failed", "cancelled"]
+UsageOrigin = Literal["provider", "estimated", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptReference:
+    """A prompt asked for by name, at a label or at a version number (exactly one of them)."""
+
+    name: str
+    label: str | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One run asked for. Either `prompt`, or `model` with `messages`; `messages` after a prompt are appended.
+
+    `usage_key` is what makes billing exact: two records with one key are one usage event.
+    `livemode` False (a psk_test_ key) always runs the sandbox.
+    `claim` is the id of the idempotency row that this run completes, if the caller sent a key.
+    """
+
+    run_id: UUID
+    organization_id: UUID
+    project_id: UUID
+    source: Source
+    usage_key: str
+    prompt: PromptReference | None = None
+    model: str | None = None
+    messages: tuple[dict[str, Any], ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    source_id: UUID | None = None
+    api_key_id: UUID | None = None
+    request_id: str = ""
+    livemode: bool = True
+    record_payload: bool = True
+    timeout_seconds: float = 60.0
+    claim: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    """Why a run failed: a stable `code`, the wire's error `type`, and words a person can act on."""
+
+    code: str
+    type: str
+    message: str
+    status: int = 502
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call to the provider; times in milliseconds from the run's start."""
+
+    start_ms: int
+    duration_ms: int
+    error: str = ""
+    status: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As stored in `Run.attempts`."""
+        return {"start_ms": self.start_ms, "duration_ms": self.duration_ms, "error": self.error, "status": self.status}
+
+
+@dataclass(frozen=True, slots=True)
+class RunDelta:
+    """A piece of text of a streamed answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run, already recorded. `parsed` is the answer as JSON where the version has a schema."""
+
+    run_id: UUID
+    status: Status
+    text: str
+    parsed: Any
+    usage: Usage
+    price: Price
+    latency_ms: int
+    first_token_ms: int | None
+    finish_reason: str | None
+    error: RunError | None
+    model: str
+    sandbox: bool
+    prompt_name: str = ""
+    version_number: int | None = None
+    label: str | None = None
+    created_at: datetime | None = None
+    recorded: bool = True
+    """False when a companion dropped the record because its fence was lost: the caller must not use it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Everything that is written about a run, in one transaction, by a Recorder."""
+
+    request: RunRequest
+    result: RunResult
+    prompt: ResolvedPrompt | None
+    connection: str
+    messages: tuple[dict[str, Any], ...]
+    parameters: Mapping[str, Any]
+    attempts: tuple[Attempt, ...]
+    usage_origin: UsageOrigin
+    provider_request_id: str
+    created_at: datetime
+
+    @property
+    def charged(self) -> bool:
+        """Whether the run counts as usage: the provider answered, wholly or in part."""
+        return self.usage_origin != "none"
+
+
+class Recorder(Protocol):
+    """Writes a finished run. Returns after the commit: True if written, False if its fence was lost."""
+
+    async def record(self, record: RunRecord) -> bool: ...
+
+
+class RecordCompanion(Protocol):
+    """Rows of another room that must land in the same transaction as the runs.
+
+    `write` runs first in the transaction, under the system role, and returns the run ids that may be written;
+    the others' fences are lost and their records are dropped. Rows must be sorted by key. On an error of any
+    statement the group is halved and `write` is called again for each half in a new transaction.
+    """
+
+    async def write(self, connection: Any, records: Sequence[RunRecord]) -> set[UUID]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a model reference leads: an open provider and what pricing needs to know of it."""
+
+    connection: str
+    kind: str
+    model: str
+    provider: Provider
+    sandbox: bool
+
+
+class PromptSource(Protocol):
+    """Finds the version a reference means. Raises errors.NotFound."""
+
+    async def resolve(self, request: RunRequest, reference: PromptReference) -> ResolvedPrompt: ...
+
+
+class TargetSource(Protocol):
+    """Finds and opens the connection of a model reference. Raises errors.NotFound, errors.InvalidRequest."""
+
+    async def open(self, request: RunRequest, model: str) -> Target: ...
+
+
+InputCheck = Callable[[RunRequest, tuple[dict[str, Any], ...]], Awaitable[None]]
+"""A check of the rendered messages before anything is spent; raises a core error to refuse the run."""
