@@ -1,0 +1,72 @@
+"""Identifiers: UUIDv7 inside, prefix + base32 outside.
+
+A public id is ``<prefix>_<26 characters>``: the 128 bits of the UUID in Crockford's base32
+(no I, L, O, U), so ids of one kind sort by creation time as text too.
+"""
+
+import os
+import time
+from typing import Final
+from uuid import UUID
+
+ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+LENGTH: Final = 26
+_VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
+
+PREFIXES: Final[dict[str, str]] = {
+    "aud": "audit event",
+    "bat": "batch job",
+    "bti": "batch item",
+    "dsi": "dataset row",
+    "dst": "dataset",
+    "dsv": "dataset version",
+    "evt": "event",
+    "fil": "file",
+    "key": "API key",
+    "lbl": "label",
+    "lbm": "label move",
+    "mbr": "membership",
+    "org": "organization",
+    "pcr": "provider connection",
+    "prj": "project",
+    "prm": "prompt",
+    "prv": "prompt version",
+    "req": "request",
+    "run": "run",
+    "usr": "user",
+}
+
+
+def uuid7() -> UUID:
+    """A new UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | random
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return UUID(int=value)
+
+
+def encode(prefix: str, value: UUID) -> str:
+    """The public form of an id, as ``run_01k…``. Raises KeyError for an unregistered prefix."""
+    if prefix not in PREFIXES:
+        raise KeyError(prefix)
+    number = value.int
+    characters = []
+    for _ in range(LENGTH):
+        characters.append(ALPHABET[number & 31])
+        number >>= 5
+    return f"{prefix}_{''.join(reversed(characters))}"
+
+
+def decode(prefix: str, text: str) -> UUID:
+    """The UUID behind a public id. Raises ValueError for another prefix or a malformed text."""
+    head, separator, body = text.partition("_")
+    if head != prefix or not separator or len(body) != LENGTH or body[0] not in "01234567":
+        raise ValueError(f"not a {prefix}_ id")
+    number = 0
+    for character in body:
+        if character not in _VALUES:
+            raise ValueError(f"not a {prefix}_ id")
+        number = number << 5 | _VALUES[character]
+    return UUID(int=number)

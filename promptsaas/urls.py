@@ -1,0 +1,30 @@
+"""Every web and API address. The gateway's own table is ``apps.gateway.routes``."""
+
+from importlib.util import find_spec
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+WEB_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
+API_ROOMS = ("tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
+
+
+# Temporary while rooms are being built side by side.
+def _room(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+api: list[URLPattern | URLResolver] = [
+    path("", include(f"apps.{room}.api.urls")) for room in API_ROOMS if _room(f"apps.{room}.api.urls")
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("api/v1/", include(api)),
+    *([path("", include("apps.core.web.urls"))] if _room("apps.core.web.urls") else []),
+    *[path("", include(f"apps.{room}.web.urls")) for room in WEB_ROOMS if _room(f"apps.{room}.web.urls")],
+]
