@@ -1,0 +1,139 @@
+"""Permissions, and what each role and each API key scope may do. Constants, so a review shows every change.
+
+Editing and releasing are separate rights: who writes a prompt does not thereby put it into production.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Permission(StrEnum):
+    """One right inside a project, or inside its organization."""
+
+    PROMPTS_VIEW = "prompts.view"
+    PROMPTS_EDIT = "prompts.edit"
+    PROMPTS_RELEASE = "prompts.release"
+    DATASETS_VIEW = "datasets.view"
+    DATASETS_EDIT = "datasets.edit"
+    PROVIDERS_VIEW = "providers.view"
+    PROVIDERS_MANAGE = "providers.manage"
+    RUNS_VIEW = "runs.view"
+    RUNS_CREATE = "runs.create"
+    BATCHES_VIEW = "batches.view"
+    BATCHES_RUN = "batches.run"
+    KEYS_VIEW = "keys.view"
+    KEYS_MANAGE = "keys.manage"
+    MEMBERS_VIEW = "members.view"
+    MEMBERS_MANAGE = "members.manage"
+    USAGE_VIEW = "usage.view"
+    ORGANIZATION_MANAGE = "organization.manage"
+    BILLING_MANAGE = "billing.manage"
+    AUDIT_VIEW = "audit.view"
+
+
+class Role(StrEnum):
+    """What a member is in an organization."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    DEVELOPER = "developer"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+    BILLING = "billing"
+
+
+class Scope(StrEnum):
+    """What an API key was made for. Managing keys, members or providers is in no scope, on purpose."""
+
+    READ = "read"
+    RUN = "run"
+    WRITE = "write"
+    RELEASE = "release"
+
+
+_VIEWER: Final = frozenset(
+    {
+        Permission.PROMPTS_VIEW,
+        Permission.DATASETS_VIEW,
+        Permission.PROVIDERS_VIEW,
+        Permission.RUNS_VIEW,
+        Permission.BATCHES_VIEW,
+        Permission.MEMBERS_VIEW,
+        Permission.USAGE_VIEW,
+    }
+)
+_EDITOR: Final = _VIEWER | {
+    Permission.PROMPTS_EDIT,
+    Permission.DATASETS_EDIT,
+    Permission.RUNS_CREATE,
+    Permission.BATCHES_RUN,
+}
+_DEVELOPER: Final = _EDITOR | {
+    Permission.PROMPTS_RELEASE,
+    Permission.PROVIDERS_MANAGE,
+    Permission.KEYS_VIEW,
+    Permission.KEYS_MANAGE,
+}
+_ADMIN: Final = _DEVELOPER | {
+    Permission.MEMBERS_MANAGE,
+    Permission.ORGANIZATION_MANAGE,
+    Permission.AUDIT_VIEW,
+}
+
+ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
+    Role.OWNER: frozenset(Permission),
+    Role.ADMIN: _ADMIN,
+    Role.DEVELOPER: _DEVELOPER,
+    Role.EDITOR: _EDITOR,
+    Role.VIEWER: _VIEWER,
+    Role.BILLING: frozenset({Permission.BILLING_MANAGE, Permission.USAGE_VIEW, Permission.MEMBERS_VIEW}),
+}
+
+ROLE_DESCRIPTIONS: Final[dict[Role, str]] = {
+    Role.OWNER: "Everything, including billing and handing out ownership.",
+    Role.ADMIN: "Everything but billing: members, projects, keys, providers and the audit log.",
+    Role.DEVELOPER: "Writes, runs and releases prompts; manages API keys and provider connections.",
+    Role.EDITOR: "Writes and runs prompts and datasets, but doesn't release them.",
+    Role.VIEWER: "Reads prompts, datasets, runs and usage; changes nothing.",
+    Role.BILLING: "Sees usage and manages billing; sees no prompts.",
+}
+
+SCOPE_PERMISSIONS: Final[dict[Scope, frozenset[Permission]]] = {
+    Scope.READ: frozenset(permission for permission in Permission if permission.endswith(".view")),
+    Scope.RUN: frozenset({Permission.RUNS_CREATE, Permission.BATCHES_RUN}),
+    Scope.WRITE: frozenset({Permission.PROMPTS_EDIT, Permission.DATASETS_EDIT}),
+    Scope.RELEASE: frozenset({Permission.PROMPTS_RELEASE}),
+}
+
+SCOPE_DESCRIPTIONS: Final[dict[Scope, str]] = {
+    Scope.READ: "Read prompts, datasets, runs, batches and usage.",
+    Scope.RUN: "Run prompts and start batches.",
+    Scope.WRITE: "Create and change prompts and datasets.",
+    Scope.RELEASE: "Move labels such as production.",
+}
+
+
+def role_permissions(role: str) -> frozenset[str]:
+    """The permissions of a role; none for an unknown one."""
+    return frozenset(ROLE_PERMISSIONS.get(Role(role), frozenset())) if role in set(Role) else frozenset()
+
+
+def scope_permissions(scopes: list[str]) -> frozenset[str]:
+    """The permissions that a key's scopes name together; unknown scopes name none."""
+    known = (SCOPE_PERMISSIONS[Scope(scope)] for scope in scopes if scope in set(Scope))
+    return frozenset[str]().union(*known)
+
+
+def roles_with(permission: str) -> tuple[Role, ...]:
+    """The roles that carry a permission, strongest first."""
+    return tuple(role for role, permissions in ROLE_PERMISSIONS.items() if permission in permissions)
+
+
+def granters_of(permission: str) -> tuple[Role, ...]:
+    """The roles that may give somebody a permission: an admin gives what an admin has, an owner anything."""
+    return tuple(role for role in (Role.OWNER, Role.ADMIN) if permission in ROLE_PERMISSIONS[role])
+
+
+def is_wider(role: str, than: str) -> bool:
+    """Whether a role holds a permission that another role lacks."""
+    return not role_permissions(role) <= role_permissions(than)
