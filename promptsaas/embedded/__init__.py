@@ -127,6 +127,6 @@ def stop_if_unused(profile: str) -> bool:
     return True
 
 
-def secret(profile: str, name: str) -> str:
-    """SECRET_KEY or MASTER_KEY of this installation, made at first use."""
-    return secret_files.secret(_places(profile), name)
+def secret(name: str, profile: str | None = None) -> str:
+    """`secret_key` or `master_key` of a profile (PROMPTSAAS_PROFILE by default), made at first use."""
+    return secret_files.secret(_places(profile or profile_from_environment()), name)

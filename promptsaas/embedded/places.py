@@ -81,7 +81,7 @@ class Places:
 
     @cached_property
     def home(self) -> Path:
-        """The profile's folder: below the checkout, or below /var/lib where `nobody` can't enter the checkout."""
+        """The profile's folder: in the checkout, or in /var/lib where `nobody` can't enter the checkout."""
         if reachable(self.checkout, self.account):
             return self.checkout / ".promptsaas" / self.profile
         return Path("/var/lib/promptsaas") / self.fingerprint / self.profile

