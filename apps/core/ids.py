@@ -33,6 +33,7 @@ PREFIXES: Final[dict[str, str]] = {
     "prv": "prompt version",
     "req": "request",
     "run": "run",
+    "use": "usage event",
     "usr": "user",
 }
 

@@ -1,0 +1,113 @@
+"""The language every provider speaks: plain frozen data, free of Django and of any vendor's client."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+ConnectionKind = Literal["sandbox", "openai"]
+CallErrorReason = Literal[
+    "rate_limited", "timeout", "server", "bad_request", "authentication", "connection", "content_filter"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat call: `model` is the provider's own id, without the connection in front."""
+
+    model: str
+    messages: tuple[dict[str, Any], ...]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    output_schema: dict[str, Any] | None = None
+    timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider reported them; None means that it did not say."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatResult:
+    """A finished answer; `model` is the id that the provider says it used."""
+
+    text: str
+    finish_reason: str | None
+    usage: Usage
+    model: str
+    provider_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatDelta:
+    """A piece of a streamed answer."""
+
+    text: str
+
+
+class ProviderCallError(Exception):
+    """A call that failed at the provider or on the way to it; the message is safe to show to the customer."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: CallErrorReason,
+        retryable: bool,
+        retry_after: float | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason: CallErrorReason = reason
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.status = status
+
+
+class Provider(Protocol):
+    """Something that answers chat requests; it never retries, because retrying is the engine's."""
+
+    async def complete(self, request: ChatRequest) -> ChatResult:
+        """Answer in one piece; raises ProviderCallError."""
+        ...
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta | ChatResult]:
+        """Answer in pieces, the last of which is the whole ChatResult; raises ProviderCallError."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections that are held open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A configured way to a provider with its unsealed secrets: never log it, never pickle it."""
+
+    kind: ConnectionKind
+    slug: str
+    base_url: str = ""
+    api_key: str = field(default="", repr=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    models: tuple[str, ...] = ()
+    credential_id: UUID | None = None
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether no real provider stands behind it."""
+        return self.kind == "sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model that a project can name: `reference` is `<connection>/<model id>`."""
+
+    reference: str
+    label: str
+    connection: str
+    sandbox: bool
