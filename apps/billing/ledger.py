@@ -45,13 +45,15 @@ usage_input AS (
 ), usage_outcome AS (
     SELECT usage_input.organization_id, usage_input.key, usage_input.id, CASE
         WHEN usage_recorded.id IS NOT NULL THEN 'recorded'
-        WHEN stored.content_hash <> usage_input.content_hash THEN 'conflict'
+        WHEN coalesce(stored.content_hash, first_value(usage_input.content_hash) OVER same_key)
+            <> usage_input.content_hash THEN 'conflict'
         ELSE 'duplicate'
     END AS outcome
     FROM usage_input
     LEFT JOIN usage_recorded USING (id)
     LEFT JOIN billing_usagekey stored
         ON stored.organization_id = usage_input.organization_id AND stored.key = usage_input.key
+    WINDOW same_key AS (PARTITION BY usage_input.organization_id, usage_input.key ORDER BY usage_input.id)
 )"""
 
 RECORD: Final = f"WITH {COMMON_TABLE_EXPRESSIONS} SELECT id, outcome FROM usage_outcome"
