@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
+from apps.billing.allowance import Reservation
 from apps.prompts.types import ResolvedPrompt
 from apps.providers.pricing import Price
 from apps.providers.types import Provider, Usage
@@ -94,11 +95,12 @@ class RunResult:
     """A finished run, already recorded. `parsed` is the answer as JSON where the version has a schema."""
 
     run_id: UUID
+    created_at: datetime
     status: Status
     text: str
     parsed: Any
     usage: Usage
-    price: Price
+    price: Price | None
     latency_ms: int
     first_token_ms: int | None
     finish_reason: str | None
@@ -108,7 +110,6 @@ class RunResult:
     prompt_name: str = ""
     version_number: int | None = None
     label: str | None = None
-    created_at: datetime | None = None
     recorded: bool = True
     """False when a companion dropped the record because its fence was lost: the caller must not use it."""
 
@@ -126,7 +127,7 @@ class RunRecord:
     attempts: tuple[Attempt, ...]
     usage_origin: UsageOrigin
     provider_request_id: str
-    created_at: datetime
+    reservation: Reservation
 
     @property
     def charged(self) -> bool:

@@ -1,0 +1,136 @@
+"""Runs in numbers (Run), their content (RunPayload) and the callers' idempotency keys (RunKey).
+
+Run and RunPayload are partitioned by range of their UUIDv7 id, so nothing may point a foreign key at
+them: other rooms keep a plain run id. They are written by the recorder under the system role only.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import DO_NOTHING, Q
+
+from apps.core.models import TenantModel
+
+
+class RunStatus(models.TextChoices):
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class RunSource(models.TextChoices):
+    GATEWAY = "gateway", "API"
+    BATCH = "batch", "Batch"
+    PLAYGROUND = "playground", "Playground"
+
+
+class UnconstrainedTenantModel(TenantModel):
+    """A tenant row whose organization is not a database foreign key.
+
+    A foreign key would lock the organization's row for each of thousands of inserts a second.
+    """
+
+    organization = models.ForeignKey(
+        "tenants.Organization",
+        on_delete=DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        editable=False,
+    )
+
+    class Meta(TenantModel.Meta):
+        abstract = True
+
+
+class Run(UnconstrainedTenantModel):
+    """One call of a model: numbers and references, never content. References are plain ids."""
+
+    PREFIX: ClassVar[str] = "run"
+
+    project_id = models.UUIDField()
+    created_at = models.DateTimeField()
+    source = models.CharField(max_length=16, choices=RunSource.choices)
+    source_id = models.UUIDField(null=True)
+    prompt_id = models.UUIDField(null=True)
+    prompt_name = models.CharField(max_length=255, blank=True)
+    version_id = models.UUIDField(null=True)
+    version_number = models.IntegerField(null=True)
+    label = models.CharField(max_length=64, blank=True)
+    connection = models.CharField(max_length=100)
+    model = models.CharField(max_length=255)
+    api_key_id = models.UUIDField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    status = models.CharField(max_length=16, choices=RunStatus.choices)
+    error_code = models.CharField(max_length=64, blank=True)
+    error_type = models.CharField(max_length=64, blank=True)
+    error_message = models.CharField(max_length=500, blank=True)
+    input_tokens = models.IntegerField(null=True)
+    output_tokens = models.IntegerField(null=True)
+    cached_tokens = models.IntegerField(null=True)
+    usage_origin = models.CharField(max_length=16)
+    price_status = models.CharField(max_length=16)
+    price_amount = models.DecimalField(max_digits=20, decimal_places=10, null=True)
+    price_snapshot = models.JSONField(default=dict)
+    latency_ms = models.IntegerField()
+    first_token_ms = models.IntegerField(null=True)
+    finish_reason = models.CharField(max_length=32, blank=True)
+    attempts = models.JSONField(default=list)
+    provider_request_id = models.CharField(max_length=128, blank=True)
+    sandbox = models.BooleanField()
+    livemode = models.BooleanField()
+    metadata = models.JSONField(default=dict)
+    end_user = models.CharField(max_length=255, blank=True)
+
+    class Meta(UnconstrainedTenantModel.Meta):
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["organization", "project_id", "-id"], name="run_project"),
+            models.Index(fields=["organization", "project_id", "prompt_id", "-id"], name="run_prompt"),
+            models.Index(fields=["organization", "source_id", "-id"], name="run_source"),
+            models.Index(fields=["organization", "request_id"], name="run_request"),
+            models.Index(
+                fields=["organization", "project_id", "-id"],
+                name="run_not_succeeded",
+                condition=~Q(status="succeeded"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class RunPayload(UnconstrainedTenantModel):
+    """A run's content under the organization's data key; has the run's id.
+
+    `content` is JSON with messages, variables, parameters and output; `preview` holds the first
+    200 characters of input and output, so that a list never opens whole contents.
+    """
+
+    content = models.BinaryField()
+    preview = models.BinaryField()
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class RunKey(TenantModel):
+    """A caller's Idempotency-Key: claimed before the call, completed in the record's transaction.
+
+    An open claim ends at `claim_expires_at`, so that a killed process does not block its key.
+    """
+
+    project_id = models.UUIDField()
+    key = models.CharField(max_length=255)
+    request_hash = models.CharField(max_length=64)
+    run_id = models.UUIDField()
+    claim_expires_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["organization", "project_id", "key"], name="run_key_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,40 @@
+"""Checking an answer against the version's JSON Schema."""
+
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from apps.runs.types import RunError
+
+
+def parse_output(text: str, schema: dict[str, Any] | None) -> tuple[Any, RunError | None]:
+    """The answer as JSON and why it does not fit; (None, None) where no schema was asked for."""
+    if schema is None:
+        return None, None
+    try:
+        parsed = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return None, _invalid(f"The answer is not JSON (at character {error.pos}).")
+    try:
+        _validator(orjson.dumps(schema)).validate(parsed)
+    except jsonschema_rs.ValidationError as error:
+        path = "/".join(str(step) for step in error.instance_path)
+        # The validator's own message quotes the answer; errors are stored in the clear, so name the rule only.
+        return parsed, _invalid(f"The answer does not fit the schema at /{path} ({error.kind.name}).")
+    except ValueError as error:
+        return parsed, _invalid(f"The version's schema can't be used: {error}")
+    return parsed, None
+
+
+@lru_cache(maxsize=512)
+def _validator(schema: bytes) -> Any:
+    # Linear-time patterns and no fetching of remote references: schemas come from customers.
+    return jsonschema_rs.validator_for(
+        orjson.loads(schema), pattern_options=jsonschema_rs.RegexOptions(), offline=True
+    )
+
+
+def _invalid(message: str) -> RunError:
+    return RunError(code="output_invalid", type="provider_error", message=message[:500], status=502)
