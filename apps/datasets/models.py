@@ -30,8 +30,8 @@ class Dataset(TenantModel):
 class DatasetVersion(TenantModel):
     """One import of a file into a dataset; numbers are gapless from 1, rows never change.
 
-    `columns` is a list of `{"name": str, "role": "variable"|"expected"|"metadata"|"ignore", …}` in the order of
-    the file. `file_id` names the uploaded original among `core.files`, which may expire on its own.
+    `columns` is a list of `{"name": str, "role": "variable"|"expected"|"metadata"|"ignore", …}` in the order
+    of the file. `file_id` names the uploaded original among `core.files`, which may expire on its own.
     """
 
     PREFIX: ClassVar[str] = "dsv"
