@@ -2,9 +2,8 @@
 
 from typing import Any, Final
 
-from django.core.management.base import CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from apps.core.row_security import ALL, APP_ROLE, SYSTEM_ROLE
 
@@ -28,14 +27,20 @@ LIBRARY_TABLES: Final = {
 class Command(DjangoMigrate):
     help = "Create and change the tables as their owner, then grant the application what it needs."
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        super().add_arguments(parser)
-        parser.set_defaults(database="owner")
-
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["database"] == DEFAULT_DB_ALIAS:
+            become_owner()
         super().handle(*args, **options)
         if not options.get("plan") and not options.get("check_unapplied"):
             grant_library_tables(options["database"])
+
+
+def become_owner() -> None:
+    """Make the default connection the owner's, in this process."""
+    # Not by `--database owner`: data migrations of libraries read the default alias whatever they are told.
+    connection = connections[DEFAULT_DB_ALIAS]
+    connection.close()
+    connection.settings_dict.update(connections["owner"].settings_dict)
 
 
 def grant_library_tables(alias: str) -> None:

@@ -1,0 +1,71 @@
+"""Fixtures of all tests: a real Postgres and a real Valkey, from the embedded wheels or from the URLs."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+import redis as redis_library
+from django.db import connections
+from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
+
+from promptsaas.embedded import in_use
+from tests.support import databases
+from tests.support.environment import DATABASE, PROFILE, configure, with_database
+
+SERVERS = configure()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[None]:
+    """Postgres and Valkey run, and nobody stops them before this session ends."""
+    with ExitStack() as stack:
+        if SERVERS.embedded:
+            stack.enter_context(in_use(PROFILE))
+        with redis_library.Redis.from_url(SERVERS.redis_url) as client:
+            client.flushdb()
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    servers: None, django_test_environment: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """A clone of the migrated template, in place of pytest-django's own database."""
+    databases.make_clone(SERVERS, DATABASE)
+    emptier = databases.Emptier(with_database(SERVERS.migration_database_url, DATABASE))
+    with pytest.MonkeyPatch.context() as patch:
+        # Django would call `flush` as the application's role, which may not TRUNCATE.
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: emptier())
+        yield
+    with django_db_blocker.unblock():
+        connections.close_all()
+    databases.drop_clone(SERVERS, DATABASE)
+
+
+@pytest.fixture(scope="session")
+def _redis_session(servers: None) -> Iterator[redis_library.Redis]:
+    with redis_library.Redis.from_url(SERVERS.redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def redis(_redis_session: redis_library.Redis) -> redis_library.Redis:
+    """A client on this worker's own, empty index."""
+    _redis_session.flushdb()
+    return _redis_session
+
+
+@pytest.fixture(autouse=True)
+def _clean_redis(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Rate-limit counters, caches and queued jobs of one test never reach the next."""
+    yield
+    if _uses_servers(request):
+        request.getfixturevalue("_redis_session").flushdb()
+
+
+def _uses_servers(request: pytest.FixtureRequest) -> bool:
+    wanted = {"db", "transactional_db", "redis", "servers"}
+    return (
+        bool(wanted & set(request.fixturenames)) or request.node.get_closest_marker("django_db") is not None
+    )

@@ -1,0 +1,162 @@
+"""The migrated template database, its clones, and emptying a clone after a transactional test."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from tests.support.environment import Servers, with_database
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CLONE = re.compile(r"^test_(\d+)_\w+$")
+TEMPLATES_KEPT = 3
+# Any constant: it names the lock under which templates are built and cloned.
+ADVISORY_LOCK = 7_316_502
+
+
+def schema_fingerprint() -> str:
+    """Changes when any file changes that decides what a migrated database looks like."""
+    paths = [
+        *ROOT.glob("apps/*/migrations/*.py"),
+        *ROOT.glob("apps/core/management/commands/migrate.py"),
+        ROOT / "apps/core/row_security.py",
+        ROOT / "requirements.lock",
+        *(ROOT / "deploy/postgres-init").glob("*.sql"),
+    ]
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(str(path.relative_to(ROOT)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _maintenance(servers: Servers) -> Iterator[psycopg.Connection]:
+    url = with_database(servers.migration_database_url, "postgres")
+    with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+        yield connection
+
+
+def make_clone(servers: Servers, name: str) -> None:
+    """Make the database `name` with the current schema, building the template if the schema is new."""
+    with _maintenance(servers) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+        template = f"template_{schema_fingerprint()}"
+        if not _exists(connection, template):
+            _build_template(connection, servers, template)
+        _sweep(connection, servers, keep=template)
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+
+
+def drop_clone(servers: Servers, name: str) -> None:
+    """Drop the database, ending sessions that still hold it."""
+    with _maintenance(servers) as connection:
+        _drop(connection, name)
+
+
+def _exists(connection: psycopg.Connection, name: str) -> bool:
+    found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+    return found is not None
+
+
+def _drop(connection: psycopg.Connection, name: str) -> None:
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _build_template(connection: psycopg.Connection, servers: Servers, template: str) -> None:
+    unfinished = f"building_{template}"
+    _drop(connection, unfinished)
+    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unfinished)))
+    environment = os.environ | {
+        "DATABASE_URL": with_database(servers.database_url, unfinished),
+        "MIGRATION_DATABASE_URL": with_database(servers.migration_database_url, unfinished),
+        "REDIS_URL": servers.redis_url,
+    }
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "migrate", "--skip-checks", "--verbosity", "0"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        _drop(connection, unfinished)
+        raise RuntimeError(f"migrating the template database failed:\n{done.stderr[-3000:]}")
+    connection.execute(
+        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(unfinished), sql.Identifier(template))
+    )
+
+
+def _sweep(connection: psycopg.Connection, servers: Servers, keep: str) -> None:
+    """Drop clones of dead test processes and templates of old schemas."""
+    rows = connection.execute("SELECT datname FROM pg_database ORDER BY oid DESC").fetchall()
+    names = [str(row[0]) for row in rows]
+    old = [name for name in names if name.startswith("template_") and name != keep][TEMPLATES_KEPT - 1 :]
+    # On a server of others the pids are those of another machine.
+    dead = [name for name in names if servers.embedded and _process_is_dead(name)]
+    for name in old + dead:
+        _drop(connection, name)
+
+
+def _process_is_dead(name: str) -> bool:
+    match = CLONE.match(name)
+    return match is not None and not Path(f"/proc/{match[1]}").exists()
+
+
+class Emptier:
+    """Empties all tables as the owner: the application's role may not TRUNCATE, and triggers refuse it."""
+
+    def __init__(self, owner_url: str) -> None:
+        self.owner_url = owner_url
+        with self._connection() as connection:
+            tables = [str(row[0]) for row in connection.execute(TABLES).fetchall()]
+            # What migrations wrote (content types, plans) stays; tests must not change it.
+            self.tables = [name for name in tables if not self._filled(connection, name)]
+            triggers = {str(row[0]) for row in connection.execute(GUARDED_TABLES).fetchall()}
+        self.guarded = [name for name in self.tables if name in triggers]
+
+    def __call__(self) -> None:
+        """Empty every table that was empty after migrating."""
+        if not self.tables:
+            return
+        names = sql.SQL(", ").join(sql.Identifier(name) for name in self.tables)
+        with self._connection() as connection:
+            self._triggers(connection, "DISABLE")
+            connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(names))
+            self._triggers(connection, "ENABLE")
+
+    def _connection(self) -> psycopg.Connection:
+        return psycopg.connect(self.owner_url, options="-c lock_timeout=10s", connect_timeout=5)
+
+    def _triggers(self, connection: psycopg.Connection, verb: str) -> None:
+        for name in self.guarded:
+            command = sql.SQL("ALTER TABLE {} " + verb + " TRIGGER USER")
+            connection.execute(command.format(sql.Identifier(name)))
+
+    @staticmethod
+    def _filled(connection: psycopg.Connection, name: str) -> bool:
+        # Row security is forced on the owner too, so tenant tables always look empty here; so they are.
+        query = sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(name))
+        row = connection.execute(query).fetchone()
+        return row is not None and bool(row[0])
+
+
+TABLES = """
+    SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+      AND c.relname <> 'django_migrations'
+    ORDER BY c.relname
+"""
+GUARDED_TABLES = """
+    SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE NOT t.tgisinternal AND (t.tgtype & 32) <> 0
+"""

@@ -1,0 +1,112 @@
+"""Point Django at this process's own test database and Redis index, before anything connects.
+
+Every pytest process (and every xdist worker) has a database of its own, cloned from a migrated template,
+and a Redis index of its own, so any number of sessions run beside each other.
+"""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from django.conf import settings
+
+from promptsaas.embedded import Places, endpoints, valkey
+
+PROFILE = "test"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+DATABASE = f"test_{os.getpid()}_{WORKER}"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The addresses this test process works with."""
+
+    embedded: bool
+    database_url: str
+    migration_database_url: str
+    redis_url: str
+
+
+def with_database(url: str, name: str) -> str:
+    """The same server and role, another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+def configure() -> Servers:
+    """Change the loaded settings in place and export them for child processes."""
+    servers = _servers()
+    values = {
+        "DATABASE_URL": with_database(servers.database_url, DATABASE),
+        "MIGRATION_DATABASE_URL": with_database(servers.migration_database_url, DATABASE),
+        "REDIS_URL": servers.redis_url,
+    }
+    for name, value in values.items():
+        setattr(settings, name, value)
+        os.environ[name] = value
+    os.environ["PROMPTSAAS_PROFILE"] = PROFILE
+    # Child processes must be able to read what this process sealed and signed.
+    os.environ["SECRET_KEY"] = settings.SECRET_KEY
+    os.environ["MASTER_KEYS"] = ",".join(settings.MASTER_KEYS)
+    for alias, url in (("default", values["DATABASE_URL"]), ("owner", values["MIGRATION_DATABASE_URL"])):
+        _point(settings.DATABASES[alias], url)
+    settings.CACHES["default"]["LOCATION"] = servers.redis_url
+    for queue in settings.RQ_QUEUES.values():
+        queue["URL"] = servers.redis_url
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    return servers
+
+
+def _servers() -> Servers:
+    database_url = os.environ.get("DATABASE_URL")
+    if database_url and os.environ.get("REDIS_URL"):
+        return Servers(
+            embedded=False,
+            database_url=database_url,
+            migration_database_url=os.environ.get("MIGRATION_DATABASE_URL", database_url),
+            redis_url=_numbered(os.environ["REDIS_URL"], _worker_number() + 1),
+        )
+    places = Places(PROFILE)
+    found = endpoints(PROFILE)
+    return Servers(
+        embedded=True,
+        database_url=found.database_url,
+        migration_database_url=found.migration_database_url,
+        redis_url=valkey.address(places, _lease_redis_index(places)),
+    )
+
+
+def _worker_number() -> int:
+    return int(WORKER.removeprefix("gw")) if WORKER.startswith("gw") else 0
+
+
+def _numbered(redis_url: str, index: int) -> str:
+    parts = urlsplit(redis_url)
+    if parts.scheme == "unix":
+        return urlunsplit(parts._replace(query=f"db={index}"))
+    return urlunsplit(parts._replace(path=f"/{index}"))
+
+
+def _lease_redis_index(places: Places) -> int:
+    """An index that no other living test process holds; the lock goes with this process."""
+    places.make()
+    folder = places.home / "redis-indexes"
+    folder.mkdir(exist_ok=True)
+    for index in range(1, valkey.TEST_DATABASES):
+        descriptor = os.open(folder / str(index), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+        else:
+            return index
+    raise RuntimeError("all test indexes of the embedded Valkey are taken")
+
+
+def _point(entry: dict[str, object], url: str) -> None:
+    # In place: Django's connection handler keeps this very dictionary.
+    parts = urlsplit(url)
+    host = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair).get("host")
+    entry["NAME"] = parts.path.lstrip("/")
+    entry["USER"] = parts.username or ""
+    entry["HOST"] = host or parts.hostname or ""
