@@ -1,4 +1,4 @@
-"""Runs in numbers (Run), their content (RunPayload) and the callers' idempotency keys (RunKey).
+"""Runs in numbers (Run) and their content (RunPayload).
 
 Run and RunPayload are partitioned by range of their UUIDv7 id, so nothing may point a foreign key at
 them: other rooms keep a plain run id. They are written by the recorder under the system role only.
@@ -111,26 +111,3 @@ class RunPayload(UnconstrainedTenantModel):
 
     def __str__(self) -> str:
         return str(self.id)
-
-
-class RunKey(TenantModel):
-    """A caller's Idempotency-Key: claimed before the call, completed in the record's transaction.
-
-    An open claim ends at `claim_expires_at`, so that a killed process does not block its key.
-    """
-
-    project_id = models.UUIDField()
-    key = models.CharField(max_length=255)
-    request_hash = models.CharField(max_length=64)
-    run_id = models.UUIDField()
-    claim_expires_at = models.DateTimeField()
-    completed_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField()
-
-    class Meta(TenantModel.Meta):
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["organization", "project_id", "key"], name="run_key_once"),
-        ]
-
-    def __str__(self) -> str:
-        return self.key

@@ -1,0 +1,161 @@
+"""Idempotency-Key for runs: one call however often the same request is sent within 24 hours.
+
+A key is claimed before the call (so concurrent twins make one call), completed in the transaction that
+records the run, and then names the run, from which the answer is rebuilt. What got no answer gives its
+key back: sending it again may succeed. A claim ends by itself, so a killed process blocks its key briefly.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg_pool import AsyncConnectionPool
+
+from apps.core import ids
+from apps.core.errors import Conflict, IdempotencyMismatch
+from apps.core.scope import SYSTEM_ROLE
+from apps.runs.types import RunRecord
+
+KEEP_HOURS: Final = 24
+LONGEST_KEY: Final = 255
+CLAIM_MARGIN_SECONDS: Final = 15.0
+
+_CLAIM: Final = f"""
+INSERT INTO core_idempotencykey AS stored
+    (id, organization_id, owner, key, fingerprint, reference, created_at, expires_at)
+VALUES (%(id)s, %(organization_id)s, %(owner)s, %(key)s, %(fingerprint)s, %(reference)s, now(),
+        now() + make_interval(secs => %(seconds)s))
+ON CONFLICT (organization_id, owner, key) DO UPDATE SET
+    id = excluded.id, fingerprint = excluded.fingerprint, reference = excluded.reference,
+    status = NULL, sealed_body = NULL, created_at = now(), expires_at = excluded.expires_at
+WHERE stored.expires_at <= now()
+RETURNING id
+"""
+_FIND: Final = """
+SELECT fingerprint, status, reference FROM core_idempotencykey
+WHERE organization_id = %(organization_id)s AND owner = %(owner)s AND key = %(key)s
+"""
+_COMPLETE: Final = f"""
+UPDATE core_idempotencykey stored
+SET status = 200, expires_at = now() + interval '{KEEP_HOURS} hours'
+FROM unnest(%s::uuid[], %s::text[]) AS claimed(id, reference)
+WHERE stored.id = claimed.id AND stored.reference = claimed.reference
+RETURNING stored.reference
+"""
+_RELEASE: Final = "DELETE FROM core_idempotencykey WHERE id = ANY(%s::uuid[]) AND status IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """A request that carried an Idempotency-Key; `fingerprint` is the SHA-256 of what must be the same."""
+
+    organization_id: UUID
+    project_id: UUID
+    key: str
+    fingerprint: bytes
+
+    @property
+    def owner(self) -> str:
+        """Within whom the key is unique: the project's runs."""
+        return f"runs:{self.project_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The key is ours: make the call, and record it with this claim."""
+
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The call was made before: answer from this run."""
+
+    run_id: UUID
+
+
+class RunKeys:
+    """Claims and releases keys on the raw async pool."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+        self._pool = pool
+
+    async def claim(self, request: KeyedRequest, *, run_id: UUID, seconds: float) -> Claimed | Replay:
+        """Claim the key for `seconds`; while a twin holds it, wait for the twin's run.
+
+        Raises IdempotencyMismatch for another request under the key, Conflict if the twin takes too long.
+        """
+        until = time.monotonic() + seconds
+        pause = 0.05
+        while True:
+            found = await self._claim_once(request, run_id, seconds + CLAIM_MARGIN_SECONDS)
+            if found is not None:
+                return found
+            if time.monotonic() + pause > until:
+                raise Conflict(
+                    "A request with this Idempotency-Key is still running.",
+                    code="idempotency_key_in_use",
+                    retry_after=1,
+                )
+            await asyncio.sleep(pause)
+            pause = min(0.5, pause * 1.5)
+
+    async def release(self, claim: Claimed) -> None:
+        """Give an unused claim back: the request was refused before any call."""
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
+            await connection.execute(_RELEASE, [[claim.id]])
+
+    async def _claim_once(self, request: KeyedRequest, run_id: UUID, seconds: float) -> Claimed | Replay | None:
+        values = {
+            "id": ids.uuid7(),
+            "organization_id": request.organization_id,
+            "owner": request.owner,
+            "key": request.key,
+            "fingerprint": request.fingerprint,
+            "reference": str(run_id),
+            "seconds": seconds,
+        }
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
+            claimed = await (await connection.execute(_CLAIM, values)).fetchone()
+            if claimed is not None:
+                return Claimed(claimed[0])
+            row = await (await connection.execute(_FIND, values)).fetchone()
+        return _found(request, row)
+
+
+def _found(request: KeyedRequest, row: tuple[bytes, int | None, str] | None) -> Replay | None:
+    if row is None:
+        return None
+    fingerprint, status, reference = row
+    if bytes(fingerprint) != request.fingerprint:
+        raise IdempotencyMismatch("This Idempotency-Key was used with another request.")
+    return Replay(UUID(reference)) if status is not None else None
+
+
+class ClaimCompanion:
+    """Completes the claims of recorded runs; a run whose claim has passed to another is dropped."""
+
+    async def write(self, connection: Any, records: Sequence[RunRecord]) -> set[UUID]:
+        """See RecordCompanion.write."""
+        kept = {record.request.run_id for record in records if record.request.claim is None}
+        claimed = [record for record in records if record.request.claim is not None]
+        answered = [record for record in claimed if record.usage_origin == "provider"]
+        unanswered = [record for record in claimed if record.usage_origin != "provider"]
+        if unanswered:
+            await connection.execute(_RELEASE, [sorted(_claims(unanswered))])
+            kept |= {record.request.run_id for record in unanswered}
+        if answered:
+            answered.sort(key=lambda record: str(record.request.claim))
+            references = [str(record.request.run_id) for record in answered]
+            rows = await connection.execute(_COMPLETE, [_claims(answered), references])
+            kept |= {UUID(reference) for (reference,) in await rows.fetchall()}
+        return kept
+
+
+def _claims(records: list[RunRecord]) -> list[UUID]:
+    return [record.request.claim for record in records if record.request.claim is not None]
