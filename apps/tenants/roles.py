@@ -31,6 +31,10 @@ class Permission(StrEnum):
     AUDIT_VIEW = "audit.view"
 
 
+ANY_MEMBER: Final = "any_member"
+"""For views that every member, and every key of the project, may use."""
+
+
 class Role(StrEnum):
     """What a member is in an organization."""
 
@@ -99,7 +103,8 @@ ROLE_DESCRIPTIONS: Final[dict[Role, str]] = {
 }
 
 SCOPE_PERMISSIONS: Final[dict[Scope, frozenset[Permission]]] = {
-    Scope.READ: frozenset(permission for permission in Permission if permission.endswith(".view")),
+    # A program that reads prompts has no business in the audit log.
+    Scope.READ: frozenset(each for each in Permission if each.endswith(".view")) - {Permission.AUDIT_VIEW},
     Scope.RUN: frozenset({Permission.RUNS_CREATE, Permission.BATCHES_RUN}),
     Scope.WRITE: frozenset({Permission.PROMPTS_EDIT, Permission.DATASETS_EDIT}),
     Scope.RELEASE: frozenset({Permission.PROMPTS_RELEASE}),
@@ -115,7 +120,7 @@ SCOPE_DESCRIPTIONS: Final[dict[Scope, str]] = {
 
 def role_permissions(role: str) -> frozenset[str]:
     """The permissions of a role; none for an unknown one."""
-    return frozenset(ROLE_PERMISSIONS.get(Role(role), frozenset())) if role in set(Role) else frozenset()
+    return frozenset(ROLE_PERMISSIONS[Role(role)]) if role in set(Role) else frozenset()
 
 
 def scope_permissions(scopes: list[str]) -> frozenset[str]:
@@ -132,8 +137,3 @@ def roles_with(permission: str) -> tuple[Role, ...]:
 def granters_of(permission: str) -> tuple[Role, ...]:
     """The roles that may give somebody a permission: an admin gives what an admin has, an owner anything."""
     return tuple(role for role in (Role.OWNER, Role.ADMIN) if permission in ROLE_PERMISSIONS[role])
-
-
-def is_wider(role: str, than: str) -> bool:
-    """Whether a role holds a permission that another role lacks."""
-    return not role_permissions(role) <= role_permissions(than)

@@ -1,0 +1,272 @@
+"""The doors: who is asking, for which organization and project, and what they may do there.
+
+Two of the four places that look across organizations live here (API key, session); both read under the
+system scope, once per request. After that every check is a set look-up on ``Access``.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.audit.actor import Actor
+from apps.core import errors
+from apps.core.scope import system_scope
+from apps.tenants import tokens
+from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
+from apps.tenants.roles import ANY_MEMBER, role_permissions, scope_permissions
+
+MARK_USED_EVERY: Final = timedelta(minutes=1)
+_UNKNOWN_DIGEST: Final = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessFacts:
+    """What an API key may do, as plain data for the gateway's cache.
+
+    Valid until ``expires_at`` and until the change feed names ``("api_key", api_key_id)``,
+    ``("membership", created_by_id)`` or ``("project", project_id)``.
+    """
+
+    organization_id: UUID
+    project_id: UUID
+    permissions: frozenset[str]
+    livemode: bool
+    api_key_id: UUID
+    api_key_name: str
+    created_by_id: UUID | None
+    role: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One request's identity and rights. ``project`` is None on pages of the whole organization."""
+
+    actor: Actor
+    organization: Organization
+    project: Project | None
+    permissions: frozenset[str]
+    livemode: bool = True
+    api_key_id: UUID | None = None
+
+    def can(self, permission: str) -> bool:
+        """Whether the permission is held."""
+        return permission == ANY_MEMBER or permission in self.permissions
+
+    def require(self, permission: str) -> None:
+        """Raises PermissionDenied naming the permission that is missing."""
+        if not self.can(permission):
+            raise errors.PermissionDenied(f"This needs the permission {permission}.", permission=permission)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAccess:
+    """A signed-in member's access, with what the page shell's switch lists."""
+
+    access: Access
+    organizations: tuple[Organization, ...]
+    projects: tuple[Project, ...]
+
+
+def open_session(
+    user: User,
+    *,
+    organization: str,
+    project: str | None = None,
+    ip: str | None = None,
+    request_id: str | None = None,
+) -> SessionAccess:
+    """The session door: a member's access by the slugs of the address.
+
+    Raises NotFound for a stranger exactly as for what doesn't exist.
+    """
+    with system_scope():
+        memberships = _memberships(user)
+        membership = next((each for each in memberships if each.organization.slug == organization), None)
+        if membership is None:
+            raise errors.NotFound("There is no such page, or it isn't yours to see.")
+        projects = _projects(membership.organization_id)
+        chosen = next((each for each in projects if each.slug == project), None)
+        if project is not None and chosen is None:
+            raise errors.NotFound("There is no such page, or it isn't yours to see.")
+        access = _member_access(membership, chosen, ip=ip, request_id=request_id)
+    return SessionAccess(access, tuple(each.organization for each in memberships), projects)
+
+
+def open_session_for_project(
+    user: User, *, project_id: UUID, ip: str | None = None, request_id: str | None = None
+) -> Access:
+    """The API's session door: a member's access to a project by its id. Raises NotFound for strangers."""
+    with system_scope():
+        project = Project.all_organizations.filter(id=project_id).first()
+        membership = (
+            Membership.all_organizations.select_related("organization", "user")
+            .filter(user=user, organization_id=project.organization_id)
+            .first()
+            if project
+            else None
+        )
+        if membership is None:
+            raise errors.NotFound("There is no such project.", param="Promptsaas-Project")
+        return _member_access(membership, project, ip=ip, request_id=request_id)
+
+
+def places_of(user: User) -> tuple[tuple[Organization, tuple[Project, ...]], ...]:
+    """The organizations a user belongs to, each with its projects, oldest first."""
+    with system_scope():
+        organizations = [membership.organization for membership in _memberships(user)]
+        projects = Project.all_organizations.filter(organization__in=organizations).order_by("id")
+        by_organization: dict[UUID, list[Project]] = {organization.id: [] for organization in organizations}
+        for project in projects:
+            by_organization[project.organization_id].append(project)
+    return tuple((organization, tuple(by_organization[organization.id])) for organization in organizations)
+
+
+def authenticate_key(token: str, *, ip: str | None = None, request_id: str | None = None) -> Access:
+    """The API key door. Raises AuthenticationFailed for a malformed, unknown, revoked or expired key."""
+    with system_scope():
+        key, facts = _check_key(token)
+    return Access(
+        actor=key_actor(facts, ip=ip, request_id=request_id),
+        organization=key.organization,
+        project=key.project,
+        permissions=facts.permissions,
+        livemode=facts.livemode,
+        api_key_id=facts.api_key_id,
+    )
+
+
+def authenticate_key_plain(token: str) -> AccessFacts:
+    """The API key door as plain data, for a process that caches it. Raises AuthenticationFailed."""
+    with system_scope():
+        return _check_key(token)[1]
+
+
+def key_actor(facts: AccessFacts, *, ip: str | None = None, request_id: str | None = None) -> Actor:
+    """The actor that a key acts as; its role is its creator's."""
+    return Actor(
+        kind="api_key",
+        id=facts.api_key_id,
+        role=facts.role,
+        display=facts.api_key_name,
+        ip=ip,
+        request_id=request_id,
+    )
+
+
+def user_actor(user: User, *, role: str = "", ip: str | None = None, request_id: str | None = None) -> Actor:
+    """The actor that a signed-in user acts as."""
+    return Actor(kind="user", id=user.id, role=role, display=user.display_name, ip=ip, request_id=request_id)
+
+
+def mark_keys_used(api_key_ids: list[UUID]) -> None:
+    """Note that keys were used, at most once a minute each; not audited. Opens the system scope."""
+    with system_scope():
+        _mark_used(api_key_ids)
+
+
+def permissions_of(
+    *, organization_id: UUID, user_id: UUID | None, project_id: UUID | None
+) -> tuple[str, frozenset[str]]:
+    """A user's role and permissions: the role's, widened by grants on the project; none without membership.
+
+    Works in the system scope and in the organization's own.
+    """
+    if user_id is None:
+        return "", frozenset()
+    membership = Membership.all_organizations.filter(
+        organization_id=organization_id, user_id=user_id, user__is_active=True
+    ).first()
+    if membership is None:
+        return "", frozenset()
+    granted = _grants(organization_id, user_id, project_id)
+    return membership.role, role_permissions(membership.role) | granted
+
+
+def _memberships(user: User) -> list[Membership]:
+    return list(
+        Membership.all_organizations.filter(user=user).select_related("organization", "user").order_by("id")
+    )
+
+
+def _projects(organization_id: UUID) -> tuple[Project, ...]:
+    return tuple(Project.all_organizations.filter(organization_id=organization_id).order_by("id"))
+
+
+def _grants(organization_id: UUID, user_id: UUID, project_id: UUID | None) -> frozenset[str]:
+    if project_id is None:
+        return frozenset()
+    rows = ProjectUserObjectPermission.all_organizations.filter(
+        organization_id=organization_id, content_object_id=project_id, user_id=user_id
+    )
+    return frozenset(rows.values_list("permission__codename", flat=True))
+
+
+def _member_access(
+    membership: Membership, project: Project | None, *, ip: str | None, request_id: str | None
+) -> Access:
+    granted = _grants(membership.organization_id, membership.user_id, project.id if project else None)
+    return Access(
+        actor=user_actor(membership.user, role=membership.role, ip=ip, request_id=request_id),
+        organization=membership.organization,
+        project=project,
+        permissions=role_permissions(membership.role) | granted,
+    )
+
+
+def _check_key(token: str) -> tuple[APIKey, AccessFacts]:
+    try:
+        key_id = tokens.key_id_of(token)
+    except tokens.MalformedToken as problem:
+        raise errors.AuthenticationFailed(str(problem), code="api_key_malformed") from None
+    key = APIKey.all_organizations.select_related("organization", "project").filter(key_id=key_id).first()
+    # An unknown id takes the same comparison, and gets the same words, as a wrong secret.
+    if not tokens.matches(token, key.digest if key else _UNKNOWN_DIGEST) or key is None:
+        raise errors.AuthenticationFailed("There is no such API key.", code="api_key_unknown")
+    _refuse_ended(key)
+    facts = _key_facts(key)
+    if key.last_used_at is None or key.last_used_at < timezone.now() - MARK_USED_EVERY:
+        _mark_used([key.id])
+    return key, facts
+
+
+def _refuse_ended(key: APIKey) -> None:
+    if key.revoked_at is not None:
+        raise _ended("revoked", key.revoked_at)
+    if key.expires_at is not None and key.expires_at <= timezone.now():
+        raise _ended("expired", key.expires_at)
+
+
+def _ended(how: str, when: datetime) -> errors.AuthenticationFailed:
+    return errors.AuthenticationFailed(
+        f"This API key was {how} as of {when:%Y-%m-%d %H:%M} UTC. Make a new one in the project's settings.",
+        code=f"api_key_{how}",
+    )
+
+
+def _key_facts(key: APIKey) -> AccessFacts:
+    role, held = permissions_of(
+        organization_id=key.organization_id, user_id=key.created_by_id, project_id=key.project_id
+    )
+    return AccessFacts(
+        organization_id=key.organization_id,
+        project_id=key.project_id,
+        # Never wider than the creator's rights of this moment.
+        permissions=scope_permissions(key.scopes) & held,
+        livemode=key.livemode,
+        api_key_id=key.id,
+        api_key_name=key.name,
+        created_by_id=key.created_by_id,
+        role=role,
+        expires_at=key.expires_at,
+    )
+
+
+def _mark_used(api_key_ids: list[UUID]) -> None:
+    now = timezone.now()
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - MARK_USED_EVERY)
+    APIKey.all_organizations.filter(stale, id__in=api_key_ids).update(last_used_at=now)

@@ -1,0 +1,33 @@
+"""Reads of people, projects and keys, inside the organization's scope."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.core import errors
+from apps.tenants.models import APIKey, Membership, Project
+from apps.tenants.roles import granters_of
+
+
+def granters(permission: str) -> list[str]:
+    """Names of up to five members who can give somebody a permission, the longest-standing first."""
+    members = Membership.objects.filter(role__in=granters_of(permission), user__is_active=True)
+    return [member.user.display_name for member in members.select_related("user").order_by("id")[:5]]
+
+
+def projects() -> QuerySet[Project]:
+    """The organization's projects, newest first."""
+    return Project.objects.order_by("-id")
+
+
+def keys_of(project: Project) -> QuerySet[APIKey]:
+    """A project's API keys with their creators, newest first; revoked ones included."""
+    return APIKey.objects.filter(project=project).select_related("created_by").order_by("-id")
+
+
+def get_key(project: Project, key_id: UUID) -> APIKey:
+    """One key of a project. Raises NotFound."""
+    key = keys_of(project).filter(id=key_id).first()
+    if key is None:
+        raise errors.NotFound("There is no such API key in this project.")
+    return key

@@ -1,0 +1,201 @@
+"""Base of every page: who may see it is declared on the class, and the page renders inside the scope.
+
+``permissions`` names a right for each HTTP method that a class handles; a class that forgets one can't be
+imported. Strangers get 404; members without the right get a 403 that names who can grant it, and the
+refusal is audited.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Final
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.template.response import SimpleTemplateResponse
+from django.urls import reverse
+from django.views import View
+
+from apps.audit.services import record_refused
+from apps.core.request_id import current_request_id
+from apps.core.scope import organization_scope
+from apps.tenants import queries
+from apps.tenants.access import Access, SessionAccess, open_session
+from apps.tenants.models import Organization, Project, User
+
+HANDLED: Final = ("get", "post", "put", "patch", "delete")
+
+
+def check_permissions(view: type[View], permissions: Mapping[str, str]) -> None:
+    """Raises ImproperlyConfigured unless ``permissions`` names exactly the methods that a view handles."""
+    handled = {method.upper() for method in HANDLED if hasattr(view, method)}
+    if handled != set(permissions):
+        raise ImproperlyConfigured(
+            f"{view.__module__}.{view.__qualname__} handles {sorted(handled)} "
+            f"but declares permissions for {sorted(permissions)}."
+        )
+
+
+class SignedInView(View):
+    """A page of the user, outside every organization. Anonymous visitors are sent to sign in."""
+
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]
+    user: User
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not isinstance(request.user, User):
+            return to_sign_in(request)
+        self.user = request.user
+        return super().dispatch(request, *args, **kwargs)
+
+
+class OrganizationView(View):
+    """A page of one organization, addressed by ``<slug:organization>`` in its path.
+
+    ``scoped = False`` leaves opening the scope to the handler (``with self.scope():``), for pages that call
+    the network in between. A response with a status of 400 or more takes back what the handler wrote.
+    """
+
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "put", "patch", "delete"]
+    permissions: ClassVar[Mapping[str, str]] = {}
+    scoped: ClassVar[bool] = True
+
+    access: Access
+    session: SessionAccess
+    user: User
+
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not abstract:
+            check_permissions(cls, cls.permissions)
+
+    @property
+    def organization(self) -> Organization:
+        return self.access.organization
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Find the access, check the permission, open the scope and answer inside it."""
+        if not isinstance(request.user, User):
+            return to_sign_in(request)
+        self.user = request.user
+        self.session = self.open_session(request, **kwargs)
+        self.access = self.session.access
+        permission = self.permissions.get("GET" if request.method == "HEAD" else request.method or "")
+        if permission is None:
+            return self.http_method_not_allowed(request, *args, **kwargs)
+        if not self.access.can(permission):
+            return self._refuse(permission)
+        if not self.scoped:
+            return super().dispatch(request, *args, **kwargs)
+        with self.scope():
+            return _answered(super().dispatch(request, *args, **kwargs))
+
+    def open_session(self, request: HttpRequest, **kwargs: Any) -> SessionAccess:
+        """The member's access to the organization of the address. Raises NotFound for strangers."""
+        return open_session(
+            self.user,
+            organization=kwargs["organization"],
+            ip=client_ip(request),
+            request_id=current_request_id(),
+        )
+
+    def scope(self) -> AbstractContextManager[None]:
+        """The organization's scope: one transaction."""
+        return organization_scope(self.access.organization.id)
+
+    def render(
+        self, template: str, context: Mapping[str, Any] | None = None, status: int = 200
+    ) -> HttpResponse:
+        """Render a page with the shell's context, inside the open scope."""
+        return render(self.request, template, {**self.shell(), **(context or {})}, status=status)
+
+    def shell(self) -> dict[str, Any]:
+        """What every page's frame needs: organization, project, access and the switch's entries."""
+        project = self.access.project
+        return {
+            "access": self.access,
+            "organization": self.access.organization,
+            "project": project,
+            "navigation": {
+                "organizations": [_entry(each, self.organization) for each in self.session.organizations],
+                "projects": [
+                    _project_entry(self.organization, each, project) for each in self.session.projects
+                ],
+            },
+        }
+
+    def _refuse(self, permission: str) -> HttpResponse:
+        record_refused(
+            actor=self.access.actor,
+            action=f"{permission}.refused",
+            target=self.access.project,
+            organization_id=self.access.organization.id,
+        )
+        with self.scope():
+            granters = queries.granters(permission)
+            context = {"permission": permission, "granters": granters}
+            return self.render("tenants/denied.html", context, status=403)
+
+
+class ProjectView(OrganizationView, abstract=True):
+    """A page of one project, addressed by ``<slug:organization>/<slug:project>`` in its path."""
+
+    @property
+    def project(self) -> Project:
+        if self.access.project is None:
+            raise RuntimeError("a ProjectView's address names no project")
+        return self.access.project
+
+    def open_session(self, request: HttpRequest, **kwargs: Any) -> SessionAccess:
+        return open_session(
+            self.user,
+            organization=kwargs["organization"],
+            project=kwargs["project"],
+            ip=client_ip(request),
+            request_id=current_request_id(),
+        )
+
+
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Send an anonymous visitor to sign in; htmx follows a header, since it can't follow into a page."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=401, headers={"HX-Redirect": reverse("account_login")})
+    return redirect_to_login(request.get_full_path())
+
+
+def client_ip(request: HttpRequest) -> str | None:
+    """The caller's address as core's middleware worked it out from the trusted proxies."""
+    return getattr(request, "client_ip", None)
+
+
+def home_path(organization: Organization, project: Project | None) -> str:
+    """The address of a project's home, or of the organization when it has no project."""
+    if project is None:
+        return reverse("tenants:organization", kwargs={"organization": organization.slug})
+    return f"/{organization.slug}/{project.slug}/"
+
+
+def _answered(response: HttpResponseBase) -> HttpResponseBase:
+    if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+        response = response.render()
+    if response.status_code >= 400:
+        transaction.set_rollback(True)
+    return response
+
+
+def _entry(organization: Organization, current: Organization) -> dict[str, Any]:
+    return {
+        "name": organization.name,
+        "href": home_path(organization, None),
+        "current": organization.id == current.id,
+    }
+
+
+def _project_entry(organization: Organization, project: Project, current: Project | None) -> dict[str, Any]:
+    return {
+        "name": project.name,
+        "href": home_path(organization, project),
+        "current": current is not None and project.id == current.id,
+    }
