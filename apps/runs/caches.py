@@ -44,14 +44,12 @@ class ReadThroughCache(Generic[Key, Value]):
 
     def __init__(
         self,
-        load: Callable[[Key], Awaitable[Value]],
         tags: Callable[[Key, Value], Iterable[Tag]],
         *,
         size: int = 10_000,
         seconds: float = 300.0,
         dispose: Callable[[Value], None] = lambda value: None,
     ) -> None:
-        self._load = load
         self._tags = tags
         self._size = size
         self._seconds = seconds
@@ -68,17 +66,17 @@ class ReadThroughCache(Generic[Key, Value]):
             return None
         return entry.value
 
-    async def get(self, key: Key) -> Value:
+    async def get(self, key: Key, load: Callable[[], Awaitable[Value]]) -> Value:
         """The value, loaded if need be. Raises what the loader raises."""
         entry = self._entries.get(key)
         if entry is not None and entry.until >= time.monotonic():
             if entry.refusal is not None:
-                raise entry.refusal
+                raise entry.refusal.with_traceback(None)
             assert entry.value is not None
             return entry.value
         task = self._loading.get(key)
         if task is None:
-            task = self._loading[key] = asyncio.create_task(self._fill(key))
+            task = self._loading[key] = asyncio.create_task(self._fill(key, load))
             task.add_done_callback(_retrieve)
         # One waiter's cancellation must not take the load from the others.
         return await asyncio.shield(task)
@@ -95,10 +93,10 @@ class ReadThroughCache(Generic[Key, Value]):
         for key in list(self._entries):
             self._drop(key)
 
-    async def _fill(self, key: Key) -> Value:
+    async def _fill(self, key: Key, load: Callable[[], Awaitable[Value]]) -> Value:
         generation = self._generation
         try:
-            value = await self._load(key)
+            value = await load()
         except PromptsaasError as refusal:
             if refusal.status < 500 and generation == self._generation:
                 self._store(key, _Entry(None, refusal, (), time.monotonic() + REFUSAL_SECONDS))

@@ -133,6 +133,8 @@ class GroupRecorder:
             except (psycopg.OperationalError, PoolTimeout) as error:
                 logger.warning("runs.record_retried", runs=len(group), error=str(error))
                 await asyncio.sleep(RETRY_WAIT_SECONDS * 2**number)
+                # After a restart of Postgres every pooled connection is dead at once.
+                await self._pool.check()
         return await self._commit(group)
 
     async def _commit(self, group: list[_Waiting]) -> set[UUID]:

@@ -1,0 +1,102 @@
+"""From a RunResult to the bodies that OpenAI's clients read. Pure.
+
+Everything of ours stands under `promptsaas`, so that a body is a superset of OpenAI's.
+"""
+
+from typing import Any
+
+from apps.core import ids
+from apps.core.errors import PromptsaasError
+from apps.providers.types import Usage
+from apps.runs.types import RunError, RunResult
+
+
+class RunFailed(PromptsaasError):
+    """A recorded run that failed; carries the run's id and, for an answer that broke its schema, the text."""
+
+    def __init__(self, result: RunResult, error: RunError) -> None:
+        extra: dict[str, Any] = {"run_id": ids.encode("run", result.run_id)}
+        if error.code == "output_invalid":
+            extra["output"] = result.text
+        super().__init__(error.message, code=error.code, retry_after=error.retry_after, **extra)
+        self.status = error.status  # type: ignore[misc]  # of the instance: each failure has its own
+        self.type = error.type  # type: ignore[misc]
+
+
+def completion(result: RunResult) -> dict[str, Any]:
+    """The body of a whole answer."""
+    return {
+        "id": ids.encode("run", result.run_id),
+        "object": "chat.completion",
+        "created": int(result.created_at.timestamp()),
+        "model": result.model,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": result.text, "refusal": None},
+                "logprobs": None,
+                "finish_reason": result.finish_reason or "stop",
+            }
+        ],
+        "usage": usage(result.usage),
+        "promptsaas": facts(result),
+    }
+
+
+def usage(usage: Usage) -> dict[str, Any] | None:
+    """Token counts, or None where the provider did not say."""
+    if usage.input_tokens is None and usage.output_tokens is None:
+        return None
+    given, made = usage.input_tokens or 0, usage.output_tokens or 0
+    return {
+        "prompt_tokens": given,
+        "completion_tokens": made,
+        "total_tokens": given + made,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens or 0},
+    }
+
+
+def facts(result: RunResult) -> dict[str, Any]:
+    """What we know beyond OpenAI's fields: run, prompt version, cost, time."""
+    price = result.price
+    return {
+        "run_id": ids.encode("run", result.run_id),
+        "prompt": result.prompt_name or None,
+        "version": result.version_number,
+        "label": result.label,
+        "sandbox": result.sandbox,
+        "latency_ms": result.latency_ms,
+        "cost": {
+            "status": price.status if price else "none",
+            "amount": str(price.amount) if price and price.amount is not None else None,
+            "currency": "USD",
+        },
+    }
+
+
+class Chunks:
+    """The events of one streamed answer."""
+
+    def __init__(self, run_id: str, created: int, model: str) -> None:
+        self._head = {"id": run_id, "object": "chat.completion.chunk", "created": created, "model": model}
+
+    def first(self) -> dict[str, Any]:
+        """The event that names the role."""
+        return self._chunk({"role": "assistant", "content": ""}, None)
+
+    def text(self, text: str) -> dict[str, Any]:
+        """A piece of text."""
+        return self._chunk({"content": text}, None)
+
+    def last(self, result: RunResult) -> dict[str, Any]:
+        """The event that ends the answer; sent after the run is recorded."""
+        self._head["model"] = result.model
+        return self._chunk({}, result.finish_reason or "stop") | {"promptsaas": facts(result)}
+
+    def usage(self, result: RunResult) -> dict[str, Any]:
+        """The event with token counts, for stream_options.include_usage."""
+        return self._head | {"choices": [], "usage": usage(result.usage)}
+
+    def _chunk(self, delta: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return self._head | {"choices": [choice]}

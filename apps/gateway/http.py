@@ -1,0 +1,130 @@
+"""The little of HTTP that the gateway needs: bounded bodies, JSON and event-stream answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from apps.core.errors import InvalidRequest, PromptsaasError
+from apps.core.json_bodies import BODY_LIMIT, dump_json, parse_json
+from apps.core.request_id import new_request_id
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+
+BODY_SECONDS: Final = 30.0
+JSON_TYPE: Final = (b"content-type", b"application/json")
+STREAM_HEADERS: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class RequestTimeout(InvalidRequest):
+    """The body came too slowly."""
+
+    status = 408
+    default_code = "request_timeout"
+
+
+class Disconnected(Exception):
+    """The client has gone; there is nobody to answer."""
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """One request; `answer_headers` go with whatever is answered."""
+
+    method: str
+    path: str
+    headers: Mapping[bytes, bytes]
+    receive: Receive
+    request_id: str = field(default_factory=new_request_id)
+    answer_headers: dict[bytes, bytes] = field(default_factory=dict)
+
+    def header(self, name: bytes) -> str:
+        """A header's text, empty if it is absent."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    async def json(self) -> Any:
+        """The body as JSON; raises InvalidRequest for what is too large, too deep or too slow."""
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                raw = await self._body()
+        except TimeoutError:
+            raise RequestTimeout("The body did not arrive in time.") from None
+        return parse_json(raw)
+
+    async def _body(self) -> bytes:
+        declared = self.header(b"content-length")
+        if declared.isdigit() and int(declared) > BODY_LIMIT:
+            raise InvalidRequest(f"The body is larger than {BODY_LIMIT:,} bytes.", code="body_too_large")
+        chunks = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                raise InvalidRequest(f"The body is larger than {BODY_LIMIT:,} bytes.", code="body_too_large")
+            chunks.append(chunk)
+            if not message.get("more_body"):
+                return b"".join(chunks)
+
+    async def disconnected(self) -> None:
+        """Return when the client has gone. Only after the body was read."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+@dataclass(frozen=True, slots=True)
+class JsonAnswer:
+    """A whole answer."""
+
+    value: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+async def send_json(request: HttpRequest, send: Send, answer: JsonAnswer) -> None:
+    """Send a JSON answer with its length."""
+    body = dump_json(answer.value)
+    headers = [
+        JSON_TYPE,
+        (b"content-length", str(len(body)).encode()),
+        *_common(request),
+        *((name.lower().encode(), value.encode()) for name, value in answer.headers.items()),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def error_answer(request: HttpRequest, error: PromptsaasError) -> JsonAnswer:
+    """The one JSON shape of errors."""
+    return JsonAnswer(error.body(request.request_id), error.status, error.headers())
+
+
+async def start_stream(request: HttpRequest, send: Send) -> None:
+    """Send the head of an event stream."""
+    headers = [*STREAM_HEADERS, *_common(request)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+async def send_event(send: Send, value: Any) -> None:
+    """Send one event; bytes go as they are."""
+    data = value if isinstance(value, bytes) else dump_json(value)
+    await send({"type": "http.response.body", "body": b"data: " + data + b"\n\n", "more_body": True})
+
+
+async def end_stream(send: Send) -> None:
+    """Close an event stream."""
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _common(request: HttpRequest) -> Headers:
+    return ((b"request-id", request.request_id.encode()), *request.answer_headers.items())

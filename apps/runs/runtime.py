@@ -1,0 +1,80 @@
+"""An engine with everything it stands on, opened and closed in one event loop."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg_pool import AsyncConnectionPool
+
+from apps.billing.allowance import AllowanceBook
+from apps.core.change_readers import connection_parameters
+from apps.runs.blocking import BlockingCalls
+from apps.runs.calling import RetryPolicy
+from apps.runs.engine import Dependencies, Engine
+from apps.runs.idempotency import RunKeys
+from apps.runs.recording import GroupRecorder
+from apps.runs.sources import CachedDataKeys, CachedPrompts, CachedTargets, Freshness
+from apps.runs.types import RecordCompanion
+
+POOL_WAIT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What an entrance works with. `pool` is for recorder, reservation and keys only."""
+
+    engine: Engine
+    pool: AsyncConnectionPool[Any]
+    calls: BlockingCalls
+    freshness: Freshness
+    keys: RunKeys
+
+
+@asynccontextmanager
+async def open_runtime(
+    companions: Sequence[RecordCompanion] = (),
+    *,
+    retries: RetryPolicy | None = None,
+    pool_size: int = 4,
+) -> AsyncIterator[Runtime]:
+    """Open an engine in the running loop; leaving the block records what has ended and closes everything.
+
+    `companions` write their rows in the recorder's transactions (see RecordCompanion).
+    """
+    async with _open_pool(pool_size) as pool:
+        calls = BlockingCalls()
+        freshness = Freshness()
+        freshness.start()
+        targets = CachedTargets(calls, freshness)
+        allowance = AllowanceBook(pool)
+        recorder = GroupRecorder(pool, CachedDataKeys(calls), companions)
+        await recorder.open()
+        engine = Engine(
+            Dependencies(
+                prompts=CachedPrompts(calls, freshness),
+                targets=targets,
+                allowance=allowance,
+                recorder=recorder,
+                retries=retries or RetryPolicy(),
+            )
+        )
+        try:
+            yield Runtime(engine, pool, calls, freshness, RunKeys(pool))
+        finally:
+            await engine.drain()
+            await recorder.close()
+            await allowance.close()
+            await targets.close()
+            await freshness.stop()
+            calls.close()
+
+
+def _open_pool(size: int) -> AsyncConnectionPool[Any]:
+    return AsyncConnectionPool(
+        kwargs=connection_parameters(),
+        min_size=1,
+        max_size=size,
+        timeout=POOL_WAIT_SECONDS,
+        open=False,
+    )

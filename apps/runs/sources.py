@@ -1,0 +1,179 @@
+"""Where the engine finds prompts, connections and data keys: caches in front of ordinary queries."""
+
+import asyncio
+import time
+from typing import Final
+from uuid import UUID
+
+from apps.core import crypto
+from apps.core.change_readers import AsyncChangeReader
+from apps.core.changes import ChangeLine
+from apps.core.errors import InvalidRequest, Unavailable
+from apps.core.scope import organization_scope
+from apps.prompts import queries as prompt_queries
+from apps.prompts.queries import ResolvedPrompt
+from apps.providers import queries as provider_queries
+from apps.providers.adapters import open_provider
+from apps.providers.types import Connection, Provider
+from apps.runs.blocking import BlockingCalls
+from apps.runs.caches import Invalidated, ReadThroughCache
+from apps.runs.types import PromptReference, RunRequest, Target
+
+STALE_AFTER_SECONDS: Final = 1.0
+FRESH_WAIT_SECONDS: Final = 1.0
+# A call that was begun on a connection may still run when the connection is changed.
+RETIRE_AFTER_SECONDS: Final = 900.0
+TEST_MODEL: Final = "sandbox/standard"
+
+
+class Freshness:
+    """Drops cache entries by the change feed, and vouches that the feed was read within the last second."""
+
+    def __init__(self) -> None:
+        self._caches: list[Invalidated] = []
+        self._reader: AsyncChangeReader | None = None
+
+    def watch(self, *caches: Invalidated) -> None:
+        """Keep these caches fresh from now on."""
+        self._caches.extend(caches)
+
+    def start(self) -> None:
+        """Begin to follow the feed in the running loop."""
+        self._reader = AsyncChangeReader(on_change=self._changed, on_reset=self._reset)
+        self._reader.start()
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._reader is not None:
+            await self._reader.stop()
+
+    async def demand(self) -> None:
+        """Return when cached facts may be used; a busy process waits for its next read for a second.
+
+        Raises Unavailable when the feed can't be read.
+        """
+        if self.is_fresh():
+            return
+        until = time.monotonic() + FRESH_WAIT_SECONDS
+        while time.monotonic() < until:
+            await asyncio.sleep(0.02)
+            if self.is_fresh():
+                return
+        raise Unavailable("The service can't reach its database.", code="stale", retry_after=1)
+
+    def is_fresh(self) -> bool:
+        """Whether the last good read is at most a second old."""
+        return self._reader is not None and self._reader.stale_for() <= STALE_AFTER_SECONDS
+
+    def _changed(self, line: ChangeLine) -> None:
+        for cache in self._caches:
+            cache.invalidate((line.kind, line.key))
+        if line.kind == "data_key" and line.organization_id is not None:
+            crypto.forget_data_key(line.organization_id)
+
+    def _reset(self) -> None:
+        for cache in self._caches:
+            cache.clear()
+        crypto.forget_all_data_keys()
+
+
+class CachedPrompts:
+    """PromptSource: a version is immutable, a label moves; both are cached per reference."""
+
+    def __init__(self, calls: BlockingCalls, freshness: Freshness) -> None:
+        self._calls = calls
+        self._freshness = freshness
+        self._cache: ReadThroughCache[tuple[UUID, PromptReference], ResolvedPrompt] = ReadThroughCache(
+            lambda key, prompt: (("prompt", str(prompt.prompt_id)), ("label", str(prompt.prompt_id)))
+        )
+        freshness.watch(self._cache)
+
+    async def resolve(self, request: RunRequest, reference: PromptReference) -> ResolvedPrompt:
+        """See PromptSource.resolve."""
+        await self._freshness.demand()
+        return await self._cache.get(
+            (request.project_id, reference),
+            lambda: self._calls.run(lambda: _resolve(request.organization_id, request.project_id, reference)),
+        )
+
+
+class CachedTargets:
+    """TargetSource: opened providers, per project and connection. psk_test_ keys always get the sandbox."""
+
+    def __init__(self, calls: BlockingCalls, freshness: Freshness) -> None:
+        self._calls = calls
+        self._freshness = freshness
+        self._cache: ReadThroughCache[tuple[UUID, str], tuple[Connection, Provider]] = ReadThroughCache(
+            lambda key, value: (("connection", f"{key[0]}:{key[1]}"), ("connection", str(value[0].credential_id))),
+            size=1000,
+            dispose=self._retire,
+        )
+        self._retired: dict[Provider, asyncio.Task[None]] = {}
+        freshness.watch(self._cache)
+
+    async def open(self, request: RunRequest, model: str) -> Target:
+        """See TargetSource.open."""
+        slug, separator, model_id = model.partition("/")
+        if not (slug and separator and model_id):
+            raise InvalidRequest(
+                "A model is named <connection>/<model>, such as sandbox/standard.",
+                code="model_malformed",
+                param="model",
+            )
+        if not request.livemode and slug != "sandbox":
+            slug, _, model_id = TEST_MODEL.partition("/")
+        await self._freshness.demand()
+        connection, provider = await self._cache.get(
+            (request.project_id, slug),
+            lambda: self._open(request.organization_id, request.project_id, slug),
+        )
+        return Target(slug, connection.kind, model_id, provider, connection.is_sandbox)
+
+    async def close(self) -> None:
+        """Close every provider that is open. No call may run any more."""
+        self._cache.clear()
+        for provider, task in list(self._retired.items()):
+            task.cancel()
+            await provider.close()
+
+    async def _open(self, organization_id: UUID, project_id: UUID, slug: str) -> tuple[Connection, Provider]:
+        connection = await self._calls.run(lambda: _load_connection(organization_id, project_id, slug))
+        return connection, open_provider(connection)
+
+    def _retire(self, opened: tuple[Connection, Provider]) -> None:
+        provider = opened[1]
+        self._retired[provider] = asyncio.get_running_loop().create_task(self._close_later(provider))
+
+    async def _close_later(self, provider: Provider) -> None:
+        await asyncio.sleep(RETIRE_AFTER_SECONDS)
+        del self._retired[provider]
+        await provider.close()
+
+
+class CachedDataKeys:
+    """DataKeys: `core.crypto` keeps the cache; a miss is loaded in a thread inside the scope."""
+
+    def __init__(self, calls: BlockingCalls) -> None:
+        self._calls = calls
+
+    async def get(self, organization_id: UUID) -> bytes:
+        """The organization's data key."""
+        found = crypto.cached_data_key(organization_id)
+        return found or await self._calls.run(lambda: _load_data_key(organization_id))
+
+
+def _resolve(organization_id: UUID, project_id: UUID, reference: PromptReference) -> ResolvedPrompt:
+    with organization_scope(organization_id):
+        return prompt_queries.resolve(
+            project_id=project_id, name=reference.name, label=reference.label, number=reference.number
+        )
+
+
+def _load_connection(organization_id: UUID, project_id: UUID, slug: str) -> Connection:
+    with organization_scope(organization_id):
+        return provider_queries.load_connection(project_id, slug)
+
+
+def _load_data_key(organization_id: UUID) -> bytes:
+    with organization_scope(organization_id):
+        return crypto.data_key(organization_id)
