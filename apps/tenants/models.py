@@ -36,6 +36,7 @@ class User(AbstractBaseUser, PermissionsMixin, IdentifiedModel):
     """A person who signs in by e-mail. Belongs to no organization; memberships connect the two."""
 
     PREFIX: ClassVar[str] = "usr"
+    AUDIT_NAME_IS_PERSONAL: ClassVar[bool] = True
 
     class Theme(models.TextChoices):
         SYSTEM = "", "System"
@@ -108,6 +109,7 @@ class Membership(TenantModel):
     """A user's role in an organization."""
 
     PREFIX: ClassVar[str] = "mbr"
+    AUDIT_NAME_IS_PERSONAL: ClassVar[bool] = True
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     user_id: UUID

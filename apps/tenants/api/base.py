@@ -23,7 +23,7 @@ from apps.core.request_id import current_request_id
 from apps.core.scope import organization_scope
 from apps.tenants.access import Access, authenticate_key, open_session_for_project
 from apps.tenants.models import Organization, Project, User
-from apps.tenants.web.base import check_permissions, client_ip
+from apps.tenants.web.base import check_permissions, client_ip, refusal_reason
 
 PROJECT_HEADER: Final = "Promptsaas-Project"
 REQUESTS_PER_MINUTE: Final = 1_200
@@ -163,9 +163,10 @@ class ProjectAPIView(APIView):
     def _refuse(self, permission: str) -> None:
         record_refused(
             actor=self.access.actor,
-            action=f"{permission}.refused",
+            action="access.refused",
             target=self.access.project,
             organization_id=self.access.organization.id,
+            reason=refusal_reason(permission, self.request._request),
         )
         who = "This API key" if self.access.api_key_id else "Your role"
         raise errors.PermissionDenied(

@@ -8,6 +8,7 @@ refusal is audited.
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured
@@ -16,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.views import View
 
 from apps.audit.services import record_refused
@@ -24,6 +26,7 @@ from apps.core.scope import organization_scope
 from apps.tenants import queries
 from apps.tenants.access import Access, SessionAccess, open_session
 from apps.tenants.models import Organization, Project, User
+from apps.tenants.roles import Permission
 
 HANDLED: Final = ("get", "post", "put", "patch", "delete")
 
@@ -85,12 +88,13 @@ class OrganizationView(View):
         permission = self.permissions.get("GET" if request.method == "HEAD" else request.method or "")
         if permission is None:
             return self.http_method_not_allowed(request, *args, **kwargs)
-        if not self.access.can(permission):
-            return self._refuse(permission)
-        if not self.scoped:
-            return super().dispatch(request, *args, **kwargs)
-        with self.scope():
-            return _answered(super().dispatch(request, *args, **kwargs))
+        with timezone.override(zone_of(self.user)):
+            if not self.access.can(permission):
+                return self._refuse(permission)
+            if not self.scoped:
+                return super().dispatch(request, *args, **kwargs)
+            with self.scope():
+                return _answered(super().dispatch(request, *args, **kwargs))
 
     def open_session(self, request: HttpRequest, **kwargs: Any) -> SessionAccess:
         """The member's access to the organization of the address. Raises NotFound for strangers."""
@@ -126,12 +130,18 @@ class OrganizationView(View):
             },
         }
 
+    def _new_project_path(self) -> str:
+        if not self.access.can(Permission.ORGANIZATION_MANAGE):
+            return ""
+        return reverse("tenants:new-project", args=[self.organization.slug])
+
     def _refuse(self, permission: str) -> HttpResponse:
         record_refused(
             actor=self.access.actor,
-            action=f"{permission}.refused",
+            action="access.refused",
             target=self.access.project,
             organization_id=self.access.organization.id,
+            reason=refusal_reason(permission, self.request),
         )
         with self.scope():
             granters = queries.granters(permission)
@@ -158,6 +168,14 @@ class ProjectView(OrganizationView, abstract=True):
         )
 
 
+def zone_of(user: User) -> ZoneInfo:
+    """The time zone that a user reads times in."""
+    try:
+        return ZoneInfo(user.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
 def to_sign_in(request: HttpRequest) -> HttpResponse:
     """Send an anonymous visitor to sign in; htmx follows a header, since it can't follow into a page."""
     if request.headers.get("HX-Request"):
@@ -168,6 +186,11 @@ def to_sign_in(request: HttpRequest) -> HttpResponse:
 def client_ip(request: HttpRequest) -> str | None:
     """The caller's address as core's middleware worked it out from the trusted proxies."""
     return getattr(request, "client_ip", None)
+
+
+def refusal_reason(permission: str, request: HttpRequest) -> str:
+    """What the audit trail says of a refused attempt."""
+    return f"{permission} is missing for {request.method} {request.path[:200]}"
 
 
 def home_path(organization: Organization, project: Project | None) -> str:
