@@ -1,0 +1,59 @@
+# Needs Python >= 3.11, bash and make; everything else is installed into .venv.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+TEST_WORKERS ?= 2
+PYTEST ?=
+
+.PHONY: help install demo run test lint check fmt bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1 \t/' | expand -t 16
+
+install: ## make .venv with everything for development
+	@scripts/install dev
+
+# INPUT=reviews.csv COLUMN=… EXPECTED=… PROMPT=… ONCE=1 PORT=…, all optional
+demo: ## start everything, run the sample job, open the dashboard's address
+	@scripts/install runtime
+	@exec $(BIN)/python manage.py demo $(if $(filter-out 0,$(ONCE)),--once) \
+	  $(if $(INPUT),--input '$(INPUT)') $(if $(COLUMN),--column '$(COLUMN)') \
+	  $(if $(EXPECTED),--expected '$(EXPECTED)') $(if $(PROMPT),--prompt '$(PROMPT)') $(if $(PORT),--port '$(PORT)')
+
+run: ## start everything without the job
+	@scripts/install runtime
+	@exec $(BIN)/python manage.py demo --no-job $(if $(PORT),--port '$(PORT)')
+
+test: ## run all tests (PYTEST="-k word" narrows)
+	@scripts/install dev
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST); status=$$?; \
+	  $(BIN)/python manage.py embedded stop-if-unused --profile test; exit $$status
+
+lint: ## all static checks
+	@scripts/install dev
+	@scripts/lint
+
+check: lint test ## lint and test
+
+fmt: ## format the code
+	@scripts/install dev
+	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format .
+
+bench: ## the measurements and the chaos test of bench/
+	@scripts/install dev
+	@$(BIN)/python -m bench
+
+lock: ## write the two lock files from pyproject.toml
+	@scripts/install dev
+	@UV_PYTHON_DOWNLOADS=never $(BIN)/uv lock --quiet $(if $(UPGRADE),--upgrade)
+	@$(BIN)/uv export --quiet --frozen --no-emit-project --no-header --format requirements-txt \
+	  --no-default-groups --group embedded --output-file requirements.lock >/dev/null
+	@$(BIN)/uv export --quiet --frozen --no-emit-project --no-header --format requirements-txt \
+	  --all-groups --output-file requirements-dev.lock >/dev/null
+	@if grep -nE 'https?://|file:' requirements.lock requirements-dev.lock; then echo "a lock names an address" >&2; exit 1; fi
+
+clean: ## stop the embedded servers; remove .venv, caches and test data (the demo's data stays)
+	@if [ -x $(BIN)/python ]; then for profile in demo test; do \
+	  $(BIN)/python manage.py embedded stop --profile $$profile || true; done; fi
+	rm -rf .venv .promptsaas/test .promptsaas/static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,50 @@
+"""The RQ worker of this product."""
+
+import os
+
+from django.conf import settings
+from django.db import connections
+from redis import Redis
+from rq import Queue, Worker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from apps.core.logs import get_logger
+
+# An idle worker blocks for this minus 15 s before it looks after itself, so it is kept short.
+WORKER_SECONDS = 30
+CONNECT_SECONDS = 2
+
+logger = get_logger(__name__)
+
+
+class ProductWorker(Worker):
+    """Forks one process per job, as RQ does, without handing it open database connections."""
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Close what must not be shared by two processes, then fork."""
+        connections.close_all()
+        super().execute_job(job, queue)
+
+
+def run_worker(queue_name: str, *, burst: bool = False) -> None:
+    """Work until a signal says stop: the first lets the job end, the second ends it."""
+    # Not core.redis: its half-second timeout would cut the blocking read of an idle worker.
+    connection = Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=WORKER_SECONDS + 10,
+        health_check_interval=30,
+    )
+    queue = Queue(queue_name, connection=connection, serializer=JSONSerializer)
+    worker = ProductWorker(
+        [queue],
+        connection=connection,
+        serializer=JSONSerializer,
+        worker_ttl=WORKER_SECONDS,
+        job_monitoring_interval=10,
+        log_job_description=False,
+    )
+    logger.info("worker.started", extra={"queue": queue_name, "pid": os.getpid()})
+    # Without RQ's scheduler process: retries are immediate, and periodic work belongs to cron.
+    worker.work(burst=burst, with_scheduler=False)

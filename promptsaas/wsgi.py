@@ -1,0 +1,10 @@
+"""Django as a WSGI application: dashboard, API, admin."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "promptsaas.settings")
+os.environ.setdefault("PROMPTSAAS_PROCESS", "web")
+
+application = get_wsgi_application()
