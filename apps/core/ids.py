@@ -20,6 +20,7 @@ PREFIXES: Final[dict[str, str]] = {
     "dsi": "dataset row",
     "dst": "dataset",
     "dsv": "dataset version",
+    "dsx": "dataset import",
     "evt": "event",
     "fil": "file",
     "key": "API key",

@@ -31,7 +31,8 @@ class DatasetVersion(TenantModel):
     """One import of a file into a dataset; numbers are gapless from 1, rows never change.
 
     `columns` is a list of `{"name": str, "role": "variable"|"expected"|"metadata"|"ignore", …}` in the order
-    of the file. `file_id` names the uploaded original among `core.files`, which may expire on its own.
+    of the file. `file_id` names the uploaded original among `core.files`, `problems_file_id` a CSV of the
+    rows that could not be used; both may expire on their own.
     """
 
     PREFIX: ClassVar[str] = "dsv"
@@ -42,6 +43,8 @@ class DatasetVersion(TenantModel):
     row_count = models.PositiveIntegerField(default=0)
     columns = models.JSONField(default=list)
     file_id = models.UUIDField(null=True, blank=True)
+    problem_count = models.PositiveIntegerField(default=0)
+    problems_file_id = models.UUIDField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(TenantModel.Meta):
@@ -77,3 +80,30 @@ class DatasetRow(TenantModel):
 
     def __str__(self) -> str:
         return f"row {self.number}"
+
+
+class DatasetImport(TenantModel):
+    """An uploaded file that waits until a person, or the API, has said what its columns are.
+
+    `facts` is what `parsing.FileFacts` recognised, as JSON; `mapping` the proposal, or what was chosen.
+    """
+
+    PREFIX: ClassVar[str] = "dsx"
+
+    project = models.ForeignKey("tenants.Project", on_delete=models.CASCADE, db_index=False, related_name="+")
+    project_id: UUID
+    file_name = models.CharField(max_length=255)
+    file_id = models.UUIDField()
+    size = models.PositiveIntegerField()
+    facts = models.JSONField()
+    mapping = models.JSONField(default=list)
+    version = models.ForeignKey(
+        DatasetVersion, on_delete=models.CASCADE, null=True, blank=True, db_index=False, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(TenantModel.Meta):
+        indexes = [models.Index(fields=["organization", "project", "-id"], name="datasets_import_list")]
+
+    def __str__(self) -> str:
+        return self.file_name

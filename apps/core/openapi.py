@@ -1,0 +1,75 @@
+"""What every operation of the OpenAPI document shares: lists, errors, security, cursor parameters."""
+
+from typing import Any, Final
+
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from rest_framework import serializers
+
+CURSOR_PARAMETERS: Final = [
+    OpenApiParameter("limit", int, description="1 to 100, 20 by default."),
+    OpenApiParameter("starting_after", str, description="The id after which the page begins."),
+    OpenApiParameter("ending_before", str, description="The id before which the page ends."),
+]
+
+
+def list_of(item: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """The envelope of a list of one kind of object."""
+    return inline_serializer(
+        name=item.__name__.replace("Serializer", "List"),
+        fields={
+            "object": serializers.CharField(default="list"),
+            "data": item(many=True),
+            "has_more": serializers.BooleanField(),
+            "next_cursor": serializers.CharField(allow_null=True),
+            "url": serializers.CharField(),
+        },
+    )
+
+
+def document_errors(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Post-processing hook: every operation may answer with the error shape."""
+    schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Error"] = ERROR_SCHEMA
+    answer = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    for path in result.get("paths", {}).values():
+        for operation in path.values():
+            operation["responses"]["default"] = {"description": "An error.", **answer}
+            operation["security"] = [{"apiKey": []}]
+    schemes = result["components"].setdefault("securitySchemes", {})
+    schemes["apiKey"] = {"type": "http", "scheme": "bearer", "bearerFormat": "psk_live_… or psk_test_…"}
+    return result
+
+
+ERROR_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "The one shape of every error.",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["type", "code", "message", "param", "doc_url", "request_id"],
+            "properties": {
+                "type": {
+                    "type": "string",
+                    "enum": [
+                        "invalid_request_error",
+                        "authentication_error",
+                        "permission_error",
+                        "not_found_error",
+                        "conflict_error",
+                        "idempotency_error",
+                        "rate_limit_error",
+                        "quota_error",
+                        "provider_error",
+                        "api_error",
+                    ],
+                },
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "doc_url": {"type": "string"},
+                "request_id": {"type": ["string", "null"]},
+            },
+        }
+    },
+}

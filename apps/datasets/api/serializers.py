@@ -1,0 +1,163 @@
+"""Shapes of the dataset API."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core import ids
+from apps.datasets import queries
+from apps.datasets.mapping import ROLES, TYPES, ColumnMapping, RowValues
+from apps.datasets.models import Dataset, DatasetImport, DatasetRow, DatasetVersion
+
+MAX_ROWS_A_REQUEST = 1_000
+
+
+class ColumnSerializer(serializers.Serializer[Any]):
+    """What one column of a file becomes."""
+
+    column = serializers.CharField(max_length=1000)
+    role = serializers.ChoiceField(choices=ROLES)
+    name = serializers.CharField(max_length=100, required=False)
+    type = serializers.ChoiceField(choices=TYPES, default="text")
+
+
+class ImportRowsSerializer(serializers.Serializer[Any]):
+    """The body that turns an uploaded file into a dataset version."""
+
+    dataset = serializers.CharField(max_length=120)
+    mapping = ColumnSerializer(many=True, required=False, help_text="Left out: the proposed mapping is used.")
+
+
+class RowValuesSerializer(serializers.Serializer[Any]):
+    """One row given directly."""
+
+    variables = serializers.DictField()
+    expected = serializers.CharField(required=False, allow_null=True, trim_whitespace=False)
+    metadata = serializers.DictField(required=False)
+
+
+class CreateDatasetSerializer(serializers.Serializer[Any]):
+    """A dataset, or a new version of one, from rows given directly."""
+
+    name = serializers.CharField(max_length=120)
+    rows = RowValuesSerializer(many=True, allow_empty=False, max_length=MAX_ROWS_A_REQUEST)
+
+    def row_values(self) -> list[RowValues]:
+        """The rows; call after ``is_valid``."""
+        return [
+            RowValues(dict(row["variables"]), row.get("expected"), dict(row.get("metadata", {})))
+            for row in self.validated_data["rows"]
+        ]
+
+
+class FactsSerializer(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(choices=["csv", "jsonl"])
+    encoding = serializers.CharField()
+    byte_order_mark = serializers.BooleanField()
+    delimiter = serializers.CharField(help_text="Empty for JSONL.")
+    has_header = serializers.BooleanField()
+    columns = serializers.ListField(child=serializers.CharField())
+    quoted_newlines = serializers.BooleanField()
+
+
+class DatasetImportSerializer(serializers.Serializer[Any]):
+    """An uploaded file and what was recognised of it."""
+
+    id = serializers.CharField()
+    object = serializers.CharField(default="dataset_import")
+    file_name = serializers.CharField()
+    size = serializers.IntegerField(help_text="Bytes.")
+    facts = FactsSerializer()
+    mapping = ColumnSerializer(many=True)
+    dataset_version = serializers.CharField(allow_null=True, help_text="Once imported.")
+    created_at = serializers.DateTimeField()
+
+
+class DatasetVersionSerializer(serializers.Serializer[Any]):
+    """One immutable version of a dataset."""
+
+    id = serializers.CharField()
+    object = serializers.CharField(default="dataset_version")
+    dataset = serializers.CharField()
+    number = serializers.IntegerField()
+    row_count = serializers.IntegerField()
+    problem_count = serializers.IntegerField(help_text="Rows of the file that could not be used.")
+    columns = ColumnSerializer(many=True)
+    created_at = serializers.DateTimeField()
+
+
+class DatasetSerializer(serializers.Serializer[Any]):
+    """A dataset."""
+
+    id = serializers.CharField()
+    object = serializers.CharField(default="dataset")
+    name = serializers.CharField()
+    latest_number = serializers.IntegerField()
+    latest_row_count = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+
+
+class DatasetRowSerializer(serializers.Serializer[Any]):
+    """One row of a version."""
+
+    id = serializers.CharField()
+    object = serializers.CharField(default="dataset_row")
+    number = serializers.IntegerField()
+    variables = serializers.DictField()
+    expected = serializers.CharField(allow_null=True)
+    metadata = serializers.DictField()
+
+
+def to_mapping(item: dict[str, Any]) -> ColumnMapping:
+    """A validated ``ColumnSerializer`` item as the services take it."""
+    return ColumnMapping(item["column"], item["role"], item.get("name") or item["column"], item["type"])
+
+
+def dataset_json(dataset: Dataset) -> dict[str, Any]:
+    """A dataset of ``queries.list_datasets``."""
+    return {
+        "id": dataset.public_id,
+        "object": "dataset",
+        "name": dataset.name,
+        "latest_number": getattr(dataset, "latest_number", None),
+        "latest_row_count": getattr(dataset, "latest_row_count", None),
+        "created_at": dataset.created_at,
+    }
+
+
+def version_json(version: DatasetVersion) -> dict[str, Any]:
+    return {
+        "id": version.public_id,
+        "object": "dataset_version",
+        "dataset": ids.encode(Dataset.PREFIX, version.dataset_id),
+        "number": version.number,
+        "row_count": version.row_count,
+        "problem_count": version.problem_count,
+        "columns": version.columns,
+        "created_at": version.created_at,
+    }
+
+
+def row_json(row: DatasetRow) -> dict[str, Any]:
+    return {
+        "id": row.public_id,
+        "object": "dataset_row",
+        "number": row.number,
+        "variables": row.variables,
+        "expected": row.expected,
+        "metadata": row.metadata,
+    }
+
+
+def import_json(dataset_import: DatasetImport) -> dict[str, Any]:
+    version = dataset_import.version
+    return {
+        "id": dataset_import.public_id,
+        "object": "dataset_import",
+        "file_name": dataset_import.file_name,
+        "size": dataset_import.size,
+        "facts": dataset_import.facts,
+        "mapping": [item.as_json() for item in queries.import_mapping(dataset_import)],
+        "dataset_version": version.public_id if version else None,
+        "created_at": dataset_import.created_at,
+    }

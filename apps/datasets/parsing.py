@@ -1,0 +1,258 @@
+"""Reading CSV and JSONL of unknown origin: what a file is, and its rows one by one. Free of Django.
+
+Nothing is guessed silently: ``sniff`` says what it recognised and ``read_rows`` takes exactly that, so a page
+can show the facts and a person can overrule them. Memory stays at one record, however long the file.
+"""
+
+import csv
+import io
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+import orjson
+
+from apps.datasets.byte_streams import LineRecorder, text_lines
+
+Format = Literal["csv", "jsonl"]
+ENCODINGS: Final = ("utf-8", "utf-16-le", "utf-16-be", "windows-1252")
+DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+SNIFF_BYTES: Final = 256 * 1024
+MAX_FIELD_CHARACTERS: Final = 1024 * 1024
+MAX_COLUMNS: Final = 200
+
+_BYTE_ORDER_MARKS: Final = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+
+
+class UnreadableFile(ValueError):
+    """The file as a whole can't be read; the text says why and what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file is. ``delimiter`` is empty for JSONL; ``columns`` are in the order of the file."""
+
+    format: Format
+    encoding: str
+    byte_order_mark: bool
+    delimiter: str
+    has_header: bool
+    columns: tuple[str, ...]
+    quoted_newlines: bool
+
+    @property
+    def delimiter_name(self) -> str:
+        return DELIMITERS.get(self.delimiter, "")
+
+
+@dataclass(frozen=True, slots=True)
+class GoodRow:
+    """One record: its line in the file (the first of it, from 1) and its values by column.
+
+    CSV values are text. JSONL values are what the JSON says.
+    """
+
+    line: int
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """One record that can't be used, with the reason in words and its raw text."""
+
+    line: int
+    reason: str
+    raw: str
+
+
+def sniff(head: bytes, *, whole: bool) -> FileFacts:
+    """Recognise format, encoding, delimiter and columns from the first bytes.
+
+    ``whole`` says that ``head`` is the entire file. Raises UnreadableFile with a hint.
+    """
+    if not head.strip(b"\x00\r\n\t \xef\xbb\xbf\xff\xfe"):
+        raise UnreadableFile("The file is empty.")
+    encoding, marked = _encoding(head)
+    text = _decoded(head, encoding, whole)
+    first = text.lstrip()[:1]
+    if first == "[":
+        raise UnreadableFile("This is a JSON array. Write one object a line (JSONL) instead.")
+    if first == "{":
+        facts = FileFacts("jsonl", encoding, marked, "", False, (), False)
+        return replace(facts, columns=_json_columns(text, whole))
+    return _sniff_csv(text, encoding, marked, whole)
+
+
+def with_choices(
+    facts: FileFacts, head: bytes, *, delimiter: str, encoding: str, has_header: bool
+) -> FileFacts:
+    """The facts again after a person overruled them. Raises UnreadableFile when the choice can't be read."""
+    if encoding not in ENCODINGS:
+        raise UnreadableFile(f"Unknown encoding {encoding!r}.")
+    if facts.format == "jsonl":
+        chosen = replace(facts, encoding=encoding)
+        return replace(chosen, columns=_json_columns(_decoded(head, encoding, False), False))
+    if delimiter not in DELIMITERS:
+        raise UnreadableFile(f"Unknown delimiter {delimiter!r}.")
+    records = _records(_decoded(head, encoding, False), delimiter, whole=False)
+    columns = _columns(records[0], has_header)
+    return replace(facts, encoding=encoding, delimiter=delimiter, has_header=has_header, columns=columns)
+
+
+def read_rows(chunks: Iterable[bytes], facts: FileFacts) -> Iterator[GoodRow | BadRow]:
+    """The records of a file in order, good and bad. Blank lines are skipped."""
+    lines = text_lines(chunks, facts.encoding)
+    if facts.format == "jsonl":
+        return _read_jsonl(lines)
+    return _read_csv(lines, facts)
+
+
+def _encoding(head: bytes) -> tuple[str, bool]:
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if head.startswith(mark):
+            return encoding, True
+    even, odd = head[0:4096:2].count(0), head[1:4096:2].count(0)
+    if max(even, odd) > len(head[:4096]) // 8:
+        return ("utf-16-le" if odd > even else "utf-16-be"), False
+    try:
+        # The last three bytes may be the beginning of a character that the cut went through.
+        head[: max(0, len(head) - 3)].decode("utf-8")
+    except UnicodeDecodeError:
+        return "windows-1252", False
+    return "utf-8", False
+
+
+def _decoded(head: bytes, encoding: str, whole: bool) -> str:
+    text = head.decode(encoding, "replace").removeprefix("\ufeff")
+    if "\x00" in text:
+        raise UnreadableFile("This is not a text file. Save it as CSV or JSONL in UTF-8.")
+    return text if whole else text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
+
+
+def _sniff_csv(text: str, encoding: str, marked: bool, whole: bool) -> FileFacts:
+    delimiter = max(DELIMITERS, key=lambda candidate: _consistency(text, candidate, whole))
+    records = _records(text, delimiter, whole=whole)
+    quoted = any("\n" in value or "\r" in value for record in records for value in record)
+    return FileFacts("csv", encoding, marked, delimiter, True, _columns(records[0], True), quoted)
+
+
+def _consistency(text: str, delimiter: str, whole: bool) -> tuple[float, int]:
+    """How well a delimiter splits the first records: share of them as wide as most, then the width."""
+    try:
+        widths = Counter(len(record) for record in _records(text, delimiter, whole=whole))
+    except UnreadableFile:
+        return (0.0, 0)
+    width, count = widths.most_common(1)[0]
+    return (0.0, 1) if width < 2 else (count / widths.total(), width)
+
+
+def _records(text: str, delimiter: str, *, whole: bool) -> list[list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)
+    records: list[list[str]] = []
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)
+    try:
+        records.extend(itertools.islice((record for record in reader if record), 200))
+    except csv.Error as error:
+        raise UnreadableFile(f"The file can't be read as CSV: {error}.") from None
+    if not whole and len(records) > 1 and len(records) < 200:
+        # The cut may have gone through the last record.
+        records.pop()
+    if not records:
+        raise UnreadableFile("The file is empty.")
+    return records
+
+
+def _columns(record: list[str], has_header: bool) -> tuple[str, ...]:
+    if len(record) > MAX_COLUMNS:
+        raise UnreadableFile(f"The file has {len(record)} columns; {MAX_COLUMNS} is the limit.")
+    if not has_header:
+        return tuple(f"column_{number}" for number in range(1, len(record) + 1))
+    names = [name.strip() or f"column_{number}" for number, name in enumerate(record, start=1)]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise UnreadableFile(
+            f"Column {repeated[0]!r} stands twice in the first line. Give each column its own name."
+        )
+    return tuple(names)
+
+
+def _json_columns(text: str, whole: bool) -> tuple[str, ...]:
+    columns: dict[str, None] = {}
+    rows = 0
+    for row in itertools.islice(_read_jsonl(io.StringIO(text, newline="")), 200):
+        if isinstance(row, GoodRow):
+            rows += 1
+            columns.update(dict.fromkeys(row.values))
+    if not rows:
+        raise UnreadableFile("No line of the file is a JSON object.")
+    if len(columns) > MAX_COLUMNS:
+        raise UnreadableFile(f"The objects have {len(columns)} different keys; {MAX_COLUMNS} is the limit.")
+    return tuple(columns)
+
+
+def _read_jsonl(lines: Iterable[str]) -> Iterator[GoodRow | BadRow]:
+    for number, line in enumerate(lines, start=1):
+        stripped = line.strip("\ufeff \t\r\n")
+        if not stripped:
+            continue
+        yield _json_row(number, stripped)
+
+
+def _json_row(number: int, line: str) -> GoodRow | BadRow:
+    if len(line) > MAX_FIELD_CHARACTERS:
+        return BadRow(number, "the line is longer than 1 MiB", line[:1000])
+    try:
+        value = orjson.loads(line)
+    except (orjson.JSONDecodeError, UnicodeEncodeError) as error:
+        return BadRow(number, f"not valid JSON: {error}", line[:1000])
+    if not isinstance(value, dict):
+        return BadRow(number, "not a JSON object", line[:1000])
+    problem = text_problem(line) or ("it holds a NUL character" if "\\u0000" in line else None)
+    return BadRow(number, problem, line[:1000]) if problem else GoodRow(number, value)
+
+
+def _read_csv(lines: Iterator[str], facts: FileFacts) -> Iterator[GoodRow | BadRow]:
+    recorder = LineRecorder(lines)
+    reader = csv.reader(recorder, delimiter=facts.delimiter, strict=True)
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)
+    header_pending = facts.has_header
+    while True:
+        recorder.start_record()
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield BadRow(recorder.first_line, f"not valid CSV: {error}", recorder.raw)
+            continue
+        if not record:
+            continue
+        if header_pending:
+            header_pending = False
+            continue
+        yield _csv_row(record, recorder, facts.columns)
+
+
+def _csv_row(record: list[str], recorder: LineRecorder, columns: tuple[str, ...]) -> GoodRow | BadRow:
+    line = recorder.first_line
+    if len(record) != len(columns):
+        return BadRow(line, f"{len(record)} columns instead of {len(columns)}", recorder.raw)
+    problem = text_problem(recorder.raw)
+    if problem:
+        return BadRow(line, problem, recorder.raw)
+    return GoodRow(line, dict(zip(columns, record, strict=True)))
+
+
+def text_problem(text: str) -> str | None:
+    """Why a text can't be stored: bytes that are no characters of its encoding, or NUL."""
+    if "\x00" in text:
+        return "it holds a NUL character"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "it holds bytes that are no text in this encoding"
+    return None

@@ -1,0 +1,94 @@
+"""Forms of the dataset pages."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+
+from apps.datasets.mapping import ROLES, TYPES, ColumnMapping
+from apps.datasets.parsing import DELIMITERS, ENCODINGS, FileFacts
+
+ROLE_CHOICES = [
+    ("variable", "Variable"),
+    ("expected", "Expected output"),
+    ("metadata", "Metadata"),
+    ("ignore", "Ignore"),
+]
+TYPE_CHOICES = [("text", "Text"), ("number", "Number"), ("boolean", "Yes or no"), ("json", "JSON")]
+assert [value for value, _ in ROLE_CHOICES] == list(ROLES)
+assert [value for value, _ in TYPE_CHOICES] == list(TYPES)
+
+
+class UploadForm(forms.Form):
+    """Choose a file."""
+
+    file = forms.FileField(
+        label="File",
+        help_text="CSV or JSONL, up to 10 MB and 100,000 rows. The next step shows what was recognised.",
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,.jsonl,.ndjson"}),
+        error_messages={"required": "Choose a file first."},
+    )
+
+
+class FormatForm(forms.Form):
+    """Overrule what was recognised of a CSV file."""
+
+    delimiter = forms.ChoiceField(choices=[(mark, name.capitalize()) for mark, name in DELIMITERS.items()])
+    encoding = forms.ChoiceField(choices=[(name, name.upper()) for name in ENCODINGS])
+    has_header = forms.BooleanField(label="First line holds the column names", required=False)
+
+    @classmethod
+    def of(cls, facts: FileFacts) -> "FormatForm":
+        """A form that shows the facts."""
+        initial = {"delimiter": facts.delimiter, "encoding": facts.encoding, "has_header": facts.has_header}
+        return cls(initial=initial)
+
+
+class MappingForm(forms.Form):
+    """The dataset's name, and for column n its ``role_n``, ``name_n`` and ``type_n``."""
+
+    dataset = forms.CharField(
+        label="Dataset name",
+        max_length=120,
+        help_text="An existing name makes a new version of that dataset.",
+    )
+
+    def __init__(self, *args: Any, mapping: Sequence[ColumnMapping], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.columns = [item.column for item in mapping]
+        for number, item in enumerate(mapping):
+            label = f"Column {item.column}"
+            self.fields[f"role_{number}"] = forms.ChoiceField(
+                choices=ROLE_CHOICES, initial=item.role, label=f"{label}: use as"
+            )
+            self.fields[f"name_{number}"] = forms.CharField(
+                initial=item.name, max_length=100, required=False, label=f"{label}: name"
+            )
+            self.fields[f"type_{number}"] = forms.ChoiceField(
+                choices=TYPE_CHOICES, initial=item.type, label=f"{label}: type"
+            )
+
+    def column_rows(self) -> list[dict[str, Any]]:
+        """For the page: each column with its three fields."""
+        return [
+            {
+                "column": column,
+                "role": self[f"role_{number}"],
+                "name": self[f"name_{number}"],
+                "type": self[f"type_{number}"],
+            }
+            for number, column in enumerate(self.columns)
+        ]
+
+    def mapping(self) -> tuple[ColumnMapping, ...]:
+        """What was chosen; call after ``is_valid``."""
+        data = self.cleaned_data
+        return tuple(
+            ColumnMapping(
+                column,
+                data[f"role_{number}"],
+                data[f"name_{number}"].strip() or column,
+                data[f"type_{number}"],
+            )
+            for number, column in enumerate(self.columns)
+        )
