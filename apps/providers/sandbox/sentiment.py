@@ -74,14 +74,18 @@ def _word_weights(words: list[str]) -> list[float]:
         elif words[index] in ".;,":
             reach = -1
         elif own := own if length else _weight(words[index]) * _emphasis(words, index):
-            if index <= reach:
-                own *= _NEGATED_PRAISE if own > 0 else _NEGATED_BLAME
-                weights[negation] = 0.0
+            own, kept = _negated(own) if index <= reach else (own, 1.0)
+            weights[negation] *= kept
         weights[index] = own
         if length:
             reach = -1
         index += max(length, 1)
     return weights
+
+
+def _negated(weight: float) -> tuple[float, float]:
+    """A weight under a negation, and what is kept of the negation's own: nothing."""
+    return weight * (_NEGATED_PRAISE if weight > 0 else _NEGATED_BLAME), 0.0
 
 
 def _phrase_at(words: list[str], index: int) -> tuple[int, float]:

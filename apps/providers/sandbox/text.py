@@ -12,15 +12,20 @@ _TAGGED: Final = re.compile(r"<(?P<tag>[a-zA-Z][\w-]{0,40})>\s*(?P<body>.+?)\s*<
 _FENCED: Final = re.compile(r"(?P<fence>```|\"\"\"|''')[^\n]*?\n?(?P<body>.+?)(?P=fence)", re.DOTALL)
 _LABELLED: Final = re.compile(r"^[A-Z][\w '()-]{0,40}:[ \t]*\n?(?P<body>\S.*)\Z", re.DOTALL | re.MULTILINE)
 _WORD: Final = re.compile(r"[a-z]{3,}")
-_STOP_WORDS: Final = frozenset(
-    (
-        "about above after again all also and any are because been before being between both but can could did "
-        "does doing down during each even ever few for from further get got had has have having her here hers "
-        "him his how into its just like made make many more most much must nor not now off once one only other "
-        "our out over own same she should some such than that the their them then there these they this those "
-        "through too under until very was were what when where which while who why will with would you your"
-    ).split(" ")
-)
+
+
+def word_set(words: str) -> frozenset[str]:
+    """The words of a text as a set."""
+    return frozenset(words.split())
+
+
+_STOP_WORDS: Final = word_set("""
+    about above after again all also and any are because been before being between both but can could did
+    does doing down during each even ever few for from further get got had has have having her here hers
+    him his how into its just like made make many more most much must nor not now off once one only other
+    our out over own same she should some such than that the their them then there these they this those
+    through too under until very was were what when where which while who why will with would you your
+""")
 
 
 @dataclass(frozen=True, slots=True)
