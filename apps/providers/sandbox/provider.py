@@ -98,12 +98,16 @@ def _limited(text: str, request: ChatRequest) -> tuple[str, str]:
 
 
 def _latency_seconds(request: ChatRequest) -> float:
-    milliseconds = _number(request, "sandbox_latency_ms", LONGEST_LATENCY_MS)
-    if milliseconds / 1000 > request.timeout_seconds:
+    return _number(request, "sandbox_latency_ms", LONGEST_LATENCY_MS) / 1000
+
+
+async def _pass_time(request: ChatRequest) -> None:
+    latency = _latency_seconds(request)
+    await asyncio.sleep(min(latency, request.timeout_seconds))
+    if latency > request.timeout_seconds:
         raise ProviderCallError(
             "The sandbox took longer than the time limit.", reason="timeout", retryable=True
         )
-    return milliseconds / 1000
 
 
 def _fail_by_chance(request: ChatRequest) -> None:
