@@ -1,0 +1,173 @@
+"""Reads of prompts. Call inside the organization's scope."""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.core import ids
+from apps.core.errors import NotFound
+from apps.prompts.models import Label, LabelMove, Prompt, PromptVersion
+from apps.prompts.types import LATEST, PRODUCTION, ResolvedPrompt, VersionContent
+from apps.tenants.models import Project
+
+
+def list_prompts(
+    project: Project, *, search: str = "", label: str = "", folder: str = ""
+) -> QuerySet[Prompt]:
+    """A project's prompts; `search` looks into names and descriptions, `folder` is a name's beginning."""
+    found = Prompt.objects.filter(project=project)
+    if search:
+        found = found.filter(name__icontains=search) | found.filter(description__icontains=search)
+    if folder:
+        found = found.filter(name__startswith=f"{folder.rstrip('/')}/")
+    if label == LATEST:
+        return found
+    if label:
+        found = found.filter(pk__in=Label.objects.filter(name=label).values("prompt_id"))
+    return found
+
+
+def find_prompt(project: Project, reference: str) -> Prompt:
+    """A prompt by its public id or its name. Raises NotFound."""
+    if reference.startswith(f"{Prompt.PREFIX}_"):
+        try:
+            return Prompt.objects.get(project=project, pk=ids.decode(Prompt.PREFIX, reference))
+        except (ValueError, Prompt.DoesNotExist):
+            pass
+    try:
+        return Prompt.objects.get(project=project, name=reference)
+    except Prompt.DoesNotExist:
+        raise _no_prompt(reference) from None
+
+
+def get_version(prompt: Prompt, number: int) -> PromptVersion:
+    """One version of a prompt. Raises NotFound."""
+    try:
+        return PromptVersion.objects.get(prompt=prompt, number=number)
+    except PromptVersion.DoesNotExist:
+        raise _no_version(prompt.name, number) from None
+
+
+def latest_version(prompt: Prompt) -> PromptVersion:
+    """The newest version; every prompt has one."""
+    return get_version(prompt, prompt.latest_number)
+
+
+def get_label(prompt: Prompt, name: str) -> Label:
+    """A label with its version loaded. Raises NotFound."""
+    try:
+        return Label.objects.select_related("version").get(prompt=prompt, name=name)
+    except Label.DoesNotExist:
+        raise _no_label(prompt.name, name) from None
+
+
+def version_at(prompt: Prompt, *, label: str | None = None, number: int | None = None) -> PromptVersion:
+    """The version that a number or a label names; ``latest`` is the newest. Raises NotFound."""
+    if number is not None:
+        return get_version(prompt, number)
+    if label is None or label == LATEST:
+        return latest_version(prompt)
+    return get_label(prompt, label).version
+
+
+def labels_of(prompts: Iterable[Prompt]) -> dict[UUID, dict[str, int]]:
+    """For each prompt its labels and their numbers, production first, then by name; one query."""
+    found: dict[UUID, dict[str, int]] = {prompt.pk: {} for prompt in prompts}
+    rows = Label.objects.filter(prompt_id__in=list(found)).values_list("prompt_id", "name", "version__number")
+    for prompt_id, name, number in sorted(rows, key=lambda row: (row[1] != PRODUCTION, row[1])):
+        found[prompt_id][name] = number
+    return found
+
+
+def label_names(project: Project) -> list[str]:
+    """Every label in use in a project, production first."""
+    names = Label.objects.filter(prompt__project=project).values_list("name", flat=True).distinct()
+    return sorted(names, key=lambda name: (name != PRODUCTION, name))
+
+
+def label_history(prompt: Prompt, label: str = "") -> QuerySet[LabelMove]:
+    """The steps of one label, or of all labels of a prompt."""
+    moves = LabelMove.objects.filter(prompt=prompt)
+    return moves.filter(label=label) if label else moves
+
+
+def rollback_target(prompt: Prompt, label: str) -> int | None:
+    """The number that a rollback of a label would go to: where it stood before the move in force.
+
+    Undone moves do not count, so rolling back twice goes two moves back. None when there is nothing
+    to go back to.
+    """
+    steps = LabelMove.objects.filter(prompt=prompt, label=label).order_by("sequence")
+    stack: list[int | None] = []
+    for kind, to_number in steps.values_list("kind", "to_number"):
+        if kind == LabelMove.Kind.ROLLBACK:
+            stack.pop()
+        else:
+            stack.append(to_number)
+    return stack[-2] if len(stack) > 1 else None
+
+
+def resolve(*, project_id: UUID, name: str, label: str | None, number: int | None) -> ResolvedPrompt:
+    """A prompt by name at a version number or a label; neither means the label ``production``.
+
+    The answer holds until the change feed names ``("label", <prompt id>)`` or ``("prompt", <prompt id>)``.
+    Raises NotFound ``prompt_not_found``, ``version_not_found`` or ``label_not_found``.
+    """
+    prompt = Prompt.objects.filter(project_id=project_id, name=name).first()
+    if prompt is None:
+        raise _no_prompt(name)
+    if number is None and label is None:
+        label = PRODUCTION
+    return resolved(prompt, version_at(prompt, label=label, number=number), label=label)
+
+
+def resolved(prompt: Prompt, version: PromptVersion, *, label: str | None = None) -> ResolvedPrompt:
+    """A prompt at one of its versions as plain data."""
+    content = version_content(version)
+    return ResolvedPrompt(
+        prompt_id=prompt.pk,
+        name=prompt.name,
+        version_id=version.pk,
+        number=version.number,
+        label=label,
+        kind=prompt.kind,
+        messages=content.messages,
+        variables=content.variables,
+        model=content.model,
+        parameters=content.parameters,
+        output_schema=content.output_schema,
+    )
+
+
+def version_content(version: PromptVersion) -> VersionContent:
+    """What a version holds, as plain data."""
+    return VersionContent(
+        messages=tuple(version.messages),
+        variables=tuple(version.variables),
+        model=version.model,
+        parameters=version.parameters,
+        output_schema=version.output_schema,
+    )
+
+
+def labels_by_number(labels: Mapping[str, int]) -> dict[int, list[str]]:
+    """The labels that point at each version number."""
+    found: dict[int, list[str]] = {}
+    for name, number in labels.items():
+        found.setdefault(number, []).append(name)
+    return found
+
+
+def _no_prompt(name: str) -> NotFound:
+    return NotFound(f"There is no prompt '{name}'.", code="prompt_not_found", param="name")
+
+
+def _no_version(name: str, number: int) -> NotFound:
+    message = f"The prompt '{name}' has no version {number}."
+    return NotFound(message, code="version_not_found", param="version")
+
+
+def _no_label(name: str, label: str) -> NotFound:
+    message = f"The prompt '{name}' has no label '{label}'."
+    return NotFound(message, code="label_not_found", param="label")

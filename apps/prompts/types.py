@@ -1,0 +1,43 @@
+"""Plain data that other rooms and processes hold of a prompt; free of Django."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from uuid import UUID
+
+Kind = Literal["text", "chat"]
+Role = Literal["system", "developer", "user", "assistant"]
+ROLES: Final[tuple[Role, ...]] = ("system", "developer", "user", "assistant")
+PRODUCTION: Final = "production"
+LATEST: Final = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionContent:
+    """What a version holds, as JSON data.
+
+    `messages` is ``{"role", "content"}`` each, `variables` ``{"name", "type", "required", "default"?}`` each;
+    `model` is ``<connection>/<model id>`` or empty when the caller names it.
+    """
+
+    messages: tuple[dict[str, Any], ...]
+    variables: tuple[dict[str, Any], ...] = ()
+    model: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    output_schema: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPrompt:
+    """A prompt at one version, ready to render and run. `label` is what it was asked for by, if anything."""
+
+    prompt_id: UUID
+    name: str
+    version_id: UUID
+    number: int
+    label: str | None
+    kind: str
+    messages: tuple[dict[str, Any], ...]
+    variables: tuple[dict[str, Any], ...]
+    model: str
+    parameters: dict[str, Any]
+    output_schema: dict[str, Any] | None
