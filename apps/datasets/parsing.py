@@ -4,6 +4,7 @@ Nothing is guessed silently: ``sniff`` says what it recognised and ``read_rows``
 can show the facts and a person can overrule them. Memory stays at one record, however long the file.
 """
 
+import codecs
 import csv
 import io
 import itertools
@@ -121,8 +122,8 @@ def _encoding(head: bytes) -> tuple[str, bool]:
     if max(even, odd) > len(head[:4096]) // 8:
         return ("utf-16-le" if odd > even else "utf-16-be"), False
     try:
-        # The last three bytes may be the beginning of a character that the cut went through.
-        head[: max(0, len(head) - 3)].decode("utf-8")
+        # Not final: the cut may have gone through the last character.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return "windows-1252", False
     return "utf-8", False
