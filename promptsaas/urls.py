@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 WEB_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
 API_ROOMS = ("tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
@@ -25,6 +26,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("api/v1/", include(api)),
+    path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("docs/api/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="api-reference"),
     *([path("", include("apps.core.web.urls"))] if _room("apps.core.web.urls") else []),
     *[path("", include(f"apps.{room}.web.urls")) for room in WEB_ROOMS if _room(f"apps.{room}.web.urls")],
 ]
+
+handler400 = "apps.core.web.errors.bad_request"
+handler403 = "apps.core.web.errors.permission_denied"
+handler404 = "apps.core.web.errors.not_found"
+handler500 = "apps.core.web.errors.server_error"
