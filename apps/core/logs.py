@@ -13,6 +13,7 @@ class JSONFormatter(structlog.stdlib.ProcessorFormatter):
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.add_logger_name,
             structlog.stdlib.add_log_level,
+            structlog.stdlib.ExtraAdder(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ]
         super().__init__(

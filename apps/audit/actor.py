@@ -1,0 +1,26 @@
+"""Who did it."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+ActorKind = Literal["user", "api_key", "system", "staff"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, as every service's first argument.
+
+    `id` is the user's or the API key's; `role` the role or scopes they acted with; `display` a name or
+    e-mail address and `ip` the client's address: both are personal and go into the erasable detail.
+    """
+
+    kind: ActorKind
+    id: UUID | None
+    role: str
+    display: str
+    ip: str | None = None
+    request_id: str | None = None
+
+
+SYSTEM = Actor(kind="system", id=None, role="system", display="system")

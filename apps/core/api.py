@@ -1,0 +1,117 @@
+"""What every API view shares: JSON in and out, the one error shape, cursor pagination."""
+
+from collections.abc import Callable, Mapping
+from typing import IO, Any, Final, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import ids
+from apps.core.error_mapping import to_error
+from apps.core.errors import InvalidRequest
+from apps.core.json_bodies import BODY_LIMIT, dump_json, parse_json
+from apps.core.request_id import current_request_id
+
+DEFAULT_LIMIT: Final = 20
+LARGEST_LIMIT: Final = 100
+
+Row = TypeVar("Row", bound=Model)
+
+
+class JSONParser(BaseParser):
+    """Reads a bounded JSON body; see `json_bodies.parse_json` for what is refused."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return parse_json(stream.read(BODY_LIMIT + 1))
+
+
+class JSONRenderer(BaseRenderer):
+    """Writes JSON with orjson."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        return b"" if data is None else dump_json(data)
+
+
+def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's EXCEPTION_HANDLER: every exception becomes the one JSON shape."""
+    error = to_error(exception)
+    return Response(error.body(current_request_id()), status=error.status, headers=error.headers())
+
+
+def page(
+    queryset: QuerySet[Row], request: Request, serialize: Callable[[Row], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """One page of a list, newest first, by the cursor parameters of the request.
+
+    `limit` 1-100 (20 by default), `starting_after` or `ending_before` a public id of that kind.
+    Raises InvalidRequest for anything else.
+    """
+    limit = _limit(request)
+    after, before = _cursor(queryset, request, "starting_after"), _cursor(queryset, request, "ending_before")
+    if after and before:
+        raise InvalidRequest("Give starting_after or ending_before, not both.", param="ending_before")
+    rows, has_more = _rows(queryset, limit, after, before)
+    return {
+        "object": "list",
+        "data": [serialize(row) for row in rows],
+        "has_more": has_more,
+        "next_cursor": _public_id(rows[-1]) if rows and has_more and not before else None,
+        "url": request.path,
+    }
+
+
+def _rows(
+    queryset: QuerySet[Row], limit: int, after: UUID | None, before: UUID | None
+) -> tuple[list[Row], bool]:
+    if before:
+        found = list(queryset.filter(pk__gt=before).order_by("pk")[: limit + 1])
+        return found[:limit][::-1], len(found) > limit
+    if after:
+        queryset = queryset.filter(pk__lt=after)
+    found = list(queryset.order_by("-pk")[: limit + 1])
+    return found[:limit], len(found) > limit
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LARGEST_LIMIT):
+        raise InvalidRequest(f"limit must be a whole number from 1 to {LARGEST_LIMIT}.", param="limit")
+    return int(text)
+
+
+def _cursor(queryset: QuerySet[Row], request: Request, name: str) -> UUID | None:
+    text = request.query_params.get(name, "")
+    if not text:
+        return None
+    try:
+        return ids.decode(_prefix(queryset.model), text)
+    except ValueError:
+        raise InvalidRequest(f"{name} is not the id of an object in this list.", param=name) from None
+
+
+def _prefix(model: type[Model]) -> str:
+    return str(getattr(model, "PREFIX", ""))
+
+
+def _public_id(row: Model) -> str:
+    return ids.encode(_prefix(type(row)), row.pk)

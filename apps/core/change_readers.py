@@ -1,0 +1,168 @@
+"""Following the change feed: a thread for synchronous processes, a task for an event loop.
+
+Both hold a database connection of their own and never touch Django's.
+"""
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import psycopg
+from django.db import connections
+from redis.client import PubSub
+
+from apps.core import changes, redis
+from apps.core.changes import CHANNEL, KEPT, POLL_SECONDS, READ, OnChange, Position
+from apps.core.logs import get_logger
+from apps.core.scope import SYSTEM_ROLE
+
+RETRY_SECONDS: Final = 0.2
+BELL_RETRY_SECONDS: Final = 1.0
+# Rings come in bursts; a read every 20 ms is soon enough.
+LEAST_SECONDS_BETWEEN_READS: Final = 0.02
+
+logger = get_logger(__name__)
+
+
+def connection_parameters() -> dict[str, Any]:
+    """Arguments for `psycopg.connect`, the same as Django's connection has."""
+    parameters = dict(connections["default"].get_connection_params())
+    for own in ("cursor_factory", "context", "pool", "server_side_binding"):
+        parameters.pop(own, None)
+    return parameters
+
+
+class _Follower:
+    """What both readers share: the position, and how old the last good read is."""
+
+    def __init__(self, *, on_change: OnChange, on_reset: Callable[[], None], poll_seconds: float) -> None:
+        self._on_change = on_change
+        self._on_reset = on_reset
+        self._poll_seconds = poll_seconds
+        self._position = Position()
+        self._read_at = -math.inf
+
+    def stale_for(self) -> float:
+        """Seconds since the start of the last good read; infinite before the first."""
+        return time.monotonic() - self._read_at
+
+    def _take(self, rows: list[changes.Row], started: float) -> None:
+        # After a gap longer than lines are kept, what was missed can't be known: everything is forgotten.
+        missed = self._read_at != -math.inf and started - self._read_at > KEPT.total_seconds() / 2
+        lines, self._position = changes.advance(self._position, rows)
+        if missed:
+            self._on_reset()
+        for line in lines:
+            self._on_change(line)
+        self._read_at = started
+
+
+class ChangeReader(_Follower):
+    """Follows the feed in a daemon thread.
+
+    `on_change` is called for every line, in that thread; `on_reset` when lines may have been missed.
+    """
+
+    def __init__(
+        self, *, on_change: OnChange, on_reset: Callable[[], None], poll_seconds: float = POLL_SECONDS
+    ) -> None:
+        super().__init__(on_change=on_change, on_reset=on_reset, poll_seconds=poll_seconds)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="change-reader", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow. Lines appended after the first read are delivered."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and close its connections."""
+        self._stopping.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with psycopg.connect(**connection_parameters(), autocommit=True) as connection:
+                    self._follow(connection)
+            except (psycopg.Error, OSError) as error:
+                logger.warning("changes.feed_is_away", extra={"error": str(error)})
+                self._stopping.wait(RETRY_SECONDS)
+
+    def _follow(self, connection: psycopg.Connection[Any]) -> None:
+        pubsub = redis.client().pubsub(ignore_subscribe_messages=True)
+        with pubsub:
+            while not self._stopping.is_set():
+                started = time.monotonic()
+                with connection.transaction():
+                    connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
+                    rows = connection.execute(READ, [self._position.transaction_id]).fetchall()
+                self._take(rows, started)
+                self._wait(pubsub)
+
+    def _wait(self, pubsub: PubSub) -> None:
+        self._stopping.wait(LEAST_SECONDS_BETWEEN_READS)
+        try:
+            if not pubsub.subscribed:
+                pubsub.subscribe(CHANNEL)
+            pubsub.get_message(timeout=self._poll_seconds)
+        except redis.DEAD_REDIS:
+            self._stopping.wait(self._poll_seconds)
+
+
+class AsyncChangeReader(_Follower):
+    """Follows the feed in two tasks of the running event loop: one reads, one listens for the bell."""
+
+    def __init__(
+        self, *, on_change: OnChange, on_reset: Callable[[], None], poll_seconds: float = POLL_SECONDS
+    ) -> None:
+        super().__init__(on_change=on_change, on_reset=on_reset, poll_seconds=poll_seconds)
+        self._bell = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to follow; call it in the running loop."""
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._listen())]
+
+    async def stop(self) -> None:
+        """End both tasks and close the connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(**connection_parameters(), autocommit=True)
+                async with connection:
+                    await self._follow(connection)
+            except (psycopg.Error, OSError) as error:
+                logger.warning("changes.feed_is_away", extra={"error": str(error)})
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _follow(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        while True:
+            started = time.monotonic()
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
+                cursor = await connection.execute(READ, [self._position.transaction_id])
+                rows = await cursor.fetchall()
+            self._take(rows, started)
+            await asyncio.sleep(LEAST_SECONDS_BETWEEN_READS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), self._poll_seconds)
+            self._bell.clear()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with redis.async_client().pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.subscribe(CHANNEL)
+                    while True:
+                        if await pubsub.get_message(timeout=30) is not None:
+                            self._bell.set()
+            except redis.DEAD_REDIS:
+                await asyncio.sleep(BELL_RETRY_SECONDS)

@@ -1,0 +1,76 @@
+"""JSON in and out: what may come in is bounded, and can always be stored in Postgres."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+from django.utils.functional import Promise
+
+from apps.core.errors import InvalidRequest
+
+BODY_LIMIT: Final = 4 * 1024 * 1024
+DEPTH_LIMIT: Final = 64
+
+
+def parse_json(raw: bytes, *, limit: int = BODY_LIMIT) -> Any:
+    """The value of a JSON text.
+
+    Raises InvalidRequest for broken JSON, more than `limit` bytes, more than 64 levels, and for what
+    Postgres can't store: NUL characters and lone surrogates.
+    """
+    if len(raw) > limit:
+        raise InvalidRequest(f"The body is larger than {limit:,} bytes.", code="body_too_large")
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from None
+    if raw.count(b"[") + raw.count(b"{") > DEPTH_LIMIT:
+        _refuse_depth(value)
+    if b"\\u0000" in raw:
+        _refuse_nul(value)
+    return value
+
+
+def dump_json(value: Any) -> bytes:
+    """JSON text: UTC times end in Z, decimals are strings (a float would lose cents)."""
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal | Promise):
+        return str(value)
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    if isinstance(value, dict):
+        return dict(value)
+    if isinstance(value, list | tuple):
+        return list(value)
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _children(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _refuse_depth(value: object) -> None:
+    level = [value]
+    for _ in range(DEPTH_LIMIT + 1):
+        level = [child for parent in level for child in _children(parent)]
+    if level:
+        raise InvalidRequest(f"The body is nested deeper than {DEPTH_LIMIT} levels.", code="body_too_deep")
+
+
+def _refuse_nul(value: object) -> None:
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        names = list(found) if isinstance(found, dict) else [found]
+        if any(isinstance(name, str) and "\0" in name for name in names):
+            raise InvalidRequest("The body holds a NUL character.", code="invalid_character")
+        waiting.extend(_children(found))

@@ -1,0 +1,74 @@
+"""Around every request of the web process: its id, the security headers, and errors told as pages or JSON."""
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from apps.core.client_address import client_address
+from apps.core.request_id import new_request_id, set_request_id
+from apps.core.web.errors import error_response, is_api
+
+API_VERSION: Final = "2026-11-20"
+PERMISSIONS_POLICY: Final = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class RequestContextMiddleware:
+    """Gives the request its id and the client's address; the answer carries the id.
+
+    Sets `request.request_id` and `request.client_address`.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request_id = new_request_id()
+        request.request_id = request_id  # type: ignore[attr-defined]
+        request.client_address = client_address(  # type: ignore[attr-defined]
+            request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+        )
+        set_request_id(request_id)
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                response = self.get_response(request)
+        finally:
+            set_request_id(None)
+        response["Request-Id"] = request_id
+        if is_api(request):
+            response.setdefault("Promptsaas-Version", API_VERSION)
+        return response
+
+
+class SecurityHeadersMiddleware:
+    """Content-Security-Policy and its siblings on every answer; Django's own middleware sets the rest."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
+        response.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        # Pages and API answers hold an organization's data: no shared cache may keep them.
+        response.setdefault("Cache-Control", "private, no-cache")
+        return response
+
+
+class ErrorMiddleware:
+    """Turns what a view raises into an error page, or into the one JSON shape under /api/."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Leaves defects to Django, which logs them and answers through `handler500`."""
+        return error_response(request, exception)
