@@ -40,7 +40,9 @@ usage_input AS (
         id, organization_id, key, meter, quantity,
         project_id, source_kind, source_id, lease_id, occurred_at
     )
-    SELECT id, organization_id, key, meter, quantity, project_id, source_kind, source_id, lease_id, occurred_at
+    SELECT
+        id, organization_id, key, meter, quantity,
+        project_id, source_kind, source_id, lease_id, occurred_at
     FROM usage_input JOIN usage_recorded USING (id)
 ), usage_outcome AS (
     SELECT usage_input.organization_id, usage_input.key, usage_input.id, CASE

@@ -12,7 +12,7 @@ class UsageEvent(TenantModel):
     """One metered fact, append-only and partitioned by week of its id.
 
     The source is named by plain ids, so billing knows no room above it; nothing has a foreign key to this
-    table. `lease_id` is the allowance lease that the run was admitted under, None when the meter has no quota.
+    table. `lease_id` is the allowance lease that admitted the run, None when the meter has no quota.
     """
 
     PREFIX: ClassVar[str] = "use"

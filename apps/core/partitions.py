@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import structlog
+
 from django.db import connection
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.models import CreateModel
 from django.db.migrations.state import ProjectState
 
+from apps.core.logs import get_logger
 from apps.core.row_security import APP_ROLE, SYSTEM_ROLE
 
 DAYS_AHEAD: Final = 14
 OVERFLOW_COUNTED: Final = 1_000
 
-log = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 FUNCTIONS: Final = f"""
 CREATE OR REPLACE FUNCTION promptsaas_ensure_partitions(parent text, days_ahead integer)
@@ -47,8 +48,8 @@ BEGIN
     WHILE week <= today + days_ahead LOOP
         name := parent || '_p' || to_char(week, 'YYYYMMDD');
         IF to_regclass(format('public.%I', name)) IS NULL THEN
-            low := (lpad(to_hex(extract(epoch FROM week)::bigint * 1000), 12, '0') || repeat('0', 20))::uuid;
-            high := (lpad(to_hex(extract(epoch FROM week + 7)::bigint * 1000), 12, '0') || repeat('0', 20))::uuid;
+            low := rpad(lpad(to_hex(extract(epoch FROM week)::bigint * 1000), 12, '0'), 32, '0')::uuid;
+            high := rpad(lpad(to_hex(extract(epoch FROM week + 7)::bigint * 1000), 12, '0'), 32, '0')::uuid;
             -- ATTACH locks the parent far less than CREATE TABLE ... PARTITION OF does.
             EXECUTE format('CREATE TABLE public.%I (LIKE public.%I INCLUDING ALL)', name, parent);
             EXECUTE format(
@@ -152,7 +153,7 @@ def ensure_all_partitions(days_ahead: int = DAYS_AHEAD) -> int:
     """Make the missing partitions of every partitioned table; cron calls it. Returns how many."""
     made = sum(ensure_partitions(state.table, days_ahead) for state in partitions_ahead())
     for table, rows in overflowing().items():
-        log.error("partition.overflow", table=table, rows=rows)
+        logger.error("partition.overflow", extra={"table": table, "rows": rows})
     return made
 
 
