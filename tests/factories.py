@@ -2,5 +2,197 @@
 
 Factories open the organization's scope themselves, so they work inside and outside of it.
 ``@tenant_factory("prompts.Prompt")`` registers a function that makes one row of a TenantModel in a given
-project; the isolation tests demand one for every TenantModel.
+project; the isolation tests demand one for every TenantModel. It is called inside the project's scope.
 """
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
+
+from apps.audit.actor import SYSTEM
+from apps.billing import plans
+from apps.billing.models import AllowanceLease, Quota, UsageEvent, UsageKey
+from apps.core.ids import uuid7
+from apps.core.models import TenantModel
+from apps.core.scope import organization_scope
+from apps.tenants import services as tenant_services
+from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
+from apps.tenants.roles import Permission, Role, Scope
+
+TenantFactory = Callable[[Project], TenantModel]
+
+TENANT_FACTORIES: dict[str, TenantFactory] = {}
+_numbers = count(1)
+
+
+def tenant_factory(label: str) -> Callable[[TenantFactory], TenantFactory]:
+    """Register how one row of a TenantModel is made; ``label`` is ``app_label.ModelName``."""
+
+    def register(function: TenantFactory) -> TenantFactory:
+        TENANT_FACTORIES[label] = function
+        return function
+
+    return register
+
+
+# tenants
+
+PASSWORD = "correct horse battery"
+
+
+def make_user(
+    *,
+    email: str = "",
+    name: str = "",
+    verified: bool = True,
+    password: str | None = None,
+    staff: bool = False,
+) -> User:
+    """A person; with a password they can sign in (hashing one costs time, so there is none by default)."""
+    number = next(_numbers)
+    user = tenant_services.create_user(
+        actor=SYSTEM,
+        email=email or f"person{number}@example.com",
+        password=password,
+        name=name or f"Person {number}",
+        verified=verified,
+    )
+    if staff:
+        User.objects.filter(id=user.id).update(is_staff=True, is_superuser=True)
+        user.refresh_from_db()
+    return user
+
+
+def make_organization(*, name: str = "", owner: User | None = None) -> Organization:
+    """An organization with an owner and the project "Default"."""
+    return tenant_services.create_organization(
+        actor=SYSTEM, name=name or f"Organization {next(_numbers)}", owner=owner or make_user()
+    )
+
+
+def make_project(*, organization: Organization | None = None, name: str = "") -> Project:
+    """A project; without organization or name, the first one of a new organization."""
+    organization = organization or make_organization()
+    with organization_scope(organization.id):
+        if name:
+            return tenant_services.create_project(actor=SYSTEM, organization=organization, name=name)
+        return Project.objects.order_by("id")[0]
+
+
+def make_member(*, organization: Organization, role: Role = Role.DEVELOPER, user: User | None = None) -> User:
+    """A user who is a member of an organization."""
+    user = user or make_user()
+    with organization_scope(organization.id):
+        tenant_services.add_membership(actor=SYSTEM, organization=organization, user=user, role=role)
+    return user
+
+
+def owner_of(organization: Organization) -> User:
+    """The first owner of an organization."""
+    with organization_scope(organization.id):
+        return Membership.objects.select_related("user").filter(role=Role.OWNER).order_by("id")[0].user
+
+
+def make_api_key(
+    *,
+    project: Project,
+    created_by: User | None = None,
+    scopes: tuple[Scope, ...] = tuple(Scope),
+    livemode: bool = True,
+    expires_at: datetime | None = None,
+    name: str = "Test key",
+) -> tuple[APIKey, str]:
+    """A key of a project and its token; made by the organization's owner unless told otherwise."""
+    with organization_scope(project.organization_id):
+        creator = created_by or Membership.objects.select_related("user").get(role=Role.OWNER).user
+        return tenant_services.create_api_key(
+            actor=SYSTEM,
+            project=project,
+            created_by=creator,
+            name=name,
+            scopes=[scope.value for scope in scopes],
+            livemode=livemode,
+            expires_at=expires_at,
+        )
+
+
+@tenant_factory("tenants.Project")
+def _project(project: Project) -> TenantModel:
+    return tenant_services.create_project(
+        actor=SYSTEM, organization=project.organization, name=f"Project {next(_numbers)}"
+    )
+
+
+@tenant_factory("tenants.Membership")
+def _membership(project: Project) -> TenantModel:
+    return tenant_services.add_membership(
+        actor=SYSTEM, organization=project.organization, user=make_user(), role=Role.VIEWER
+    )
+
+
+@tenant_factory("tenants.APIKey")
+def _api_key(project: Project) -> TenantModel:
+    return make_api_key(project=project)[0]
+
+
+@tenant_factory("tenants.ProjectUserObjectPermission")
+def _grant(project: Project) -> TenantModel:
+    membership = _membership(project)
+    assert isinstance(membership, Membership)
+    tenant_services.grant_project_permission(
+        actor=SYSTEM, project=project, user=membership.user, permission=Permission.PROMPTS_EDIT
+    )
+    return ProjectUserObjectPermission.objects.order_by("-id")[0]
+
+
+# billing
+
+
+@tenant_factory("billing.UsageEvent")
+def _usage_event(project: Project) -> TenantModel:
+    return UsageEvent.objects.create(
+        organization_id=project.organization_id,
+        project_id=project.id,
+        meter="runs",
+        quantity=1,
+        key=f"run:{next(_numbers)}",
+        source_kind="run",
+        source_id=uuid7(),
+        occurred_at=datetime.now(UTC),
+    )
+
+
+@tenant_factory("billing.UsageKey")
+def _usage_key(project: Project) -> TenantModel:
+    return UsageKey.objects.create(
+        organization_id=project.organization_id, key=f"run:{next(_numbers)}", content_hash=b"hash"
+    )
+
+
+def make_quota(*, organization: Organization, cap: int, used: int = 0, meter: str = "runs") -> Quota:
+    """This month's quota of an organization."""
+    with organization_scope(organization.id):
+        return Quota.objects.create(
+            organization=organization,
+            meter=meter,
+            period_start=plans.period_start(datetime.now(UTC)),
+            cap=cap,
+            used=used,
+        )
+
+
+@tenant_factory("billing.Quota")
+def _quota(project: Project) -> TenantModel:
+    return make_quota(organization=project.organization, cap=10, meter=f"meter{next(_numbers)}")
+
+
+@tenant_factory("billing.AllowanceLease")
+def _allowance_lease(project: Project) -> TenantModel:
+    quota = make_quota(organization=project.organization, cap=10, meter=f"meter{next(_numbers)}")
+    return AllowanceLease.objects.create(
+        organization_id=project.organization_id,
+        quota=quota,
+        holder="test",
+        amount=1,
+        expires_at=datetime.now(UTC),
+    )

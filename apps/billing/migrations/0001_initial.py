@@ -179,7 +179,11 @@ class Migration(migrations.Migration):
         ),
         TenantTable("billing_usageevent", app="SELECT, INSERT", system="SELECT, INSERT"),
         TenantTable("billing_usagekey", app="SELECT, INSERT", system="SELECT, INSERT"),
-        # Quotas and leases are written by the allowance book alone, under the system role.
-        TenantTable("billing_quota", app="SELECT", system="SELECT, INSERT, UPDATE"),
-        TenantTable("billing_allowancelease", app="SELECT", system="SELECT, INSERT, UPDATE, DELETE"),
+        # The allowance book works under the system role; a change of plan works inside the organization.
+        TenantTable(
+            "billing_quota", app="SELECT, INSERT, UPDATE", system="SELECT, INSERT, UPDATE, DELETE"
+        ),
+        TenantTable(
+            "billing_allowancelease", app="SELECT, INSERT", system="SELECT, INSERT, UPDATE, DELETE"
+        ),
     ]
