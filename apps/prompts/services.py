@@ -221,7 +221,6 @@ def _add_version(actor: Actor, prompt: Prompt, content: VersionContent, message:
         "prompt": prompt.name,
         "version_id": version.public_id,
         "version": version.number,
-        "message": version.message,
     }
     changes.append("prompt", str(prompt.pk))
     outbox.write("prompt.version.created", payload, prompt.organization_id)
@@ -285,7 +284,6 @@ def _append_move(
         "kind": str(kind),
         "from_version": before,
         "to_version": after,
-        "reason": reason,
     }
     changes.append("label", str(prompt.pk))
     outbox.write("prompt.label.moved", payload, prompt.organization_id)
