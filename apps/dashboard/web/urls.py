@@ -2,12 +2,10 @@
 
 from django.urls import path
 
-from apps.dashboard.web.preferences import ThemeView
 from apps.dashboard.web.styleguide import StyleguideView
 
 app_name = "dashboard"
 
 urlpatterns = [
     path("styleguide/", StyleguideView.as_view(), name="styleguide"),
-    path("theme/", ThemeView.as_view(), name="theme"),
 ]
