@@ -15,7 +15,7 @@ SERVING = frozenset({"web", "gateway", "worker", "cron"})
 
 
 def prepare(arguments: Sequence[str]) -> None:
-    """Before Django loads: tell the settings which process this is, and start what a command will connect to."""
+    """Before Django loads: say which process this is, and start the servers that the command needs."""
     command = arguments[1] if len(arguments) > 1 else "help"
     if command in SERVING:
         os.environ["PROMPTSAAS_PROCESS"] = command

@@ -21,7 +21,7 @@ GRACE_SECONDS = 3.0
 
 
 class Supervisor:
-    """Starts the plans, restarts what dies, ends everything on exit; a watcher covers its own violent death."""
+    """Starts the plans, restarts what dies, ends all on exit; a watcher covers its own violent death."""
 
     def __init__(
         self,

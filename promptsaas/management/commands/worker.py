@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from promptsaas.worker import run_worker
 from apps.core.queue import QUEUES
+from promptsaas.worker import run_worker
 
 
 class Command(BaseCommand):

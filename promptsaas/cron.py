@@ -1,0 +1,88 @@
+"""The cron process: one table of periodic jobs, each in a thread of its own.
+
+A job that fails is logged and tried again at its next turn; it never stops the others. Two cron processes do
+no harm: every job takes an advisory lock or skips locked rows itself.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import close_old_connections
+from django.utils.module_loading import import_string
+
+from apps.core.logs import get_logger
+
+logger = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class PeriodicJob:
+    """What to call (a dotted name of a function without arguments), and every how many seconds."""
+
+    function: str
+    every_seconds: float
+
+
+JOBS: Final = (
+    PeriodicJob("apps.audit.jobs.seal", 1),
+    PeriodicJob("apps.batches.jobs.sweep", 5),
+    PeriodicJob("apps.core.jobs.deliver_outbox", 5),
+    PeriodicJob("apps.core.jobs.deliver_mail", 5),
+    PeriodicJob("apps.core.partitions.ensure_all", 3600),
+    PeriodicJob("apps.core.jobs.remove_expired", 600),
+)
+
+
+class Cron:
+    """Runs jobs until it is stopped."""
+
+    def __init__(self, jobs: Sequence[PeriodicJob] = JOBS) -> None:
+        self.jobs = jobs
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """No further turns; jobs that run now come to their end."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Run until `stop`."""
+        functions = [(job, import_string(job.function)) for job in self.jobs]
+        threads = [
+            threading.Thread(target=self._repeat, args=(job, function), name=job.function)
+            for job, function in functions
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _repeat(self, job: PeriodicJob, function: Callable[[], object]) -> None:
+        while not self._stopping.is_set():
+            started_at = time.monotonic()
+            run_once(job, function)
+            self._stopping.wait(max(0.0, job.every_seconds - (time.monotonic() - started_at)))
+
+
+def run_once(job: PeriodicJob, function: Callable[[], object]) -> None:
+    """One turn of a job, with its database connection checked before and after."""
+    close_old_connections()
+    try:
+        function()
+    except Exception:
+        # Whatever it was, the other jobs and the next turn must not suffer from it.
+        logger.exception("cron.job_failed", extra={"job": job.function})
+    finally:
+        close_old_connections()
+
+
+def run_cron() -> None:
+    """The process: all jobs until SIGTERM or Ctrl-C."""
+    cron = Cron()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: cron.stop())
+    logger.info("cron.started", extra={"jobs": len(cron.jobs)})
+    cron.run()
