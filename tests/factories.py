@@ -76,7 +76,7 @@ def make_project(*, organization: Organization | None = None, name: str = "") ->
     with organization_scope(organization.id):
         if name:
             return tenant_services.create_project(actor=SYSTEM, organization=organization, name=name)
-        return Project.objects.order_by("id")[0]
+        return Project.objects.select_related("organization").order_by("id")[0]
 
 
 def make_member(*, organization: Organization, role: Role = Role.DEVELOPER, user: User | None = None) -> User:

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.audit.services import record_refused
-from apps.core import errors, idempotency, ids, rate_limits
+from apps.core import errors, ids, rate_limits
 from apps.core.request_id import current_request_id
 from apps.core.scope import organization_scope
 from apps.tenants.access import Access, authenticate_key, open_session_for_project

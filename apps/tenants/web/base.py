@@ -185,7 +185,7 @@ def to_sign_in(request: HttpRequest) -> HttpResponse:
 
 def client_ip(request: HttpRequest) -> str | None:
     """The caller's address as core's middleware worked it out from the trusted proxies."""
-    return getattr(request, "client_ip", None)
+    return getattr(request, "client_address", None)
 
 
 def refusal_reason(permission: str, request: HttpRequest) -> str:

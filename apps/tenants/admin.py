@@ -1,0 +1,116 @@
+"""Staff pages: read-only, except actions that call services and so are audited."""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.http import HttpRequest
+
+from apps.audit.actor import Actor
+from apps.core.admin import ReadOnlyAdmin
+from apps.core.request_id import current_request_id
+from apps.core.scope import organization_scope
+from apps.tenants import services
+from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
+from apps.tenants.web.base import client_ip
+
+# Staff sign in where everybody does, so there is one place where sessions begin.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.site_header = "promptsaas administration"
+admin.site.site_title = "promptsaas administration"
+
+
+def staff_actor(request: HttpRequest) -> Actor:
+    """The actor that a member of staff acts as in the admin."""
+    user = request.user
+    if not isinstance(user, User):
+        raise TypeError("the admin is for signed-in staff")
+    return Actor(
+        kind="staff",
+        id=user.id,
+        role="staff",
+        display=user.display_name,
+        ip=client_ip(request),
+        request_id=current_request_id(),
+    )
+
+
+@admin.register(User)
+class UserAdmin(ReadOnlyAdmin):
+    """People; their passwords' hashes stay hidden."""
+
+    content_fields = ("password",)
+    list_display = ("email", "name", "is_active", "is_staff", "date_joined", "last_login")
+    list_filter = ("is_active", "is_staff")
+    search_fields = ("email", "name")
+    ordering = ("-id",)
+    actions = ("deactivate",)
+
+    @admin.action(description="Deactivate", permissions=["operate"])
+    def deactivate(self, request: HttpRequest, rows: list[User]) -> None:
+        """Shut the selected users out, with all their sessions and API keys."""
+        for user in rows:
+            services.deactivate_user(actor=staff_actor(request), user=user)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Acting takes the change permission; looking doesn't give it."""
+        return request.user.has_perm("tenants.change_user")
+
+
+@admin.register(Organization)
+class OrganizationAdmin(ReadOnlyAdmin):
+    """Customers."""
+
+    list_display = ("name", "slug", "public_id", "created_at")
+    search_fields = ("name", "slug")
+    ordering = ("-id",)
+
+
+@admin.register(Project)
+class ProjectAdmin(ReadOnlyAdmin):
+    """Projects of every organization."""
+
+    list_display = ("name", "slug", "organization", "public_id", "created_at")
+    list_select_related = ("organization",)
+    search_fields = ("name", "slug")
+    ordering = ("-id",)
+
+
+@admin.register(Membership)
+class MembershipAdmin(ReadOnlyAdmin):
+    """Who is what, where."""
+
+    list_display = ("user", "role", "organization", "created_at")
+    list_select_related = ("user", "organization")
+    list_filter = ("role",)
+    ordering = ("-id",)
+
+
+@admin.register(ProjectUserObjectPermission)
+class ProjectUserObjectPermissionAdmin(ReadOnlyAdmin):
+    """Permissions given to one member on one project."""
+
+    list_display = ("user", "permission", "content_object", "organization")
+    list_select_related = ("user", "permission__content_type", "content_object", "organization")
+    ordering = ("-id",)
+
+
+@admin.register(APIKey)
+class APIKeyAdmin(ReadOnlyAdmin):
+    """Keys by name and mask."""
+
+    list_display = ("name", "masked", "organization", "project", "last_used_at", "expires_at", "revoked_at")
+    list_select_related = ("organization", "project")
+    list_filter = ("livemode",)
+    search_fields = ("key_id", "name")
+    ordering = ("-id",)
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke", permissions=["operate"])
+    def revoke(self, request: HttpRequest, rows: list[APIKey]) -> None:
+        """End the selected keys for good."""
+        for key in rows:
+            with organization_scope(key.organization_id):
+                services.revoke_api_key(actor=staff_actor(request), key=key)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Acting takes the change permission; looking doesn't give it."""
+        return request.user.has_perm("tenants.change_apikey")

@@ -1,0 +1,147 @@
+"""What the API shows of tenants, and what it takes."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core import ids
+from apps.tenants.access import Access
+from apps.tenants.models import APIKey, Organization, Project, User
+from apps.tenants.roles import Scope
+
+
+class OrganizationSerializer(serializers.Serializer[Any]):
+    """An organization."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["organization"])
+    name = serializers.CharField()
+    slug = serializers.CharField(help_text="Its part of the dashboard's addresses.")
+    created_at = serializers.DateTimeField()
+
+
+class ProjectSerializer(serializers.Serializer[Any]):
+    """A project."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["project"])
+    name = serializers.CharField()
+    slug = serializers.CharField(help_text="Its part of the dashboard's addresses.")
+    created_at = serializers.DateTimeField()
+
+
+class NewProjectSerializer(serializers.Serializer[Any]):
+    """A project to be made."""
+
+    name = serializers.CharField(max_length=100)
+
+
+class KeySerializer(serializers.Serializer[Any]):
+    """An API key without its secret."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["api_key"])
+    name = serializers.CharField()
+    masked = serializers.CharField(help_text="Prefix, key id and last four characters.")
+    project = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=[scope.value for scope in Scope]))
+    livemode = serializers.BooleanField(help_text="False for a key that always runs the sandbox.")
+    created_by = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class MadeKeySerializer(KeySerializer):
+    """An API key just made: the only answer that holds the secret."""
+
+    secret = serializers.CharField(help_text="The key itself. It can't be read again.")
+
+
+class NewKeySerializer(serializers.Serializer[Any]):
+    """An API key to be made."""
+
+    name = serializers.CharField(max_length=100)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=[scope.value for scope in Scope]), allow_empty=False
+    )
+    livemode = serializers.BooleanField(default=True)
+    expires_at = serializers.DateTimeField(allow_null=True, default=None)
+
+
+class ActorSerializer(serializers.Serializer[Any]):
+    """Who is asking."""
+
+    kind = serializers.ChoiceField(choices=["user", "api_key"])
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class AccessSerializer(serializers.Serializer[Any]):
+    """Who is asking, where, and with which permissions."""
+
+    object = serializers.ChoiceField(choices=["access"])
+    actor = ActorSerializer()
+    organization = OrganizationSerializer()
+    project = ProjectSerializer()
+    permissions = serializers.ListField(child=serializers.CharField())
+    livemode = serializers.BooleanField()
+
+
+def organization_body(organization: Organization) -> dict[str, Any]:
+    """An organization as the API shows it."""
+    return {
+        "id": organization.public_id,
+        "object": "organization",
+        "name": organization.name,
+        "slug": organization.slug,
+        "created_at": organization.created_at,
+    }
+
+
+def project_body(project: Project) -> dict[str, Any]:
+    """A project as the API shows it."""
+    return {
+        "id": project.public_id,
+        "object": "project",
+        "name": project.name,
+        "slug": project.slug,
+        "created_at": project.created_at,
+    }
+
+
+def key_body(key: APIKey) -> dict[str, Any]:
+    """A key as the API shows it, without its secret."""
+    return {
+        "id": key.public_id,
+        "object": "api_key",
+        "name": key.name,
+        "masked": key.masked,
+        "project": ids.encode(Project.PREFIX, key.project_id),
+        "scopes": key.scopes,
+        "livemode": key.livemode,
+        "created_by": ids.encode(User.PREFIX, key.created_by_id) if key.created_by_id else None,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "last_used_at": key.last_used_at,
+    }
+
+
+def access_body(access: Access, project: Project) -> dict[str, Any]:
+    """The caller's own access as the API shows it."""
+    prefix = APIKey.PREFIX if access.api_key_id else User.PREFIX
+    actor_id = access.actor.id
+    return {
+        "object": "access",
+        "actor": {
+            "kind": access.actor.kind,
+            "id": ids.encode(prefix, actor_id) if actor_id else None,
+            "name": access.actor.display,
+        },
+        "organization": organization_body(access.organization),
+        "project": project_body(project),
+        "permissions": sorted(access.permissions),
+        "livemode": access.livemode,
+    }

@@ -1,0 +1,152 @@
+"""``/api/v1/``: me, organization, projects, keys."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import errors, ids
+from apps.core.api import page
+from apps.core.openapi import CURSOR_PARAMETERS, list_of
+from apps.tenants import queries, services
+from apps.tenants.api.base import ProjectAPIView
+from apps.tenants.api.serializers import (
+    AccessSerializer,
+    KeySerializer,
+    MadeKeySerializer,
+    NewKeySerializer,
+    NewProjectSerializer,
+    OrganizationSerializer,
+    ProjectSerializer,
+    access_body,
+    key_body,
+    organization_body,
+    project_body,
+)
+from apps.tenants.models import APIKey, User
+from apps.tenants.roles import ANY_MEMBER, Permission
+
+
+class MeView(ProjectAPIView):
+    """The caller's own access."""
+
+    permissions: ClassVar = {"GET": ANY_MEMBER}
+
+    @extend_schema(operation_id="get_me", tags=["Access"], responses=AccessSerializer)
+    def get(self, request: Request) -> Response:
+        """Who is asking, for which project, with which permissions: the call to test a key with."""
+        return Response(access_body(self.access, self.project))
+
+
+class OrganizationAPIView(ProjectAPIView):
+    """The organization of the project."""
+
+    permissions: ClassVar = {"GET": ANY_MEMBER}
+
+    @extend_schema(operation_id="get_organization", tags=["Organization"], responses=OrganizationSerializer)
+    def get(self, request: Request) -> Response:
+        """The organization that the key's project belongs to."""
+        return Response(organization_body(self.organization))
+
+
+class ProjectsAPIView(ProjectAPIView):
+    """The projects of the organization."""
+
+    permissions: ClassVar = {"GET": ANY_MEMBER, "POST": Permission.ORGANIZATION_MANAGE}
+
+    @extend_schema(
+        operation_id="list_projects",
+        tags=["Projects"],
+        parameters=CURSOR_PARAMETERS,
+        responses=list_of(ProjectSerializer),
+    )
+    def get(self, request: Request) -> Response:
+        """The projects that the caller can reach: a key's own, a person's all."""
+        found = queries.projects()
+        if self.access.api_key_id:
+            found = found.filter(id=self.project.id)
+        return Response(page(found, request, project_body))
+
+    @extend_schema(
+        operation_id="create_project",
+        tags=["Projects"],
+        request=NewProjectSerializer,
+        responses={201: ProjectSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Make a project. API keys can't."""
+        given = _valid(NewProjectSerializer(data=request.data))
+        project = services.create_project(
+            actor=self.access.actor, organization=self.organization, name=given["name"]
+        )
+        return Response(project_body(project), status=201)
+
+
+class KeysAPIView(ProjectAPIView):
+    """The API keys of the project."""
+
+    permissions: ClassVar = {"GET": Permission.KEYS_VIEW, "POST": Permission.KEYS_MANAGE}
+
+    @extend_schema(
+        operation_id="list_keys",
+        tags=["API keys"],
+        parameters=CURSOR_PARAMETERS,
+        responses=list_of(KeySerializer),
+    )
+    def get(self, request: Request) -> Response:
+        """The project's keys, newest first, revoked ones included."""
+        return Response(page(queries.keys_of(self.project), request, key_body))
+
+    @extend_schema(
+        operation_id="create_key",
+        tags=["API keys"],
+        request=NewKeySerializer,
+        responses={201: MadeKeySerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Make a key; the answer holds its secret, this one time. API keys can't make keys."""
+        given = _valid(NewKeySerializer(data=request.data))
+        key, token = services.create_api_key(
+            actor=self.access.actor,
+            project=self.project,
+            created_by=self._maker(request),
+            name=given["name"],
+            scopes=given["scopes"],
+            livemode=given["livemode"],
+            expires_at=given["expires_at"],
+        )
+        return Response({**key_body(key), "secret": token}, status=201, headers={"Cache-Control": "no-store"})
+
+    def _maker(self, request: Request) -> User:
+        user = request._request.user
+        if self.access.api_key_id or not isinstance(user, User):
+            raise errors.PermissionDenied("Only a person can make an API key.")
+        return user
+
+
+class KeyAPIView(ProjectAPIView):
+    """One API key of the project."""
+
+    permissions: ClassVar = {"GET": Permission.KEYS_VIEW, "DELETE": Permission.KEYS_MANAGE}
+
+    @extend_schema(operation_id="get_key", tags=["API keys"], responses=KeySerializer)
+    def get(self, request: Request, key: str) -> Response:
+        """One key, without its secret."""
+        return Response(key_body(self._key(key)))
+
+    @extend_schema(operation_id="revoke_key", tags=["API keys"], responses=KeySerializer)
+    def delete(self, request: Request, key: str) -> Response:
+        """Revoke a key: it is refused everywhere within a second. The row stays, with ``revoked_at``."""
+        return Response(key_body(services.revoke_api_key(actor=self.access.actor, key=self._key(key))))
+
+    def _key(self, public_id: str) -> APIKey:
+        try:
+            return queries.get_key(self.project, ids.decode(APIKey.PREFIX, public_id))
+        except ValueError:
+            raise errors.NotFound("There is no such API key in this project.") from None
+
+
+def _valid(serializer: Any) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
