@@ -26,6 +26,7 @@ def schema_fingerprint() -> str:
     paths = [
         *ROOT.glob("apps/*/migrations/*.py"),
         *ROOT.glob("apps/core/management/commands/migrate.py"),
+        ROOT / "apps/core/partitions.py",
         ROOT / "apps/core/row_security.py",
         ROOT / "requirements.lock",
         *(ROOT / "deploy/postgres-init").glob("*.sql"),
