@@ -1,0 +1,67 @@
+"""The most that a row can cost: what a claim sets aside under a job's cost cap."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from apps.batches.claims import JobFacts, Row
+from apps.batches.planning import DEFAULT_OUTPUT_TOKENS, Model, find_model, most_output_tokens
+from apps.core.errors import InvalidRequest
+from apps.core.scope import organization_scope
+from apps.prompts import queries as prompt_queries
+from apps.prompts.rendering import render
+from apps.prompts.types import ResolvedPrompt
+from apps.runs.blocking import BlockingCalls
+
+MESSAGE_BYTES = 32
+"""More than a chat format adds round one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costing:
+    """What a job's rows are priced with."""
+
+    prompt: ResolvedPrompt
+    model: Model
+    output_tokens: int
+
+    def worst_case(self, row: Row) -> Decimal:
+        """USD for the longest answer. A token is at least one byte, so bytes bound the input's tokens.
+
+        Attempts that fail are not counted: providers charge for answers, and the run's one deadline leaves
+        no time for another attempt after one that hung.
+        """
+        try:
+            messages = render(self.prompt.messages, self.prompt.variables, row.variables)
+        except InvalidRequest:
+            return Decimal(0)  # The engine refuses such a row before any call.
+        size = sum(len(message["content"].encode()) + MESSAGE_BYTES for message in messages)
+        amount = self.model.price(size, self.output_tokens).amount
+        return Decimal("Infinity") if amount is None else amount
+
+
+class WorstCases:
+    """The worst cases of every capped job that this process works for."""
+
+    def __init__(self, calls: BlockingCalls) -> None:
+        self._calls = calls
+        self._jobs: dict[UUID, Costing] = {}
+
+    async def prepare(self, job: JobFacts) -> None:
+        """Load what a capped job is priced with; a claim holds locks and must not wait for it."""
+        if job.capped and job.id not in self._jobs:
+            self._jobs[job.id] = await self._calls.run(lambda: _load(job))
+
+    def worst_case(self, job: JobFacts, row: Row) -> Decimal:
+        """See `leases.WorstCase`."""
+        return self._jobs[job.id].worst_case(row)
+
+
+def _load(job: JobFacts) -> Costing:
+    with organization_scope(job.organization_id):
+        prompt = prompt_queries.resolve(
+            project_id=job.project_id, name=job.prompt_name, label=None, number=job.version_number
+        )
+        model = find_model(job.project_id, job.model, livemode=job.livemode)
+    limit = most_output_tokens(prompt) or job.max_output_tokens or DEFAULT_OUTPUT_TOKENS
+    return Costing(prompt, model, limit)

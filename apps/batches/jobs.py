@@ -1,0 +1,72 @@
+"""RQ and cron entry points."""
+
+import asyncio
+import os
+import signal
+import socket
+from uuid import UUID
+
+import uvloop
+from django.conf import settings
+
+from apps.batches import sweeping
+from apps.batches.capping import WorstCases
+from apps.batches.claims import Claim
+from apps.batches.completion import BatchCompanion
+from apps.batches.leases import LeaseStore
+from apps.batches.pump import Pump, Times
+from apps.batches.services import finish_job, ring_pumps
+from apps.core.scope import system_scope
+from apps.runs.runtime import open_runtime
+
+LEASE_SECONDS = 15.0
+
+
+def pump(pump_id: str) -> int:
+    """Run a pump that was rung; returns how many rows it completed. SIGTERM makes it hand over and end."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run_pump(UUID(pump_id)))
+
+
+def sweep() -> None:
+    """Every five seconds, in the cron process: see `sweeping.sweep`."""
+    sweeping.sweep()
+
+
+async def run_pump(pump_id: UUID, times: Times | None = None) -> int:
+    """Run a pump in the running loop with an engine of its own."""
+    claims: dict[UUID, Claim] = {}
+    companion = BatchCompanion(claims)
+    async with open_runtime([companion]) as runtime:
+        costs = WorstCases(runtime.calls)
+        working = Pump(
+            store=LeaseStore(runtime.pool, pump_id, lease_seconds(), f"{socket.gethostname()}:{os.getpid()}"),
+            execute=runtime.engine.execute,
+            prepare=costs.prepare,
+            worst_case=costs.worst_case,
+            finish=lambda organization, job: runtime.calls.run(lambda: _finish(organization, job)),
+            ring=lambda: runtime.calls.run(_ring),
+            claims=claims,
+            over=companion.over,
+            times=times or Times(),
+        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.stop)
+        try:
+            await working.run()
+        finally:
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+    return working.completed
+
+
+def lease_seconds() -> float:
+    """How long a claim holds without a heartbeat."""
+    return float(getattr(settings, "BATCH_LEASE_SECONDS", LEASE_SECONDS))
+
+
+def _finish(organization_id: UUID, job_id: UUID) -> None:
+    finish_job(organization_id, job_id)
+
+
+def _ring() -> None:
+    with system_scope():
+        ring_pumps()

@@ -1,0 +1,280 @@
+"""Leases on rows: claiming, keeping, giving back. Raw SQL on the async pool, under the system role.
+
+A pump works for every organization in turn, so it can't open one organization's scope; every statement names
+the organization itself.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import namedtuple_row
+from psycopg_pool import AsyncConnectionPool
+
+from apps.batches import completion
+from apps.batches.claims import Claim, Claimed, JobFacts, Row
+from apps.batches.completion import Completed, Outcome
+from apps.batches.fairness import Waiting
+from apps.core.ids import uuid7
+from apps.core.scope import SYSTEM_ROLE
+
+WorstCase = Callable[[JobFacts, Row], Decimal]
+"""The most that one row can cost; asked only for jobs with a cost cap."""
+
+_OPEN_JOBS: Final = """
+SELECT id, organization_id, pending, running, concurrency FROM batches_batchjob
+WHERE status = 'in_progress' AND (pending > 0 OR running > 0) ORDER BY id
+"""
+
+_JOB_FACTS: Final = """
+SELECT id, organization_id, project_id, prompt_name, version_number, model, dataset_version_id,
+       match_field, livemode, api_key_id, max_output_tokens, cost_cap IS NOT NULL AS capped
+FROM batches_batchjob WHERE id = %(job)s AND organization_id = %(organization)s
+"""
+
+# Held until the claim commits: no other pump can change what concurrency and cap are checked against.
+_LOCK_JOB: Final = """
+SELECT least(pending, concurrency - running) AS room, running, cost_cap - cost_used - cost_reserved AS money
+FROM batches_batchjob
+WHERE id = %(job)s AND organization_id = %(organization)s AND status = 'in_progress' FOR NO KEY UPDATE
+"""
+
+_NEXT_ROWS: Final = """
+SELECT item.id AS item_id, item.number, item.round, item.attempts, item.fence,
+       source.variables, source.expected
+FROM batches_batchitem AS item JOIN datasets_datasetrow AS source
+  ON source.dataset_version_id = %(dataset_version)s AND source.number = item.number
+ AND source.organization_id = item.organization_id
+WHERE item.organization_id = %(organization)s AND item.batch_id = %(job)s AND item.status = 'pending'
+ORDER BY item.number LIMIT %(limit)s FOR NO KEY UPDATE OF item SKIP LOCKED
+"""
+
+_TAKE_ROWS: Final = """
+UPDATE batches_batchitem AS item
+SET status = 'running', lease_owner = %(owner)s, attempts = item.attempts + 1, fence = input.fence,
+    lease_expires_at = now() + make_interval(secs => %(seconds)s), cost_reserved = input.reserved
+FROM unnest(%(ids)s::uuid[], %(fences)s::integer[], %(reserved)s::numeric[]) AS input(id, fence, reserved)
+WHERE item.id = input.id AND item.organization_id = %(organization)s
+"""
+
+_COUNT_TAKEN: Final = """
+UPDATE batches_batchjob
+SET pending = pending - %(rows)s, running = running + %(rows)s, cost_reserved = cost_reserved + %(money)s
+WHERE id = %(job)s AND organization_id = %(organization)s
+"""
+
+_STOP_AT_CAP: Final = """
+UPDATE batches_batchjob SET status = 'cancelling', stop_reason = 'cost_cap', cancelling_at = now()
+WHERE id = %(job)s AND organization_id = %(organization)s
+"""
+
+_KEEP: Final = """
+UPDATE batches_batchitem AS item SET lease_expires_at = now() + make_interval(secs => %(seconds)s)
+FROM unnest(%(ids)s::uuid[], %(fences)s::integer[]) AS input(id, fence)
+WHERE item.id = input.id AND item.fence = input.fence AND item.status = 'running'
+RETURNING item.id
+"""
+
+# Also the sweeper's way of taking expired leases back; `%(status)s` is 'pending' or 'cancelled'.
+GIVE_BACK: Final = """
+back AS (
+    UPDATE batches_batchitem AS item
+    SET status = %(status)s, fence = item.fence + 1, lease_owner = NULL, lease_expires_at = NULL,
+        cost_reserved = 0, finished_at = CASE WHEN %(status)s = 'cancelled' THEN now() END
+    FROM lost WHERE item.id = lost.id
+    RETURNING item.batch_id, item.organization_id, lost.cost_reserved
+), sums AS (
+    SELECT batch_id, organization_id, count(*) AS rows, sum(cost_reserved) AS reserved
+    FROM back GROUP BY batch_id, organization_id
+), locked AS (
+    SELECT job.id FROM batches_batchjob AS job JOIN sums ON job.id = sums.batch_id
+        AND job.organization_id = sums.organization_id
+    ORDER BY job.id FOR NO KEY UPDATE OF job
+), moved AS (
+    UPDATE batches_batchjob AS job
+    SET running = job.running - sums.rows, cost_reserved = job.cost_reserved - sums.reserved,
+        pending = job.pending + CASE WHEN %(status)s = 'pending' THEN sums.rows ELSE 0 END,
+        cancelled = job.cancelled + CASE WHEN %(status)s = 'cancelled' THEN sums.rows ELSE 0 END
+    FROM sums JOIN locked ON locked.id = sums.batch_id
+    WHERE job.id = sums.batch_id AND job.organization_id = sums.organization_id
+    RETURNING job.id, job.organization_id, sums.rows,
+              job.running = 0 AND (job.pending = 0 OR job.status <> 'in_progress') AS over
+)"""
+
+_RELEASE: Final = f"""
+WITH lost AS (
+    SELECT item.id, item.cost_reserved
+    FROM batches_batchitem AS item
+    JOIN unnest(%(ids)s::uuid[], %(fences)s::integer[]) AS input(id, fence) ON item.id = input.id
+    WHERE item.fence = input.fence AND item.status = 'running'
+    ORDER BY item.id FOR NO KEY UPDATE OF item
+), {GIVE_BACK}
+SELECT organization_id, id FROM moved WHERE over
+"""
+
+_STOPPED_JOBS: Final = """
+SELECT id FROM batches_batchjob WHERE id = ANY(%(jobs)s) AND status <> 'in_progress'
+"""
+
+_BEAT: Final = """
+INSERT INTO batches_pump (id, rung_at, started_at, expires_at, slots, process)
+VALUES (%(pump)s, now(), now(), now() + make_interval(secs => %(seconds)s), %(slots)s, %(process)s)
+ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
+"""
+
+_START: Final = """
+UPDATE batches_pump
+SET started_at = now(), expires_at = now() + make_interval(secs => %(seconds)s), process = %(process)s
+WHERE id = %(pump)s AND started_at IS NULL AND expires_at > now()
+RETURNING slots
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseStore:
+    """The rows and pumps tables as one pump sees them. `seconds` is how long a lease or a beat lasts."""
+
+    pool: AsyncConnectionPool[AsyncConnection[Any]]
+    owner: UUID
+    seconds: float
+    process: str
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
+        async with self.pool.connection() as connection, connection.transaction():
+            await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
+            yield connection
+
+    async def _rows(self, query: str, **parameters: Any) -> list[Any]:
+        async with self._transaction() as connection:
+            return await _fetch(connection, query, **parameters)
+
+    async def open_jobs(self) -> list[Waiting]:
+        """Every job in progress, of every organization."""
+        return [
+            Waiting(row.id, row.organization_id, row.pending, row.running, row.concurrency)
+            for row in await self._rows(_OPEN_JOBS)
+        ]
+
+    async def job_facts(self, job: Waiting) -> JobFacts | None:
+        """What a job's rows need to be run; None if the job is gone."""
+        rows = await self._rows(_JOB_FACTS, job=job.job_id, organization=job.organization_id)
+        return JobFacts(**rows[0]._asdict()) if rows else None
+
+    async def claim(self, job: JobFacts, wanted: int, worst_case: WorstCase) -> Claimed:
+        """Claim up to `wanted` rows of a job, fewer where its concurrency or its cap leaves no room.
+
+        A job whose cap has no room for a single row, with none in flight, is stopped here.
+        """
+        names = {"job": job.id, "organization": job.organization_id}
+        async with self._transaction() as connection:
+            locked = await _fetch(connection, _LOCK_JOB, **names)
+            if not locked or locked[0].room <= 0:
+                return Claimed([])
+            limit = min(wanted, locked[0].room)
+            found = await _fetch(
+                connection, _NEXT_ROWS, **names, dataset_version=job.dataset_version_id, limit=limit
+            )
+            rows = [Row(**row._asdict()) for row in found]
+            claims = _affordable(job, rows, locked[0].money, worst_case)
+            if claims:
+                await self._take(connection, job, claims)
+            elif rows and not locked[0].running:
+                await connection.execute(_STOP_AT_CAP, names)
+            return Claimed(claims, cap_reached=bool(rows) and not claims)
+
+    async def _take(self, connection: AsyncConnection[Any], job: JobFacts, claims: list[Claim]) -> None:
+        ordered = sorted(claims, key=lambda claim: claim.item_id)
+        names = {"job": job.id, "organization": job.organization_id}
+        taken = {
+            "owner": self.owner,
+            "seconds": self.seconds,
+            "ids": [claim.item_id for claim in ordered],
+            "fences": [claim.fence for claim in ordered],
+            "reserved": [claim.reserved for claim in ordered],
+        }
+        await connection.execute(_TAKE_ROWS, names | taken)
+        money = sum((claim.reserved for claim in claims), Decimal(0))
+        await connection.execute(_COUNT_TAKEN, names | {"rows": len(claims), "money": money})
+
+    async def keep(self, claims: Iterable[Claim]) -> set[UUID]:
+        """Prolong the leases; returns the items that are still ours."""
+        return {row.id for row in await self._rows(_KEEP, seconds=self.seconds, **_keys(claims))}
+
+    async def release(
+        self, claims: Iterable[Claim], status: Literal["pending", "cancelled"]
+    ) -> list[tuple[UUID, UUID]]:
+        """Give rows back unfinished; returns the (organization, job) pairs that may now be finished."""
+        rows = await self._rows(_RELEASE, status=status, **_keys(claims))
+        return [(row.organization_id, row.id) for row in rows]
+
+    async def refuse(self, outcomes: Sequence[Outcome]) -> list[Completed]:
+        """Complete rows that never became a run."""
+        async with self._transaction() as connection:
+            return await completion.complete(connection, outcomes)
+
+    async def stopped_jobs(self, jobs: Iterable[UUID]) -> set[UUID]:
+        """Those of the jobs that are no longer in progress."""
+        return {row.id for row in await self._rows(_STOPPED_JOBS, jobs=list(jobs))}
+
+    async def start_pump(self) -> int | None:
+        """Turn the ring into a running pump; returns its slots, None if the ring has expired meanwhile."""
+        rows = await self._rows(_START, pump=self.owner, seconds=self.seconds, process=self.process)
+        return rows[0].slots if rows else None
+
+    async def beat(self, slots: int) -> None:
+        """Say that the pump lives."""
+        async with self._transaction() as connection:
+            beat = {"pump": self.owner, "seconds": self.seconds, "slots": slots, "process": self.process}
+            await connection.execute(_BEAT, beat)
+
+    async def end_pump(self) -> None:
+        """Forget the pump."""
+        async with self._transaction() as connection:
+            await connection.execute("DELETE FROM batches_pump WHERE id = %s", [self.owner])
+
+
+async def _fetch(connection: AsyncConnection[Any], query: str, **parameters: Any) -> list[Any]:
+    async with connection.cursor(row_factory=namedtuple_row) as cursor:
+        await cursor.execute(query, parameters)
+        return await cursor.fetchall()
+
+
+def _affordable(job: JobFacts, rows: list[Row], money: Decimal | None, worst_case: WorstCase) -> list[Claim]:
+    """The first of the rows, as many as the money covers even if each costs the most that it can."""
+    claims = []
+    for row in rows:
+        reserved = Decimal(0)
+        if money is not None:
+            reserved = worst_case(job, row)
+            money -= reserved
+            if money < 0:
+                break
+        claims.append(_claim(job, row, reserved))
+    return claims
+
+
+def _claim(job: JobFacts, row: Row, reserved: Decimal) -> Claim:
+    return Claim(
+        item_id=row.item_id,
+        organization_id=job.organization_id,
+        job_id=job.id,
+        run_id=uuid7(),
+        number=row.number,
+        round=row.round,
+        attempts=row.attempts + 1,
+        fence=row.fence + 1,
+        reserved=reserved,
+        variables=row.variables,
+        expected=row.expected,
+        match_field=job.match_field,
+    )
+
+
+def _keys(claims: Iterable[Claim]) -> dict[str, list[Any]]:
+    ordered = sorted(claims, key=lambda claim: claim.item_id)
+    return {"ids": [claim.item_id for claim in ordered], "fences": [claim.fence for claim in ordered]}

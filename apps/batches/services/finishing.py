@@ -1,0 +1,127 @@
+"""The end of a job: exactly once, by whoever comes first."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from apps.audit.actor import SYSTEM
+from apps.audit.services import record
+from apps.batches.models import BatchJob, JobStatus, StopReason
+from apps.core import outbox
+from apps.core.logs import get_logger
+from apps.core.scope import organization_scope
+
+CHUNK: Final = 5_000
+
+logger = get_logger(__name__)
+
+# The counters move with every item; at the end they are counted once more, so that no slip can stay.
+_RECOUNT: Final = """
+UPDATE batches_batchjob AS job
+SET pending = 0, running = 0, succeeded = counted.succeeded, failed = counted.failed,
+    cancelled = counted.cancelled, matched = counted.matched, compared = counted.compared, cost_reserved = 0
+FROM (
+    SELECT count(*) FILTER (WHERE status = 'succeeded') AS succeeded,
+           count(*) FILTER (WHERE status = 'failed') AS failed,
+           count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
+           count(*) FILTER (WHERE matches) AS matched, count(matches) AS compared
+    FROM batches_batchitem WHERE organization_id = %(organization)s AND batch_id = %(job)s
+) AS counted
+WHERE job.id = %(job)s AND job.organization_id = %(organization)s
+"""
+
+_CANCEL_WAITING: Final = """
+WITH chosen AS (
+    SELECT id FROM batches_batchitem
+    WHERE organization_id = %(organization)s AND batch_id = %(job)s AND status = 'pending'
+    ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+), stopped AS (
+    UPDATE batches_batchitem AS item SET status = 'cancelled', finished_at = now()
+    FROM chosen WHERE item.id = chosen.id RETURNING item.id
+)
+UPDATE batches_batchjob AS job
+SET pending = job.pending - counted.rows, cancelled = job.cancelled + counted.rows
+FROM (SELECT count(*) AS rows FROM stopped) AS counted
+WHERE job.id = %(job)s AND job.organization_id = %(organization)s AND counted.rows > 0
+"""
+
+
+def finish_job(organization_id: UUID, job_id: UUID) -> bool:
+    """End a job that has nothing in flight and nothing to start; True for the one caller that ended it.
+
+    Opens its own scopes: the waiting rows of a stopped job are cancelled in several short ones.
+    """
+    while True:
+        with organization_scope(organization_id):
+            job = _lock_ready(job_id)
+            if job is None:
+                return False
+            if not job.pending:
+                _end(job)
+                return True
+            if not _run(_CANCEL_WAITING, job, limit=CHUNK):
+                logger.error("batches.rows_not_found", extra={"batch": str(job.id), "rows": job.pending})
+                return False
+
+
+def _lock_ready(job_id: UUID) -> BatchJob | None:
+    """The job, locked, if it may be ended: open, nothing in flight, and nothing waiting unless stopped."""
+    job = BatchJob.objects.select_for_update(no_key=True).filter(id=job_id).first()
+    if job is None or job.is_terminal or job.running:
+        return None
+    if job.pending and job.status == JobStatus.IN_PROGRESS:
+        return None
+    return job
+
+
+def _end(job: BatchJob) -> None:
+    before = job.status
+    _run(_RECOUNT, job)
+    job.refresh_from_db()
+    job.status = final_status(job)
+    job.completed_at = timezone.now()
+    job.save(update_fields=["status", "completed_at"])
+    record(
+        actor=SYSTEM,
+        action=f"batch.{job.status}",
+        target=job,
+        organization_id=job.organization_id,
+        changes={
+            "status": (before, job.status),
+            "succeeded": (None, job.succeeded),
+            "failed": (None, job.failed),
+        },
+    )
+    outbox.write(f"batch.{job.status}", summary(job), job.organization_id)
+
+
+def final_status(job: BatchJob) -> JobStatus:
+    """The word that a job ends with: rows that failed do not make a failed job, as with OpenAI."""
+    if job.stop_reason == StopReason.EXPIRED:
+        return JobStatus.EXPIRED
+    return JobStatus.CANCELLED if job.stop_reason else JobStatus.COMPLETED
+
+
+def summary(job: BatchJob) -> dict[str, Any]:
+    """What others are told of a job's end."""
+    return {
+        "id": job.public_id,
+        "project_id": str(job.project_id),
+        "name": job.name,
+        "status": job.status,
+        "stop_reason": job.stop_reason,
+        "counts": {
+            "total": job.total,
+            "succeeded": job.succeeded,
+            "failed": job.failed,
+            "cancelled": job.cancelled,
+        },
+    }
+
+
+def _run(statement: str, job: BatchJob, **more: Any) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"job": job.id, "organization": job.organization_id, **more})
+        return cursor.rowcount > 0

@@ -1,0 +1,62 @@
+"""Calling for pumps: as many as the waiting rows have use for, and no more."""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from apps.batches.models import Pump
+from apps.core.ids import uuid7
+from apps.core.queue import enqueue
+
+PUMP_JOB: Final = "apps.batches.jobs.pump"
+JOB_SECONDS: Final = 300
+"""Longer than a pump's minute and its drain; a pump ends by itself."""
+
+RING_SECONDS: Final = 10
+"""How long a ring counts as a pump; then Redis has lost it, or every worker is busy, and it is rung again."""
+
+SLOTS: Final = 64
+MOST_PUMPS: Final = 16
+
+_USEFUL_SLOTS: Final = """
+SELECT coalesce(sum(least(pending, greatest(concurrency - running, 0))), 0),
+       coalesce(sum(running), 0)
+FROM batches_batchjob WHERE status = 'in_progress'
+"""
+
+
+def ring_pumps() -> int:
+    """Ring the pumps that the waiting rows of all organizations have use for; returns how many.
+
+    Opens no scope: call it in the system scope. Rings go out after the commit.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_USEFUL_SLOTS)
+        waiting, running = cursor.fetchone()
+    if not waiting:
+        return 0
+    alive = list(Pump.objects.filter(expires_at__gt=timezone.now()).values_list("slots", flat=True))
+    wanted = -(-(int(waiting) + int(running)) // pump_slots()) - sum(1 for slots in alive if slots)
+    rings = max(0, min(wanted, MOST_PUMPS - len(alive)))
+    for _ in range(rings):
+        ring_pump()
+    return rings
+
+
+def ring_pump() -> UUID:
+    """Ring one pump after the commit."""
+    now = timezone.now()
+    pump = Pump.objects.create(
+        id=uuid7(), rung_at=now, expires_at=now + timedelta(seconds=RING_SECONDS), slots=pump_slots()
+    )
+    enqueue(PUMP_JOB, str(pump.id), timeout=JOB_SECONDS)
+    return pump.id
+
+
+def pump_slots() -> int:
+    """Calls that one pump keeps in flight."""
+    return int(getattr(settings, "BATCH_PUMP_SLOTS", SLOTS))

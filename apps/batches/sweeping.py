@@ -1,0 +1,94 @@
+"""What the cron process does for batches every five seconds: whatever a dead pump or a flushed Redis left.
+
+Every step is safe to run in several processes at once and each is a short transaction of its own.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from apps.batches.leases import GIVE_BACK
+from apps.batches.models import BatchJob, JobStatus, Pump, StopReason
+from apps.batches.services import finish_job, ring_pumps, stop_job
+from apps.core.logs import get_logger
+from apps.core.scope import organization_scope, system_scope
+
+AT_ONCE: Final = 1_000
+OPEN: Final = (JobStatus.VALIDATING, JobStatus.IN_PROGRESS, JobStatus.FINALIZING, JobStatus.CANCELLING)
+
+logger = get_logger(__name__)
+
+_TAKE_BACK: Final = f"""
+WITH lost AS (
+    SELECT id, cost_reserved FROM batches_batchitem
+    WHERE status = 'running' AND lease_expires_at < now()
+    ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+), {GIVE_BACK}
+SELECT coalesce(sum(rows), 0) FROM moved
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep found."""
+
+    leases: int
+    expired: int
+    finished: int
+    rung: int
+
+
+def sweep() -> Swept:
+    """Take back expired leases, stop expired jobs, end what is through, ring pumps that are missing."""
+    leases = take_back_leases()
+    expired = stop_expired_jobs()
+    finished = finish_open_jobs()
+    with system_scope():
+        Pump.objects.filter(expires_at__lt=Now()).delete()
+        rung = ring_pumps()
+    swept = Swept(leases, expired, finished, rung)
+    if swept != Swept(0, 0, 0, 0):
+        logger.info("batches.swept", extra={name: getattr(swept, name) for name in Swept.__slots__})
+    return swept
+
+
+def take_back_leases() -> int:
+    """Put rows whose lease has run out back in line, with a new fence; returns how many."""
+    taken = 0
+    while True:
+        with system_scope(), connection.cursor() as cursor:
+            cursor.execute(_TAKE_BACK, {"status": "pending", "limit": AT_ONCE})
+            rows = int(cursor.fetchone()[0])
+        taken += rows
+        if rows < AT_ONCE:
+            return taken
+
+
+def stop_expired_jobs() -> int:
+    """Stop jobs that ran past their completion window; returns how many."""
+    with system_scope():
+        found = BatchJob.all_organizations.filter(status=JobStatus.IN_PROGRESS, expires_at__lt=Now())
+        jobs = list(found.values_list("organization_id", "id"))
+    return sum(_stop_expired(*job) for job in jobs)
+
+
+def finish_open_jobs() -> int:
+    """End jobs with nothing in flight and nothing left to start; returns how many."""
+    with system_scope():
+        over = BatchJob.all_organizations.filter(running=0).exclude(
+            status=JobStatus.IN_PROGRESS, pending__gt=0
+        )
+        jobs = list(over.filter(status__in=OPEN).values_list("organization_id", "id"))
+    return sum(finish_job(*job) for job in jobs)
+
+
+def _stop_expired(organization_id: UUID, job_id: UUID) -> bool:
+    with organization_scope(organization_id):
+        job = BatchJob.objects.select_for_update(no_key=True).get(id=job_id)
+        if job.status == JobStatus.IN_PROGRESS:
+            stop_job(job, StopReason.EXPIRED)
+            return True
+        return False
