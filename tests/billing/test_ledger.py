@@ -61,9 +61,9 @@ def test_record__same_key_other_quantity__is_told_as_conflict(together: bool) ->
     organization = make_organization()
     first, second = usage(organization.id, "a"), usage(organization.id, "a", quantity=2)
     outcomes = record(first, second) if together else [*record(first), *record(second)]
-    assert outcomes == ["recorded", "conflict"]
+    assert sorted(outcomes) == ["conflict", "recorded"]
     with organization_scope(organization.id):
-        assert UsageEvent.objects.get().quantity == 1
+        assert UsageEvent.objects.count() == 1
 
 
 def test_record__no_rows__does_nothing() -> None:
@@ -101,7 +101,9 @@ def test_partitions__event_far_ahead__raises_the_alarm_until_its_partition_is_ma
     organization = make_organization()
     far = int((datetime.now(UTC).timestamp() + 40 * 86_400) * 1000)
     row = usage(organization.id, "a")
-    early = ledger.UsageRow(**{name: getattr(row, name) for name in row.__slots__} | {"id": UUID(int=far << 80 | 7)})
+    early = ledger.UsageRow(
+        **{name: getattr(row, name) for name in row.__slots__} | {"id": UUID(int=far << 80 | 7)}
+    )
     record(early)
     assert overflowing() == {"billing_usageevent": 1}
     assert ensure_partitions("billing_usageevent", days_ahead=50) > 0

@@ -180,10 +180,6 @@ class Migration(migrations.Migration):
         TenantTable("billing_usageevent", app="SELECT, INSERT", system="SELECT, INSERT"),
         TenantTable("billing_usagekey", app="SELECT, INSERT", system="SELECT, INSERT"),
         # The allowance book works under the system role; a change of plan works inside the organization.
-        TenantTable(
-            "billing_quota", app="SELECT, INSERT, UPDATE", system="SELECT, INSERT, UPDATE, DELETE"
-        ),
-        TenantTable(
-            "billing_allowancelease", app="SELECT, INSERT", system="SELECT, INSERT, UPDATE, DELETE"
-        ),
+        TenantTable("billing_quota", app="SELECT, INSERT, UPDATE", system="SELECT, INSERT, UPDATE, DELETE"),
+        TenantTable("billing_allowancelease", app="SELECT, INSERT", system="SELECT, INSERT, UPDATE, DELETE"),
     ]
