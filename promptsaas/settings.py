@@ -108,7 +108,8 @@ DATABASES = {
     "owner": environment.database(MIGRATION_DATABASE_URL, statement_timeout_ms=600_000),
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-SILENCED_SYSTEM_CHECKS: list[str] = []
+# Grants are loaded once per request by apps.tenants.access, not through guardian's backend.
+SILENCED_SYSTEM_CHECKS = ["guardian.W001"]
 
 AUTH_USER_MODEL = "tenants.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
