@@ -179,7 +179,8 @@ def remove_label(
 
 
 def _lock(prompt: Prompt) -> Prompt:
-    return Prompt.objects.select_for_update().get(pk=prompt.pk)
+    """Without the key, so that rows which name the prompt (runs of a batch) can still be added."""
+    return Prompt.objects.select_for_update(no_key=True).get(pk=prompt.pk)
 
 
 def _insert(prompt: Prompt) -> None:
