@@ -3,24 +3,43 @@
 Everything of ours stands under `promptsaas`, so that a body is a superset of OpenAI's.
 """
 
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from apps.core import ids
-from apps.core.errors import PromptsaasError
+from apps.core.errors import InvalidRequest, PromptsaasError, ProviderFailure, RateLimited
 from apps.providers.types import Usage
 from apps.runs.types import RunError, RunResult
 
 
-class RunFailed(PromptsaasError):
-    """A recorded run that failed; carries the run's id and, for an answer that broke its schema, the text."""
+class OutputInvalid(ProviderFailure):
+    """The answer does not fit its schema. Not a 5xx: clients repeat those by themselves, and pay again."""
 
-    def __init__(self, result: RunResult, error: RunError) -> None:
-        extra: dict[str, Any] = {"run_id": ids.encode("run", result.run_id)}
-        if error.code == "output_invalid":
-            extra["output"] = result.text
-        super().__init__(error.message, code=error.code, retry_after=error.retry_after, **extra)
-        self.status = error.status  # type: ignore[misc]  # of the instance: each failure has its own
-        self.type = error.type  # type: ignore[misc]
+    status = 422
+
+
+class ProviderTimeout(ProviderFailure):
+    """The provider took longer than a run may."""
+
+    status = 504
+
+
+_BY_STATUS: Final[dict[int, type[PromptsaasError]]] = {
+    400: InvalidRequest,
+    422: OutputInvalid,
+    429: RateLimited,
+    502: ProviderFailure,
+    504: ProviderTimeout,
+}
+
+
+def failure(result: RunResult, error: RunError) -> PromptsaasError:
+    """The error for a recorded run that failed: with the run's id, and the text that broke its schema."""
+    extra: dict[str, Any] = {"run_id": ids.encode("run", result.run_id)}
+    if error.code == "output_invalid":
+        extra["output"] = result.text
+    kind = _BY_STATUS.get(error.status, ProviderFailure)
+    return kind(error.message, code=error.code, retry_after=error.retry_after, **extra)
 
 
 def completion(result: RunResult) -> dict[str, Any]:
@@ -28,7 +47,7 @@ def completion(result: RunResult) -> dict[str, Any]:
     return {
         "id": ids.encode("run", result.run_id),
         "object": "chat.completion",
-        "created": int(result.created_at.timestamp()),
+        "created": _created(result.run_id),
         "model": result.model,
         "choices": [
             {
@@ -77,8 +96,13 @@ def facts(result: RunResult) -> dict[str, Any]:
 class Chunks:
     """The events of one streamed answer."""
 
-    def __init__(self, run_id: str, created: int, model: str) -> None:
-        self._head = {"id": run_id, "object": "chat.completion.chunk", "created": created, "model": model}
+    def __init__(self, run_id: UUID, model: str) -> None:
+        self._head = {
+            "id": ids.encode("run", run_id),
+            "object": "chat.completion.chunk",
+            "created": _created(run_id),
+            "model": model,
+        }
 
     def first(self) -> dict[str, Any]:
         """The event that names the role."""
@@ -100,3 +124,8 @@ class Chunks:
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return self._head | {"choices": [choice]}
+
+
+def _created(run_id: UUID) -> int:
+    """Unix seconds, read from the UUIDv7: the same in every event and in a replay."""
+    return (run_id.int >> 80) // 1000

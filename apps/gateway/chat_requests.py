@@ -26,8 +26,9 @@ _OWN_FIELDS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ChatBody:
-    """A checked body."""
+    """A checked body. `requested` is the model as the caller named it."""
 
+    requested: str
     model: str | None
     prompt: PromptReference | None
     messages: tuple[dict[str, Any], ...]
@@ -51,6 +52,7 @@ def parse_chat_body(body: Any) -> ChatBody:
     model, prompt, prompt_variables = _target(body)
     stream = _typed(body, "stream", bool, False)
     return ChatBody(
+        requested=_typed(body, "model", str, ""),
         model=model,
         prompt=prompt,
         messages=_messages(body),
@@ -144,7 +146,7 @@ def _message(message: Any, index: int) -> dict[str, Any]:
     param = f"messages.{index}"
     if not isinstance(message, dict):
         raise InvalidRequest("A message is an object.", param=param)
-    unknown = set(message) - {"role", "content", "name"}
+    unknown = set(message) - {"role", "content"}
     if any(message[name] is not None for name in unknown):
         name = min(unknown)
         raise InvalidRequest(

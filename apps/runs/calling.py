@@ -105,7 +105,9 @@ async def stream(
         return
 
 
-async def _pieces(provider: Provider, request: ChatRequest, progress: Progress) -> AsyncGenerator[ChatDelta, None]:
+async def _pieces(
+    provider: Provider, request: ChatRequest, progress: Progress
+) -> AsyncGenerator[ChatDelta, None]:
     # Every provider's stream is a generator; closing it is what hangs up.
     async with aclosing(cast("Stream", provider.stream(request))) as items:
         while progress.answer is None:

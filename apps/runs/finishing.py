@@ -26,7 +26,10 @@ _FAILURES: Final[dict[CallErrorReason, tuple[str, str, int]]] = {
     "content_filter": ("content_filtered", "invalid_request_error", 400),
 }
 _CANCELLED: Final = RunError(
-    code="cancelled", type="api_error", message="The caller went away before the answer was complete.", status=499
+    code="cancelled",
+    type="api_error",
+    message="The caller went away before the answer was complete.",
+    status=499,
 )
 
 

@@ -109,7 +109,9 @@ class RunKeys:
             await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
             await connection.execute(_RELEASE, [[claim.id]])
 
-    async def _claim_once(self, request: KeyedRequest, run_id: UUID, seconds: float) -> Claimed | Replay | None:
+    async def _claim_once(
+        self, request: KeyedRequest, run_id: UUID, seconds: float
+    ) -> Claimed | Replay | None:
         values = {
             "id": ids.uuid7(),
             "organization_id": request.organization_id,

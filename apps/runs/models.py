@@ -65,6 +65,7 @@ class Run(UnconstrainedTenantModel):
     error_code = models.CharField(max_length=64, blank=True)
     error_type = models.CharField(max_length=64, blank=True)
     error_message = models.CharField(max_length=500, blank=True)
+    error_status = models.SmallIntegerField(null=True)
     input_tokens = models.IntegerField(null=True)
     output_tokens = models.IntegerField(null=True)
     cached_tokens = models.IntegerField(null=True)

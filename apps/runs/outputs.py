@@ -28,6 +28,14 @@ def parse_output(text: str, schema: dict[str, Any] | None) -> tuple[Any, RunErro
     return parsed, None
 
 
+def parse_json(text: str) -> Any:
+    """The text as JSON, None where it is not."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
 @lru_cache(maxsize=512)
 def _validator(schema: bytes) -> Any:
     # Linear-time patterns and no fetching of remote references: schemas come from customers.
@@ -37,4 +45,4 @@ def _validator(schema: bytes) -> Any:
 
 
 def _invalid(message: str) -> RunError:
-    return RunError(code="output_invalid", type="provider_error", message=message[:500], status=502)
+    return RunError(code="output_invalid", type="provider_error", message=message[:500], status=422)

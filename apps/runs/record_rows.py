@@ -35,6 +35,7 @@ _COLUMNS: Final[tuple[tuple[str, str, Callable[[RunRecord], Any]], ...]] = (
     ("error_code", "text", lambda r: r.result.error.code if r.result.error else ""),
     ("error_type", "text", lambda r: r.result.error.type if r.result.error else ""),
     ("error_message", "text", lambda r: r.result.error.message[:500] if r.result.error else ""),
+    ("error_status", "smallint", lambda r: r.result.error.status if r.result.error else None),
     ("input_tokens", "integer", lambda r: r.result.usage.input_tokens),
     ("output_tokens", "integer", lambda r: r.result.usage.output_tokens),
     ("cached_tokens", "integer", lambda r: r.result.usage.cached_tokens),

@@ -108,8 +108,10 @@ class GroupRecorder:
         try:
             kept = await self._commit_with_retries(group)
         except (psycopg.OperationalError, PoolTimeout) as error:
-            logger.error("runs.record_failed", runs=len(group), error=str(error))
-            _fail(group, Unavailable("The run could not be recorded.", code="recording_failed", retry_after=2))
+            logger.error("runs.record_failed", extra={"runs": len(group), "error": str(error)})
+            _fail(
+                group, Unavailable("The run could not be recorded.", code="recording_failed", retry_after=2)
+            )
         except Exception as error:
             await self._write_halves(group, error)
         else:
@@ -119,7 +121,7 @@ class GroupRecorder:
     async def _write_halves(self, group: list[_Waiting], error: Exception) -> None:
         """Find the record that can't be written: everybody else's must not suffer for it."""
         if len(group) == 1:
-            logger.error("runs.record_refused", run=str(group[0].row.run_id), error=type(error).__name__)
+            logger.error("runs.record_refused", exc_info=error, extra={"run": str(group[0].row.run_id)})
             _fail(group, error)
             return
         middle = len(group) // 2
@@ -131,7 +133,7 @@ class GroupRecorder:
             try:
                 return await self._commit(group)
             except (psycopg.OperationalError, PoolTimeout) as error:
-                logger.warning("runs.record_retried", runs=len(group), error=str(error))
+                logger.warning("runs.record_retried", extra={"runs": len(group), "error": str(error)})
                 await asyncio.sleep(RETRY_WAIT_SECONDS * 2**number)
                 # After a restart of Postgres every pooled connection is dead at once.
                 await self._pool.check()

@@ -80,7 +80,12 @@ class Attempt:
 
     def as_json(self) -> dict[str, Any]:
         """As stored in `Run.attempts`."""
-        return {"start_ms": self.start_ms, "duration_ms": self.duration_ms, "error": self.error, "status": self.status}
+        return {
+            "start_ms": self.start_ms,
+            "duration_ms": self.duration_ms,
+            "error": self.error,
+            "status": self.status,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,107 @@
+"""The serving plane: a lean ASGI application.
+
+`application` is mounted by `promptsaas.asgi_gateway`, which has set Django up. One request walks:
+route → authenticate → permission → rate limit → handler; every error leaves in the one JSON shape.
+"""
+
+from collections.abc import MutableMapping
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from apps.core.error_mapping import MethodNotAllowed, to_error
+from apps.core.errors import NotFound, Unavailable
+from apps.core.logs import get_logger
+from apps.core.request_id import set_request_id
+from apps.gateway.http import Disconnected, HttpRequest, Receive, Send, error_answer, send_json
+from apps.gateway.routes import PublicRoute, Route, allowed_methods, find_route
+from apps.gateway.serving import Serving, open_serving, require
+
+DRAIN_SECONDS: Final = 25.0
+
+Scope = MutableMapping[str, Any]
+
+logger = get_logger(__name__)
+
+
+class Gateway:
+    """The ASGI application; its state lives from lifespan start-up to shutdown."""
+
+    def __init__(self) -> None:
+        self._serving: Serving | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                self._serving = await stack.enter_async_context(open_serving())
+            except Exception as error:
+                logger.error("gateway.start_failed", exc_info=error)
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await self._serving.drain(DRAIN_SECONDS)
+        self._serving = None
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = HttpRequest(
+            method=scope["method"], path=scope["path"], headers=dict(scope["headers"]), receive=receive
+        )
+        set_request_id(request.request_id)
+        answer = _Answer(send)
+        try:
+            await self._handle(request, answer.send)
+        except Disconnected:
+            logger.info("gateway.client_left", extra={"path": request.path})
+        except Exception as error:
+            if answer.started:
+                # Half an answer is out; the server closes the connection when the application raises.
+                raise
+            await send_json(request, send, error_answer(request, to_error(error)))
+
+    async def _handle(self, request: HttpRequest, send: Send) -> None:
+        if self._serving is None:
+            raise Unavailable("The gateway is starting.", code="starting", retry_after=1)
+        route = _demand_route(request)
+        if isinstance(route, PublicRoute):
+            await route.handler(self._serving, request, send)
+            return
+        facts = await self._serving.authenticate(request)
+        require(facts, route.permission)
+        await self._serving.limit(request, facts)
+        await route.handler(self._serving, request, send, facts)
+
+
+class _Answer:
+    """Remembers whether an answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        self.started = True
+        await self._send(message)
+
+
+def _demand_route(request: HttpRequest) -> Route:
+    route = find_route(request.method, request.path)
+    if route is not None:
+        return route
+    methods = allowed_methods(request.path)
+    if methods:
+        request.answer_headers[b"allow"] = ", ".join(methods).encode()
+        raise MethodNotAllowed("This address does not answer to that method.")
+    raise NotFound("There is nothing at this address.", code="route_not_found")
+
+
+application = Gateway()

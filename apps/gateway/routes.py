@@ -1,0 +1,66 @@
+"""The gateway's routes: the one table that dispatch and the access matrix both read."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from apps.gateway.chat import complete_chat
+from apps.gateway.health import healthz, readyz
+from apps.gateway.http import HttpRequest, Send
+from apps.gateway.models_list import list_models, show_model
+from apps.gateway.serving import Serving
+from apps.tenants.access import AccessFacts
+from apps.tenants.roles import Permission
+
+PublicHandler = Callable[[Serving, HttpRequest, Send], Awaitable[None]]
+KeyHandler = Callable[[Serving, HttpRequest, Send, AccessFacts], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class PublicRoute:
+    """Answered to anybody."""
+
+    method: str
+    path: str
+    handler: PublicHandler
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRoute:
+    """Needs an API key with the permission. A path that ends in `*` matches whatever begins with it."""
+
+    method: str
+    path: str
+    permission: Permission
+    handler: KeyHandler
+
+
+Route = PublicRoute | KeyRoute
+
+ROUTES: Final[tuple[Route, ...]] = (
+    PublicRoute("GET", "/healthz", healthz),
+    PublicRoute("GET", "/readyz", readyz),
+    KeyRoute("POST", "/v1/chat/completions", Permission.RUNS_CREATE, complete_chat),
+    KeyRoute("GET", "/v1/models", Permission.RUNS_CREATE, list_models),
+    KeyRoute("GET", "/v1/models/*", Permission.RUNS_CREATE, show_model),
+)
+
+_EXACT: Final = {(route.method, route.path): route for route in ROUTES if not route.path.endswith("*")}
+_PREFIXED: Final = tuple(route for route in ROUTES if route.path.endswith("*"))
+
+
+def find_route(method: str, path: str) -> Route | None:
+    """The route of a request, or None."""
+    found = _EXACT.get((method, path))
+    if found is not None:
+        return found
+    for route in _PREFIXED:
+        prefix = route.path[:-1]
+        if route.method == method and path.startswith(prefix) and path != prefix:
+            return route
+    return None
+
+
+def allowed_methods(path: str) -> list[str]:
+    """The methods that a path answers to; empty when there is nothing there."""
+    return sorted({route.method for route in ROUTES if find_route(route.method, path) is not None})

@@ -1,0 +1,95 @@
+"""``/api/v1/runs``: what ran, in numbers, and one run with its content."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import ids
+from apps.core.api import page
+from apps.core.errors import InvalidRequest, NotFound
+from apps.core.openapi import CURSOR_PARAMETERS, list_of
+from apps.prompts.queries import find_prompt
+from apps.runs import queries
+from apps.runs.api.serializers import RunDetailSerializer, RunSerializer, run_body, run_detail_body
+from apps.runs.models import Run, RunSource, RunStatus
+from apps.runs.queries import RunFilters
+from apps.tenants.api.base import ProjectAPIView
+from apps.tenants.models import Project
+from apps.tenants.roles import Permission
+
+FILTER_PARAMETERS = [
+    OpenApiParameter("status", str, enum=RunStatus.values),
+    OpenApiParameter("source", str, enum=RunSource.values),
+    OpenApiParameter("prompt", str, description="A prompt's name or id."),
+    OpenApiParameter("model", str, description="As <connection>/<model>."),
+    OpenApiParameter("created_after", datetime, description="RFC 3339."),
+    OpenApiParameter("created_before", datetime, description="RFC 3339."),
+]
+
+
+class RunsAPIView(ProjectAPIView):
+    """The runs of the project."""
+
+    permissions: ClassVar = {"GET": Permission.RUNS_VIEW}
+
+    @extend_schema(
+        operation_id="list_runs",
+        tags=["Runs"],
+        parameters=[*FILTER_PARAMETERS, *CURSOR_PARAMETERS],
+        responses=list_of(RunSerializer),
+    )
+    def get(self, request: Request) -> Response:
+        """The project's runs in numbers, newest first."""
+        found = queries.list_runs(self.project.id, _filters(self.project, request))
+        return Response(page(found, request, run_body))
+
+
+class RunAPIView(ProjectAPIView):
+    """One run of the project."""
+
+    permissions: ClassVar = {"GET": Permission.RUNS_VIEW}
+
+    @extend_schema(operation_id="get_run", tags=["Runs"], responses=RunDetailSerializer)
+    def get(self, request: Request, run: str) -> Response:
+        """One run with its content."""
+        try:
+            found = queries.get_run(self.project.id, ids.decode(Run.PREFIX, run))
+        except ValueError:
+            raise NotFound("There is no such run in this project.", code="run_not_found") from None
+        return Response(run_detail_body(found, queries.load_content(found)))
+
+
+def _filters(project: Project, request: Request) -> RunFilters:
+    prompt = request.query_params.get("prompt", "")
+    return RunFilters(
+        status=_choice(request, "status", RunStatus.values),
+        source=_choice(request, "source", RunSource.values),
+        prompt_id=find_prompt(project, prompt).pk if prompt else None,
+        model=request.query_params.get("model", ""),
+        since=_moment(request, "created_after"),
+        until=_moment(request, "created_before"),
+    )
+
+
+def _choice(request: Request, name: str, allowed: list[str]) -> str:
+    value = request.query_params.get(name, "")
+    if value and value not in allowed:
+        raise InvalidRequest(f"{name} is one of {', '.join(allowed)}.", param=name)
+    return value
+
+
+def _moment(request: Request, name: str) -> datetime | None:
+    text = request.query_params.get(name, "")
+    if not text:
+        return None
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or not 1970 < moment.year < 9000:
+        raise InvalidRequest(f"{name} is a time with its zone, such as 2026-11-20T14:00:00Z.", param=name)
+    return moment

@@ -1,0 +1,178 @@
+"""Reads of runs, inside the organization's scope."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, cast
+from uuid import UUID
+
+import orjson
+from django.db.models import QuerySet
+
+from apps.core import crypto, ids
+from apps.core.errors import NotFound
+from apps.providers.pricing import Price, PriceStatus
+from apps.providers.types import Usage
+from apps.runs.models import Run, RunPayload
+from apps.runs.outputs import parse_json
+from apps.runs.record_rows import PAYLOAD_TABLE
+from apps.runs.types import RunError, RunResult, Status
+
+RECENT_RUNS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilters:
+    """What a list of runs is narrowed to; empty means everything."""
+
+    status: str = ""
+    prompt_id: UUID | None = None
+    source: str = ""
+    source_id: UUID | None = None
+    model: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+NO_FILTERS: Final = RunFilters()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A run's unsealed content."""
+
+    messages: tuple[Mapping[str, Any], ...]
+    variables: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The first 200 characters of the last message and of the answer."""
+
+    input: str = ""
+    output: str = ""
+
+
+def list_runs(project_id: UUID, filters: RunFilters = NO_FILTERS) -> QuerySet[Run]:
+    """A project's runs by filters, unordered (paging orders by id)."""
+    found = Run.objects.filter(project_id=project_id)
+    if filters.status:
+        found = found.filter(status=filters.status)
+    if filters.prompt_id:
+        found = found.filter(prompt_id=filters.prompt_id)
+    if filters.source:
+        found = found.filter(source=filters.source)
+    if filters.source_id:
+        found = found.filter(source_id=filters.source_id)
+    if filters.model:
+        found = found.filter(model=filters.model)
+    if filters.since:
+        found = found.filter(pk__gte=first_id_of(filters.since))
+    if filters.until:
+        found = found.filter(pk__lt=first_id_of(filters.until))
+    return found
+
+
+def first_id_of(moment: datetime) -> UUID:
+    """The smallest UUIDv7 of a moment: a bound on the key, which also leaves partitions out."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def get_run(project_id: UUID, run_id: UUID) -> Run:
+    """One run of a project. Raises NotFound."""
+    run = Run.objects.filter(project_id=project_id, pk=run_id).first()
+    if run is None:
+        raise NotFound("There is no such run in this project.", code="run_not_found")
+    return run
+
+
+def find_run(project_id: UUID, text: str) -> Run | None:
+    """The run that a `run_…` or `req_…` id names, if it is one of the project's."""
+    text = text.strip()
+    runs = Run.objects.filter(project_id=project_id)
+    if text.startswith("req_"):
+        return runs.filter(request_id=text).order_by("-pk").first()
+    try:
+        return runs.filter(pk=ids.decode(Run.PREFIX, text)).first()
+    except ValueError:
+        return None
+
+
+def recent_models(project_id: UUID) -> list[str]:
+    """The models of the project's latest runs, by name."""
+    latest = Run.objects.filter(project_id=project_id).order_by("-pk")
+    return sorted(set(latest.values_list("model", flat=True)[:RECENT_RUNS]))
+
+
+def load_content(run: Run) -> Content | None:
+    """A run's content, or None where it was not kept or has been deleted."""
+    payload = RunPayload.objects.filter(pk=run.pk).only("organization_id", "content").first()
+    if payload is None:
+        return None
+    content = orjson.loads(_unseal(payload, "content", payload.content))
+    return Content(tuple(content["messages"]), content["variables"], content["parameters"], content["output"])
+
+
+def load_previews(runs: Iterable[Run]) -> dict[UUID, Preview]:
+    """The previews of a page of runs, in one query."""
+    payloads = RunPayload.objects.filter(pk__in=[run.pk for run in runs]).only("organization_id", "preview")
+    return {
+        payload.pk: Preview(**orjson.loads(_unseal(payload, "preview", payload.preview)))
+        for payload in payloads
+    }
+
+
+def load_result(project_id: UUID, run_id: UUID) -> RunResult:
+    """A recorded run as the engine returned it. Raises NotFound when run or content is gone."""
+    run = get_run(project_id, run_id)
+    content = load_content(run)
+    if content is None:
+        raise NotFound("The content of this run has been deleted.", code="run_content_deleted")
+    return RunResult(
+        run_id=run.pk,
+        created_at=run.created_at,
+        status=cast("Status", run.status),
+        text=content.output,
+        parsed=parse_json(content.output),
+        usage=Usage(run.input_tokens, run.output_tokens, run.cached_tokens),
+        price=price_of(run),
+        latency_ms=run.latency_ms,
+        first_token_ms=run.first_token_ms,
+        finish_reason=run.finish_reason or None,
+        error=error_of(run),
+        model=run.model,
+        sandbox=run.sandbox,
+        prompt_name=run.prompt_name,
+        version_number=run.version_number,
+        label=run.label or None,
+    )
+
+
+def price_of(run: Run) -> Price | None:
+    """What the run cost, as it was fixed when it ended; None where nothing was charged."""
+    if run.price_status == "none":
+        return None
+    return Price(
+        status=cast("PriceStatus", run.price_status), amount=run.price_amount, snapshot=run.price_snapshot
+    )
+
+
+def error_of(run: Run) -> RunError | None:
+    """Why the run failed, if it did."""
+    if not run.error_code:
+        return None
+    return RunError(
+        code=run.error_code, type=run.error_type, message=run.error_message, status=run.error_status or 502
+    )
+
+
+def _unseal(payload: RunPayload, column: str, sealed: bytes | memoryview) -> bytes:
+    return crypto.unseal(
+        bytes(sealed),
+        organization_id=payload.organization_id,
+        table=PAYLOAD_TABLE,
+        column=column,
+        row_id=payload.pk,
+    )
