@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from apps.billing.queries import usage_summary
 from apps.dashboard import queries
 from apps.dashboard.snippets import first_call
 from apps.tenants.roles import ANY_MEMBER, Permission
@@ -77,3 +78,13 @@ class LabelsPanel(ProjectView):
         return self.render(
             "dashboard/panels.html#labels", {"moves": queries.recent_label_moves(self.project.id)}
         )
+
+
+class QuotaPanel(ProjectView):
+    """What the plan of the organization includes this month, and what is used."""
+
+    permissions: ClassVar[dict[str, str]] = {"GET": Permission.USAGE_VIEW}
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Answer with the panel."""
+        return self.render("dashboard/panels.html#quota", {"usage": usage_summary(self.organization.id)})

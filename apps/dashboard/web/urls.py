@@ -1,11 +1,21 @@
 """Addresses of the pages that compose rooms."""
 
-from django.urls import path
+from django.urls import path, re_path
 
+from apps.dashboard.web import home
 from apps.dashboard.web.styleguide import StyleguideView
 
 app_name = "dashboard"
 
+_PROJECT = "<slug:organization>/<slug:project>/"
+
 urlpatterns = [
     path("styleguide/", StyleguideView.as_view(), name="styleguide"),
+    # Not "new": that page of the organization comes later in the list of addresses.
+    re_path(r"^(?P<organization>[-\w]+)/(?P<project>(?!new/)[-\w]+)/$", home.HomeView.as_view(), name="home"),
+    path(f"{_PROJECT}home/steps/", home.StepsView.as_view(), name="steps"),
+    path(f"{_PROJECT}home/activity/", home.ActivityPanel.as_view(), name="activity"),
+    path(f"{_PROJECT}home/batches/", home.BatchesPanel.as_view(), name="batches"),
+    path(f"{_PROJECT}home/labels/", home.LabelsPanel.as_view(), name="labels"),
+    path(f"{_PROJECT}home/quota/", home.QuotaPanel.as_view(), name="quota"),
 ]

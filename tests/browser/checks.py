@@ -1,0 +1,58 @@
+"""What holds on every page: no serious axe finding in either theme, no sideways scrolling on a phone."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
+WIDTHS = (360, 768, 1440)
+SERIOUS = frozenset({"serious", "critical"})
+FIND_OVERFLOW = """() => {
+  const limit = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= limit) return [];
+  const right = (node) => node.getBoundingClientRect().right;
+  const wide = [...document.body.querySelectorAll("*")].filter((node) => right(node) > limit + 1);
+  return wide.slice(0, 5).map((node) => node.outerHTML.slice(0, 160));
+}"""
+
+
+@cache
+def _axe_source() -> str:
+    return AXE.read_text()
+
+
+def axe_findings(page: Page) -> list[str]:
+    """Return the serious and critical findings on the page as it is now."""
+    page.evaluate(_axe_source())
+    result: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{each['id']} ({each['impact']}): {node['html'][:200]} {node['failureSummary'][:300]}"
+        for each in result["violations"]
+        if each["impact"] in SERIOUS
+        for node in each["nodes"]
+    ]
+
+
+def sideways_overflow(page: Page) -> list[str]:
+    """Return the widths at which the page scrolls sideways, each with the elements that stick out."""
+    before = page.viewport_size
+    found: list[str] = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        wide = page.evaluate(FIND_OVERFLOW)
+        if wide:
+            found.append(f"{width} px: {wide}")
+    if before:
+        page.set_viewport_size(before)
+    return found
+
+
+def check_page(page: Page) -> None:
+    """Assert what every page must hold. The reader's own theme must be the system's."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        assert axe_findings(page) == [], f"{scheme}: {page.url}"
+    page.emulate_media(color_scheme="light")
+    assert sideways_overflow(page) == [], page.url

@@ -1,0 +1,101 @@
+"""Chromium, the real servers, and what every page must hold."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from apps.tenants.models import User
+from tests.browser.servers import Site, web_alone, whole_product
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# The browser logs every answer of 400 and more; tests ask for some of them on purpose.
+EXPECTED_NOISE = "Failed to load resource: the server responded with a status of 4"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything here, and skip it where there is no Chromium."""
+    for item in items:
+        if "tests/browser/" in item.nodeid:
+            item.add_marker("browser")
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for the session."""
+    # Playwright runs an event loop in this thread, so Django would refuse every query in it.
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def web_site(django_db_setup: None) -> Iterator[Site]:
+    """The dashboard without gateway and workers."""
+    with web_alone() as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def whole_site(django_db_setup: None) -> Iterator[Site]:
+    """Everything: the public origin with gateway and workers."""
+    with whole_product() as site:
+        yield site
+
+
+@pytest.fixture
+def context(chromium: Browser, transactional_db: None) -> Iterator[BrowserContext]:
+    """A fresh profile; the rows of a test are committed and gone after it."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page that fails the test when the browser reports an error or a broken content policy."""
+    problems: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(EXPECTED_NOISE):
+            problems.append(message.text)
+
+    page = context.new_page()
+    page.on("console", note)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    assert not problems, problems
+
+
+@pytest.fixture
+def sign_in(context: BrowserContext) -> Callable[[User, Site], None]:
+    """Give the browser a session of a user, without the form."""
+
+    def sign_in(user: User, site: Site) -> None:
+        session = SessionStore()
+        session["_auth_user_id"] = str(user.pk)
+        session["_auth_user_backend"] = settings.AUTHENTICATION_BACKENDS[0]
+        session["_auth_user_hash"] = user.get_session_auth_hash()
+        session.save()
+        name, value = settings.SESSION_COOKIE_NAME, str(session.session_key)
+        context.add_cookies([{"name": name, "value": value, "url": site.url}])
+
+    return sign_in

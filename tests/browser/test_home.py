@@ -1,0 +1,37 @@
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from apps.tenants.models import Project, User
+from tests.browser.checks import check_page
+from tests.browser.servers import Site
+from tests.factories import make_api_key, make_organization, make_project, make_prompt, make_user
+
+SignIn = Callable[[User, Site], None]
+
+
+@pytest.fixture
+def project(transactional_db: None, sign_in: SignIn, web_site: Site) -> Project:
+    user = make_user(name="Mira Okafor", staff=True)
+    sign_in(user, web_site)
+    return make_project(organization=make_organization(name="Acme", owner=user))
+
+
+def test_home__new_project__sound(page: Page, web_site: Site, project: Project) -> None:
+    page.goto(f"{web_site.url}/acme/default/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Welcome, Mira Okafor")
+    check_page(page)
+
+
+def test_home__waiting_for_the_first_call__sound(page: Page, web_site: Site, project: Project) -> None:
+    make_prompt(project=project, versions=2, labels={"production": 2})
+    make_api_key(project=project)
+    page.goto(f"{web_site.url}/acme/default/")
+    expect(page.get_by_text("Waiting for your first call")).to_be_visible()
+    check_page(page)
+
+
+def test_styleguide__staff__sound(page: Page, web_site: Site, project: Project) -> None:
+    page.goto(f"{web_site.url}/styleguide/")
+    check_page(page)
