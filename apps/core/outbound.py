@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ SIZE_LIMIT: Final = 32 * 1024 * 1024
 TIME_LIMIT_SECONDS: Final = 600.0
 CONNECT_SECONDS: Final = 10.0
 LONGEST_HOST: Final = 253
+ADDRESSES_TRIED: Final = 3
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 # Beside what `is_global` refuses: 6to4 relays, and everything that is not plain unicast.
@@ -117,15 +119,15 @@ def _check_host(host: str) -> None:
         raise OutboundRefused("The host is not a public name.")
 
 
-def _checked(host: str, port: int, answers: Iterable[str]) -> str:
-    """The address to connect to. One bad address condemns the whole answer."""
+def _checked(host: str, port: int, answers: Iterable[str]) -> list[str]:
+    """The addresses to try, in order. One bad address condemns the whole answer."""
     addresses = list(dict.fromkeys(answers))
     if not addresses:
         raise OutboundRefused(f"{host} has no address.")
     if not _is_allowed(host, port) and not all(is_public_address(address) for address in addresses):
         raise OutboundRefused(f"{host} is not on the public internet.")
-    # IPv4 first: many servers have no IPv6 route, and only one address is tried.
-    return min(addresses, key=lambda address: ":" in address)
+    # IPv4 first: many servers have no IPv6 route.
+    return sorted(addresses, key=lambda address: ":" in address)[:ADDRESSES_TRIED]
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -161,8 +163,11 @@ class _PinnedBackend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        address = _checked(host, port, self._resolve(host, port))
-        return self._sockets.connect_tcp(address, port, timeout, local_address, socket_options)
+        *others, last = _checked(host, port, self._resolve(host, port))
+        for address in others:
+            with suppress(httpcore2.ConnectError):
+                return self._sockets.connect_tcp(address, port, timeout, local_address, socket_options)
+        return self._sockets.connect_tcp(last, port, timeout, local_address, socket_options)
 
 
 class _AsyncPinnedBackend(httpcore2.AsyncNetworkBackend):
@@ -176,12 +181,19 @@ class _AsyncPinnedBackend(httpcore2.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        address = _checked(host, port, await asyncio.wait_for(self._resolve(host, port), timeout))
-        return await self._sockets.connect_tcp(address, port, timeout, local_address, socket_options)
+        try:
+            answers = await asyncio.wait_for(self._resolve(host, port), timeout)
+        except TimeoutError:
+            raise httpcore2.ConnectTimeout(f"resolving {host} took too long") from None
+        *others, last = _checked(host, port, answers)
+        for address in others:
+            with suppress(httpcore2.ConnectError):
+                return await self._sockets.connect_tcp(address, port, timeout, local_address, socket_options)
+        return await self._sockets.connect_tcp(last, port, timeout, local_address, socket_options)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -304,7 +316,7 @@ class AsyncPublicAddressTransport(httpx2.AsyncHTTPTransport):
 
 
 def public_address_transport(**options: Any) -> PublicAddressTransport:
-    """A transport for an `httpx2.Client`. Give the client `trust_env=False`: its proxies would bypass this."""
+    """A transport for `httpx2.Client`. Give the client `trust_env=False`: a proxy would bypass this."""
     return PublicAddressTransport(**options)
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from pytest_django import SettingsWrapper
+from pytest_django import Settings
 
 from apps.core import crypto, ids
 from apps.core.models import DataKey
@@ -140,7 +140,7 @@ def new_master_key() -> str:
 
 @pytest.mark.django_db
 def test_rotate_master_key__newer_version__rewraps_and_every_row_still_opens(
-    settings: SettingsWrapper,
+    settings: Settings,
 ) -> None:
     first, second = new_master_key(), new_master_key()
     settings.MASTER_KEYS = [f"1:{first}"]
@@ -159,7 +159,7 @@ def test_rotate_master_key__newer_version__rewraps_and_every_row_still_opens(
 
 
 @pytest.mark.django_db
-def test_unseal__master_key_gone__is_refused(settings: SettingsWrapper) -> None:
+def test_unseal__master_key_gone__is_refused(settings: Settings) -> None:
     settings.MASTER_KEYS = [f"1:{new_master_key()}"]
     organization_id, row_id = ids.uuid7(), ids.uuid7()
     value = sealed(organization_id, row_id)
@@ -169,13 +169,13 @@ def test_unseal__master_key_gone__is_refused(settings: SettingsWrapper) -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["x"], ["1:AAAA"], ["1:!!"]])
-def test_master_keys__malformed__is_refused(settings: SettingsWrapper, words: list[str]) -> None:
+def test_master_keys__malformed__is_refused(settings: Settings, words: list[str]) -> None:
     settings.MASTER_KEYS = words
     with pytest.raises(ImproperlyConfigured):
         crypto.master_keys()
 
 
-def test_master_keys__one_version_twice__is_refused(settings: SettingsWrapper) -> None:
+def test_master_keys__one_version_twice__is_refused(settings: Settings) -> None:
     settings.MASTER_KEYS = [f"1:{new_master_key()}", new_master_key()]
     with pytest.raises(ImproperlyConfigured):
         crypto.master_keys()
