@@ -228,6 +228,8 @@ SPECTACULAR_SETTINGS = {
 
 ENTITLEMENTS = "apps.billing.admission.can"
 OUTBOX_HANDLERS: dict[str, str] = {}
+# Per API key. Every gateway process counts in the same place while Redis is there.
+GATEWAY_REQUESTS_PER_MINUTE = environment.number("GATEWAY_REQUESTS_PER_MINUTE", 6_000)
 OPENAI_API_KEY = environment.text("OPENAI_API_KEY", "")
 
 LOGGING = {
