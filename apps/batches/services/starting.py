@@ -14,7 +14,6 @@ from apps.batches.matching import guess_field
 from apps.batches.models import COMPLETION_WINDOW, LARGEST_CONCURRENCY, BatchJob, JobStatus
 from apps.batches.planning import DEFAULT_OUTPUT_TOKENS, Plan, most_output_tokens, plan_batch
 from apps.batches.services.ringing import ring_pump
-from apps.core.entitlements import require
 from apps.core.errors import InvalidRequest
 from apps.datasets.models import DatasetVersion
 from apps.runs.types import PromptReference
@@ -77,7 +76,6 @@ def start_batch(
         livemode=options.livemode,
     )
     _check_options(options, plan)
-    require(project.organization_id, "batches")
     job = _create_job(actor, project, prompt, plan, options)
     _add_items(job)
     record(

@@ -1,0 +1,267 @@
+"""Shapes of the batch API."""
+
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.batches.models import LARGEST_CONCURRENCY, BatchItem, BatchJob, CostStatus, ItemStatus, JobStatus
+from apps.batches.planning import Plan
+from apps.batches.queries import FailureGroup, Progress, ResultRow
+from apps.batches.results import error_json
+from apps.batches.services.starting import DEFAULT_CONCURRENCY
+from apps.core import ids
+
+
+class MoneyField(serializers.DecimalField):
+    """US dollars as a decimal text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_digits=20, decimal_places=10, **kwargs)
+
+
+class PlanBatchSerializer(serializers.Serializer[Any]):
+    """Which prompt over which rows. Without `version` and `label` the label production is meant."""
+
+    prompt = serializers.CharField(max_length=255, help_text="The prompt's name.")
+    version = serializers.IntegerField(min_value=1, required=False)
+    label = serializers.CharField(max_length=36, required=False)
+    dataset_version = serializers.CharField(help_text="dsv_…, or dst_… for a dataset's latest version.")
+    model = serializers.CharField(max_length=255, required=False, help_text="Instead of the version's model.")
+    row_limit = serializers.IntegerField(min_value=1, required=False, help_text="Only the first rows.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "version" in attrs and "label" in attrs:
+            raise serializers.ValidationError({"label": "Give version or label, not both."})
+        return attrs
+
+
+class StartBatchSerializer(PlanBatchSerializer):
+    """A batch to start."""
+
+    name = serializers.CharField(max_length=120, required=False)
+    concurrency = serializers.IntegerField(
+        min_value=1, max_value=LARGEST_CONCURRENCY, default=DEFAULT_CONCURRENCY
+    )
+    cost_cap_usd = MoneyField(required=False, help_text="The batch stops before it costs more.")
+    metadata = serializers.DictField(child=serializers.CharField(max_length=512), required=False)
+
+    def validate_metadata(self, value: dict[str, str]) -> dict[str, str]:
+        if len(value) > 50 or any(len(key) > 64 for key in value):
+            raise serializers.ValidationError("At most 50 keys of at most 64 characters.")
+        return value
+
+
+class RetryBatchSerializer(serializers.Serializer[Any]):
+    cost_cap_usd = MoneyField(required=False, help_text="A higher cap, over all rounds together.")
+
+
+class EstimateSerializer(serializers.Serializer[Any]):
+    """What the rows will cost; amounts are null when no price is known, and made up for the sandbox."""
+
+    rows = serializers.IntegerField()
+    cost_status = serializers.ChoiceField(choices=["priced", "free", "unknown", "sandbox"])
+    cost_low = serializers.CharField(allow_null=True)
+    cost_high = serializers.CharField(allow_null=True)
+    currency = serializers.CharField(default="USD")
+    input_tokens = serializers.IntegerField()
+    output_tokens_low = serializers.IntegerField()
+    output_tokens_high = serializers.IntegerField()
+    basis = serializers.ChoiceField(choices=["runs", "limits"])
+
+
+class MissingVariableSerializer(serializers.Serializer[Any]):
+    variable = serializers.CharField()
+    rows = serializers.IntegerField()
+    examples = serializers.ListField(child=serializers.IntegerField(), help_text="The first row numbers.")
+
+
+class BatchPlanSerializer(serializers.Serializer[Any]):
+    """What a batch would do."""
+
+    object = serializers.CharField(default="batch_estimate")
+    prompt = serializers.CharField()
+    version = serializers.IntegerField()
+    model = serializers.CharField()
+    estimate = EstimateSerializer()
+    missing_variables = MissingVariableSerializer(many=True)
+
+
+class CountsSerializer(serializers.Serializer[Any]):
+    total = serializers.IntegerField()
+    pending = serializers.IntegerField()
+    running = serializers.IntegerField()
+    succeeded = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    cancelled = serializers.IntegerField()
+
+
+class CostSerializer(serializers.Serializer[Any]):
+    used_usd = serializers.CharField(help_text="Without the rows of unknown price.")
+    reserved_usd = serializers.CharField(help_text="The worst case of the calls in flight.")
+    cap_usd = serializers.CharField(allow_null=True)
+    unknown_rows = serializers.IntegerField()
+    sandbox = serializers.BooleanField(help_text="Made-up money of the sandbox.")
+
+
+class AgreementSerializer(serializers.Serializer[Any]):
+    compared = serializers.IntegerField()
+    matched = serializers.IntegerField()
+    field = serializers.CharField(help_text="The compared field of the output; empty for the whole of it.")
+
+
+class FailureSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    rows = serializers.IntegerField()
+    example_row = serializers.IntegerField()
+    example_message = serializers.CharField()
+
+
+class BatchSerializer(serializers.Serializer[Any]):
+    """A batch. `rows_per_minute`, `seconds_left` and `failures` are told for one batch, not in lists."""
+
+    id = serializers.CharField()
+    object = serializers.CharField(default="batch")
+    name = serializers.CharField()
+    status = serializers.ChoiceField(choices=JobStatus.choices)
+    stop_reason = serializers.CharField()
+    prompt = serializers.CharField()
+    version = serializers.IntegerField()
+    label = serializers.CharField(allow_null=True)
+    dataset_version = serializers.CharField()
+    model = serializers.CharField()
+    concurrency = serializers.IntegerField()
+    counts = CountsSerializer()
+    usage = serializers.DictField(child=serializers.IntegerField())
+    cost = CostSerializer()
+    agreement = AgreementSerializer()
+    estimate = EstimateSerializer()
+    rows_per_minute = serializers.FloatField(required=False, allow_null=True)
+    seconds_left = serializers.FloatField(required=False, allow_null=True)
+    failures = FailureSerializer(many=True, required=False)
+    metadata = serializers.DictField(child=serializers.CharField())
+    livemode = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+    cancelling_at = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField()
+
+
+class BatchItemSerializer(serializers.Serializer[Any]):
+    """One row of a batch."""
+
+    id = serializers.CharField()
+    object = serializers.CharField(default="batch_item")
+    row = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=ItemStatus.choices)
+    variables = serializers.DictField()
+    expected = serializers.CharField(allow_null=True)
+    metadata = serializers.DictField()
+    output = serializers.CharField(allow_null=True)
+    output_truncated = serializers.BooleanField()
+    parsed = serializers.JSONField(allow_null=True)
+    match = serializers.BooleanField(allow_null=True)
+    error = serializers.DictField(allow_null=True)
+    usage = serializers.DictField()
+    cost_usd = serializers.CharField(allow_null=True)
+    cost_status = serializers.ChoiceField(choices=CostStatus.choices)
+    latency_ms = serializers.IntegerField(allow_null=True)
+    round = serializers.IntegerField(help_text="How often the row was retried on request.")
+    run_id = serializers.CharField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """What a batch would do."""
+    return {
+        "object": "batch_estimate",
+        "prompt": plan.prompt.name,
+        "version": plan.prompt.number,
+        "model": plan.model.reference,
+        "estimate": plan.estimate.as_json(),
+        "missing_variables": [
+            {"variable": each.name, "rows": each.rows, "examples": list(each.examples)}
+            for each in plan.missing
+        ],
+    }
+
+
+def batch_json(job: BatchJob) -> dict[str, Any]:
+    """A batch as it stands in lists."""
+    return {
+        "id": job.public_id,
+        "object": "batch",
+        "name": job.name,
+        "status": job.status,
+        "stop_reason": job.stop_reason,
+        "prompt": job.prompt_name,
+        "version": job.version_number,
+        "label": job.label or None,
+        "dataset_version": ids.encode("dsv", job.dataset_version_id),
+        "model": job.model,
+        "concurrency": job.concurrency,
+        "counts": {name: getattr(job, name) for name in CountsSerializer().fields},
+        "usage": {"input_tokens": job.input_tokens, "output_tokens": job.output_tokens},
+        "cost": {
+            "used_usd": _usd(job.cost_used),
+            "reserved_usd": _usd(job.cost_reserved),
+            "cap_usd": None if job.cost_cap is None else _usd(job.cost_cap),
+            "unknown_rows": job.cost_unknown,
+            "sandbox": job.sandbox,
+        },
+        "agreement": {"compared": job.compared, "matched": job.matched, "field": job.match_field},
+        "estimate": job.estimate,
+        "metadata": job.metadata,
+        "livemode": job.livemode,
+        "created_at": job.created_at,
+        "cancelling_at": job.cancelling_at,
+        "completed_at": job.completed_at,
+        "expires_at": job.expires_at,
+    }
+
+
+def progress_json(progress: Progress, failures: list[FailureGroup]) -> dict[str, Any]:
+    """One batch with its rate and its failures."""
+    return batch_json(progress.job) | {
+        "rows_per_minute": progress.rows_per_minute,
+        "seconds_left": progress.seconds_left,
+        "failures": [
+            {
+                "code": group.code,
+                "rows": group.rows,
+                "example_row": group.number,
+                "example_message": group.message,
+            }
+            for group in failures
+        ],
+    }
+
+
+def item_json(row: ResultRow) -> dict[str, Any]:
+    """One row of a batch."""
+    item: BatchItem = row.item
+    return {
+        "id": item.public_id,
+        "object": "batch_item",
+        "row": item.number,
+        "status": item.status,
+        "variables": row.variables,
+        "expected": row.expected,
+        "metadata": row.metadata,
+        "output": item.output if item.run_id else None,
+        "output_truncated": item.output_truncated,
+        "parsed": item.parsed,
+        "match": item.matches,
+        "error": error_json(item),
+        "usage": {"input_tokens": item.input_tokens, "output_tokens": item.output_tokens},
+        "cost_usd": None if item.cost is None else _usd(item.cost),
+        "cost_status": item.cost_status,
+        "latency_ms": item.latency_ms,
+        "round": item.round,
+        "run_id": ids.encode("run", item.run_id) if item.run_id else None,
+        "finished_at": item.finished_at,
+    }
+
+
+def _usd(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"

@@ -1,0 +1,219 @@
+"""Batches by API: estimate, start, follow, stop, retry, take the results."""
+
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from django.utils.http import content_disposition_header
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.batches import queries, results, services
+from apps.batches.api import serializers as shapes
+from apps.batches.models import BatchItem, BatchJob, ItemStatus
+from apps.batches.planning import Plan, plan_batch
+from apps.batches.services.starting import BatchOptions
+from apps.core import api, ids
+from apps.core.errors import InvalidRequest
+from apps.core.openapi import CURSOR_PARAMETERS, list_of
+from apps.datasets import queries as dataset_queries
+from apps.datasets.models import Dataset, DatasetVersion
+from apps.runs.types import PromptReference
+from apps.tenants.api.base import ProjectAPIView
+from apps.tenants.models import Project
+from apps.tenants.roles import Permission
+
+TAGS = ["Batches"]
+STATUS = OpenApiParameter("status", str, enum=ItemStatus.values, description="Only rows of this status.")
+
+
+class BatchListAPI(ProjectAPIView):
+    permissions = {"GET": Permission.BATCHES_VIEW, "POST": Permission.BATCHES_RUN}
+
+    @extend_schema(tags=TAGS, parameters=CURSOR_PARAMETERS, responses=list_of(shapes.BatchSerializer))
+    def get(self, request: Request) -> Response:
+        """List the project's batches, newest first."""
+        return Response(api.page(queries.list_jobs(self.project), request, shapes.batch_json))
+
+    @extend_schema(tags=TAGS, request=shapes.StartBatchSerializer, responses={202: shapes.BatchSerializer})
+    def post(self, request: Request) -> Response:
+        """Start a batch: one prompt version over the rows of a dataset version."""
+        body = shapes.StartBatchSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        values = body.validated_data
+        job = services.start_batch(
+            actor=self.access.actor,
+            project=self.project,
+            prompt=_prompt_reference(values),
+            dataset_version=find_version(self.project, values["dataset_version"]),
+            options=BatchOptions(
+                name=values.get("name", ""),
+                model=values.get("model", ""),
+                concurrency=values["concurrency"],
+                row_limit=values.get("row_limit"),
+                cost_cap=values.get("cost_cap_usd"),
+                metadata=values.get("metadata", {}),
+                livemode=self.access.livemode,
+                api_key_id=self.access.api_key_id,
+            ),
+        )
+        return Response(shapes.batch_json(job), status=202)
+
+
+class EstimateAPI(ProjectAPIView):
+    permissions = {"POST": Permission.BATCHES_RUN}
+    idempotent = False
+
+    @extend_schema(tags=TAGS, request=shapes.PlanBatchSerializer, responses=shapes.BatchPlanSerializer)
+    def post(self, request: Request) -> Response:
+        """Tell what a batch would cost and which rows lack a variable, without starting it."""
+        body = shapes.PlanBatchSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        return Response(shapes.plan_json(_plan(self, body.validated_data)))
+
+
+class BatchAPI(ProjectAPIView):
+    permissions = {"GET": Permission.BATCHES_VIEW}
+
+    @extend_schema(tags=TAGS, responses=shapes.BatchSerializer)
+    def get(self, request: Request, batch: str) -> Response:
+        """Get a batch with its progress."""
+        job = queries.get_job(self.project, batch)
+        return Response(shapes.progress_json(queries.progress(job), queries.failures(job)))
+
+
+class CancelBatchAPI(ProjectAPIView):
+    permissions = {"POST": Permission.BATCHES_RUN}
+
+    @extend_schema(tags=TAGS, request=None, responses=shapes.BatchSerializer)
+    def post(self, request: Request, batch: str) -> Response:
+        """Stop a batch. Calls in flight get a few seconds; finished rows stay."""
+        job = services.cancel_batch(actor=self.access.actor, job=queries.get_job(self.project, batch))
+        return Response(shapes.batch_json(job))
+
+
+class RetryBatchAPI(ProjectAPIView):
+    permissions = {"POST": Permission.BATCHES_RUN}
+
+    @extend_schema(tags=TAGS, request=shapes.RetryBatchSerializer, responses={202: shapes.BatchSerializer})
+    def post(self, request: Request, batch: str) -> Response:
+        """Run the failed and stopped rows of an ended batch once more."""
+        body = shapes.RetryBatchSerializer(data=request.data or {})
+        body.is_valid(raise_exception=True)
+        job = queries.get_job(self.project, batch)
+        services.retry_failed(
+            actor=self.access.actor, job=job, cost_cap=body.validated_data.get("cost_cap_usd")
+        )
+        return Response(shapes.batch_json(queries.get_job(self.project, batch)), status=202)
+
+
+class BatchItemListAPI(ProjectAPIView):
+    permissions = {"GET": Permission.BATCHES_VIEW}
+
+    @extend_schema(
+        tags=TAGS, parameters=[*CURSOR_PARAMETERS, STATUS], responses=list_of(shapes.BatchItemSerializer)
+    )
+    def get(self, request: Request, batch: str) -> Response:
+        """List a batch's rows in the order of the input."""
+        job = queries.get_job(self.project, batch)
+        return Response(_item_page(job, request))
+
+
+class BatchResultsAPI(ProjectAPIView):
+    permissions = {"GET": Permission.BATCHES_VIEW}
+
+    @extend_schema(
+        tags=TAGS,
+        parameters=[
+            OpenApiParameter("format", str, enum=list(results.FORMATS), description="csv by default."),
+            STATUS,
+        ],
+        responses={(200, "text/csv"): OpenApiTypes.STR, (200, "application/jsonl"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, batch: str) -> StreamingHttpResponse:
+        """Download the results in the order of the input; a running batch gives what is there so far."""
+        name = request.query_params.get("format", "csv")
+        return download(queries.get_job(self.project, batch), name, _status(request))
+
+
+def download(job: BatchJob, name: str, status: str = "") -> StreamingHttpResponse:
+    """The results as a file. Its generator opens scopes of its own. Raises InvalidRequest."""
+    chosen = results.FORMATS.get(name)
+    if chosen is None:
+        raise InvalidRequest(f"format is one of {', '.join(results.FORMATS)}.", param="format")
+    disposition = content_disposition_header(True, results.file_name(job, chosen)) or "attachment"
+    return StreamingHttpResponse(
+        chosen.stream(job, status),
+        content_type=chosen.content_type,
+        headers={"Content-Disposition": disposition, "X-Accel-Buffering": "no"},
+    )
+
+
+def find_version(project: Project, public_id: str) -> DatasetVersion:
+    """A dataset version by its id, or a dataset's latest one by the dataset's. Raises NotFound."""
+    if public_id.startswith(f"{Dataset.PREFIX}_"):
+        dataset = dataset_queries.get_dataset(project, public_id)
+        return dataset_queries.list_versions(dataset).select_related("dataset")[0]
+    return dataset_queries.get_version(project, public_id)
+
+
+def _plan(view: ProjectAPIView, values: dict[str, Any]) -> Plan:
+    return plan_batch(
+        project=view.project,
+        prompt=_prompt_reference(values),
+        dataset_version=find_version(view.project, values["dataset_version"]),
+        model=values.get("model", ""),
+        row_limit=values.get("row_limit"),
+        livemode=view.access.livemode,
+    )
+
+
+def _prompt_reference(values: dict[str, Any]) -> PromptReference:
+    return PromptReference(values["prompt"], label=values.get("label"), number=values.get("version"))
+
+
+def _status(request: Request) -> str:
+    status = request.query_params.get("status", "")
+    if status and status not in ItemStatus.values:
+        raise InvalidRequest(f"status is one of {', '.join(ItemStatus.values)}.", param="status")
+    return status
+
+
+def _item_page(job: BatchJob, request: Request) -> dict[str, Any]:
+    """As `core.api.page`, but by row number: ids of rows made in one millisecond are not in order."""
+    limit = _limit(request)
+    page = queries.result_page(
+        job,
+        queries.ResultFilters(status=_status(request)),
+        after=_number(job, request, "starting_after"),
+        before=_number(job, request, "ending_before"),
+        limit=limit,
+    )
+    return {
+        "object": "list",
+        "data": [shapes.item_json(row) for row in page.rows],
+        "has_more": page.after is not None,
+        "next_cursor": page.rows[-1].item.public_id if page.after is not None else None,
+        "url": request.path,
+    }
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(api.DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= api.LARGEST_LIMIT):
+        raise InvalidRequest(f"limit must be a whole number from 1 to {api.LARGEST_LIMIT}.", param="limit")
+    return int(text)
+
+
+def _number(job: BatchJob, request: Request, name: str) -> int:
+    text = request.query_params.get(name, "")
+    if not text:
+        return 0
+    try:
+        item = BatchItem.objects.filter(batch=job, pk=ids.decode(BatchItem.PREFIX, text)).first()
+    except ValueError:
+        item = None
+    if item is None:
+        raise InvalidRequest(f"{name} is not the id of a row of this batch.", param=name)
+    return item.number
