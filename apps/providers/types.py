@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
-ConnectionKind = Literal["sandbox", "openai"]
 CallErrorReason = Literal[
     "rate_limited", "timeout", "server", "bad_request", "authentication", "connection", "content_filter"
 ]
@@ -85,11 +84,16 @@ class Provider(Protocol):
         ...
 
 
+SANDBOX: Final = "sandbox"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A configured way to a provider with its unsealed secrets: never log it, never pickle it."""
+    """A configured way to a provider with its unsealed secrets: never log it, never pickle it.
 
-    kind: ConnectionKind
+    Without a base URL it is the sandbox.
+    """
+
     slug: str
     base_url: str = ""
     api_key: str = field(default="", repr=False)
@@ -98,9 +102,14 @@ class Connection:
     credential_id: UUID | None = None
 
     @property
+    def kind(self) -> str:
+        """What prices are found by: `sandbox`, or the address that is called."""
+        return self.base_url or SANDBOX
+
+    @property
     def is_sandbox(self) -> bool:
         """Whether no real provider stands behind it."""
-        return self.kind == "sandbox"
+        return not self.base_url
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-CONNECTION: Final = "sandbox"
+from apps.providers.types import SANDBOX
+
+CONNECTION: Final = SANDBOX
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,240 @@
+"""Any server that speaks OpenAI's chat completions: OpenAI itself, vLLM, Ollama, llama.cpp, OpenRouter."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import httpx2
+
+from apps.core import lazy, outbound
+from apps.core.errors import PromptsaasError
+from apps.providers.types import (
+    CallErrorReason,
+    ChatDelta,
+    ChatRequest,
+    ChatResult,
+    Connection,
+    ProviderCallError,
+    Usage,
+)
+
+LONGEST_MESSAGE: Final = 500
+NO_KEY: Final = "none"  # the client refuses an empty key; local servers ignore what they get
+OWN_FIELDS: Final = frozenset(["messages", "model", "n", "stream", "stream_options"])
+
+_STATUS_REASONS: Final[dict[int, CallErrorReason]] = {
+    401: "authentication",
+    403: "authentication",
+    408: "timeout",
+    429: "rate_limited",
+}
+
+
+class OpenAICompatibleProvider:
+    """A connection's client. It never retries; one for each connection and process, in one event loop."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._openai: Any = lazy.load("openai")
+        self._secrets = [secret for secret in (connection.api_key, *connection.headers.values()) if secret]
+        self._client = self._openai.AsyncOpenAI(
+            api_key=connection.api_key or NO_KEY,
+            base_url=connection.base_url,
+            default_headers=connection.headers,
+            max_retries=0,
+            http_client=httpx2.AsyncClient(
+                transport=outbound.async_public_address_transport(), trust_env=False, follow_redirects=False
+            ),
+        )
+        # The client reads these from the environment: the operator's account is not the customer's.
+        self._client.organization = self._client.project = None
+
+    async def complete(self, request: ChatRequest) -> ChatResult:
+        """One chat completion. Raises ProviderCallError."""
+        with self._errors():
+            async with asyncio.timeout(request.timeout_seconds):
+                answer = await self._client.chat.completions.create(**_arguments(request))
+        return _result(answer, request)
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta | ChatResult]:
+        """The completion as it comes, the whole result last. Raises ProviderCallError."""
+        collected = _Collected(request.model)
+        with self._errors():
+            chunks = await self._client.chat.completions.create(
+                **_arguments(request), stream=True, stream_options={"include_usage": True}
+            )
+            async with chunks:
+                async for chunk in chunks:
+                    text = collected.add(chunk)
+                    if text:
+                        yield ChatDelta(text)
+        yield collected.result(getattr(chunks.response, "headers", {}).get("x-request-id"))
+
+    async def list_models(self, timeout_seconds: float) -> list[str]:
+        """The ids of the models that the server offers. Raises ProviderCallError."""
+        with self._errors():
+            async with asyncio.timeout(timeout_seconds):
+                page = await self._client.models.list(timeout=timeout_seconds)
+        found = getattr(page, "data", None)
+        if not isinstance(found, list):
+            raise _not_understood()
+        return sorted({str(model.id) for model in found if getattr(model, "id", None)})
+
+    async def close(self) -> None:
+        """Close the connections that are held open."""
+        await self._client.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn whatever the client raises into ProviderCallError, without a secret in its message."""
+        try:
+            yield
+        except ProviderCallError:
+            raise
+        except (TimeoutError, self._openai.APITimeoutError, httpx2.TimeoutException) as late:
+            message = "The provider did not answer in time."
+            raise ProviderCallError(message, reason="timeout", retryable=True) from late
+        except PromptsaasError as refused:
+            raise ProviderCallError(refused.message, reason="connection", retryable=False) from None
+        except self._openai.APIStatusError as answer:
+            raise self._from_status(answer) from None
+        except (self._openai.APIConnectionError, httpx2.HTTPError) as broken:
+            message = "The connection to the provider failed."
+            raise ProviderCallError(message, reason="connection", retryable=True) from broken
+        except self._openai.APIError as told:
+            raise ProviderCallError(self._clean(told.message), reason="server", retryable=True) from None
+        except (self._openai.OpenAIError, ValueError, TypeError, AttributeError) as odd:
+            raise _not_understood() from odd
+
+    def _from_status(self, answer: Any) -> ProviderCallError:
+        status = int(answer.status_code)
+        body = answer.body if isinstance(answer.body, dict) else {}
+        code = str(body.get("code") or body.get("type") or "")
+        told = body.get("message")
+        reason = _STATUS_REASONS.get(status, "server" if status >= 500 else "bad_request")
+        if "content_filter" in code or "content_policy" in code:
+            reason = "content_filter"
+        return ProviderCallError(
+            self._clean(told) if isinstance(told, str) and told else f"The provider answered HTTP {status}.",
+            reason=reason,
+            retryable=(status in (408, 409, 425, 429) or status >= 500) and code != "insufficient_quota",
+            retry_after=_retry_after(answer.response.headers),
+            status=status,
+        )
+
+    def _clean(self, message: str) -> str:
+        for secret in self._secrets:
+            message = message.replace(secret, "…")
+        return message[:LONGEST_MESSAGE]
+
+
+class _Collected:
+    """What has come of a stream."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._parts: list[str] = []
+        self._finish_reason: str | None = None
+        self._usage = Usage()
+
+    def add(self, chunk: Any) -> str:
+        """Take a chunk; the text it brings."""
+        self._model = getattr(chunk, "model", None) or self._model
+        if getattr(chunk, "usage", None):
+            self._usage = _usage(chunk.usage)
+        choices = getattr(chunk, "choices", None) or []
+        if not choices:
+            return ""
+        self._finish_reason = choices[0].finish_reason or self._finish_reason
+        delta = choices[0].delta
+        text = (delta.content or getattr(delta, "refusal", None) or "") if delta else ""
+        if text:
+            self._parts.append(text)
+        return text
+
+    def result(self, request_id: str | None) -> ChatResult:
+        if self._finish_reason is None:
+            message = "The provider's stream ended before the answer was complete."
+            raise ProviderCallError(message, reason="connection", retryable=True)
+        return ChatResult("".join(self._parts), self._finish_reason, self._usage, self._model, request_id)
+
+
+def _arguments(request: ChatRequest) -> dict[str, Any]:
+    body = {
+        name: value
+        for name, value in request.parameters.items()
+        if name not in OWN_FIELDS and not name.startswith("sandbox_")
+    }
+    if request.output_schema is not None:
+        body["response_format"] = _response_format(request.output_schema)
+    # extra_body, because servers know parameters that the client does not.
+    return {
+        "model": request.model,
+        "messages": list(request.messages),
+        "extra_body": body,
+        "timeout": request.timeout_seconds,
+    }
+
+
+def _response_format(schema: dict[str, Any]) -> dict[str, Any]:
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", str(schema.get("title") or "output"))[:64]
+    described = {"name": name, "schema": schema, "strict": is_strict(schema)}
+    return {"type": "json_schema", "json_schema": described}
+
+
+def is_strict(schema: Any) -> bool:
+    """Whether OpenAI's strict mode takes a schema: every object closed, every property required."""
+    if isinstance(schema, list):
+        return all(map(is_strict, schema))
+    if not isinstance(schema, dict):
+        return True
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or isinstance(properties, dict):
+        closed = schema.get("additionalProperties") is False
+        if not closed or set(schema.get("required") or ()) != set(properties or {}):
+            return False
+    return all(is_strict(part) for key, part in schema.items() if key not in ("enum", "const", "default"))
+
+
+def _result(answer: Any, request: ChatRequest) -> ChatResult:
+    choices = getattr(answer, "choices", None)
+    if not choices or choices[0].message is None:
+        raise _not_understood()
+    message = choices[0].message
+    refusal = getattr(message, "refusal", None)
+    return ChatResult(
+        text=message.content or refusal or "",
+        finish_reason="content_filter" if refusal else choices[0].finish_reason,
+        usage=_usage(getattr(answer, "usage", None)),
+        model=getattr(answer, "model", None) or request.model,
+        provider_request_id=getattr(answer, "_request_id", None),
+    )
+
+
+def _usage(usage: Any) -> Usage:
+    details = getattr(usage, "prompt_tokens_details", None)
+    return Usage(
+        _count(getattr(usage, "prompt_tokens", None)),
+        _count(getattr(usage, "completion_tokens", None)),
+        _count(getattr(details, "cached_tokens", None)),
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _retry_after(headers: Any) -> float | None:
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        try:
+            seconds = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        return seconds if 0 <= seconds <= 86_400 else None
+    return None
+
+
+def _not_understood() -> ProviderCallError:
+    message = "The provider's answer is not a chat completion. Is the base URL right (often it ends in /v1)?"
+    return ProviderCallError(message, reason="server", retryable=False)
