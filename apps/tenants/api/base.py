@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Final
 
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from rest_framework.request import Request
@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.audit.services import record_refused
-from apps.core import errors, ids, rate_limits
+from apps.core import errors, idempotency, ids, rate_limits
 from apps.core.request_id import current_request_id
 from apps.core.scope import organization_scope
 from apps.tenants.access import Access, authenticate_key, open_session_for_project
@@ -79,6 +79,7 @@ class ProjectAPIView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Negotiate, authenticate, limit the rate, check the permission; in that order."""
+        self.format_kwarg = self.get_format_suffix(**kwargs)
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         self.access = self._authenticate(request)
         self._limit(str(self.access.api_key_id or self.access.actor.id))
@@ -86,18 +87,34 @@ class ProjectAPIView(APIView):
         if permission is not None and not self.access.can(permission):
             self._refuse(permission)
 
-    def get_authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="promptsaas"'
-
     def _handled(self) -> HttpResponseBase:
+        claim: idempotency.Claim | None = None
         try:
+            claimed = self._claimed()
+            if isinstance(claimed, idempotency.StoredAnswer):
+                return self._finished(_replayed(claimed))
+            claim = claimed
             response = self._called()
         except Exception as problem:
             response = self.handle_exception(problem)
         finished = self._finished(response)
         if self.scoped and finished.status_code >= 400:
             transaction.set_rollback(True)
+        elif claim is not None and isinstance(finished, HttpResponse):
+            idempotency.complete(claim, status=finished.status_code, body=finished.content)
         return finished
+
+    def _claimed(self) -> idempotency.Claim | idempotency.StoredAnswer | None:
+        key = self.request.headers.get(idempotency.HEADER)
+        if key is None or self.request.method != "POST" or not self.scoped:
+            return None
+        caller = self.access.api_key_id or self.access.actor.id
+        return idempotency.claim(
+            organization_id=self.organization.id,
+            owner=f"{self.project.id.hex}{caller.hex if caller else ''}",
+            key=key,
+            fingerprint=idempotency.request_fingerprint(self.request._request),
+        )
 
     def _called(self) -> HttpResponseBase:
         method = (self.request.method or "").lower()
@@ -107,6 +124,8 @@ class ProjectAPIView(APIView):
         return handler(self.request, *self.args, **self.kwargs)
 
     def _finished(self, response: HttpResponseBase) -> HttpResponseBase:
+        if response.status_code == 401:
+            response.headers["WWW-Authenticate"] = 'Bearer realm="promptsaas"'
         finished = self.finalize_response(self.request, response, *self.args, **self.kwargs)
         if isinstance(finished, Response):
             finished.render()
@@ -164,6 +183,15 @@ class ProjectAPIView(APIView):
             code="permission_missing",
             permission=permission,
         )
+
+
+def _replayed(answer: idempotency.StoredAnswer) -> HttpResponse:
+    return HttpResponse(
+        answer.body,
+        status=answer.status,
+        content_type="application/json",
+        headers={idempotency.REPLAYED_HEADER: "true"},
+    )
 
 
 def _check_csrf(request: HttpRequest) -> None:
