@@ -48,7 +48,8 @@ class OpenAICompatibleProvider:
             ),
         )
         # The client reads these from the environment: the operator's account is not the customer's.
-        self._client.organization = self._client.project = None
+        self._client.organization = self._client.project = self._client.admin_api_key = None
+        self._client._custom_headers = dict(connection.headers)
 
     async def complete(self, request: ChatRequest) -> ChatResult:
         """One chat completion. Raises ProviderCallError."""

@@ -36,7 +36,7 @@ class Price:
 
 
 def price(connection_kind: str, model: str, usage: Usage, at: datetime) -> Price:
-    """The price of a call. `connection_kind` is `Connection.kind`: the sandbox, or the address that is called."""
+    """The price of a call. `connection_kind` is `Connection.kind`: the sandbox, or the address called."""
     if connection_kind == CONNECTION:
         return _sandbox_price(model, usage)
     if usage.input_tokens is None or usage.output_tokens is None:

@@ -1,0 +1,171 @@
+"""Writes of provider connections. A key goes in and never comes out."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.audit import services as audit
+from apps.audit.actor import Actor
+from apps.core import changes, crypto
+from apps.core.errors import Conflict, InvalidRequest
+from apps.providers import connection_values as values
+from apps.providers.models import ProviderCredential
+from apps.providers.queries import TABLE
+from apps.providers.trial import CallOutcome
+from apps.tenants.models import Project
+
+
+def create_connection(
+    *,
+    actor: Actor,
+    project: Project,
+    name: str,
+    base_url: str,
+    api_key: str,
+    headers: Mapping[str, str] | None = None,
+    models: Iterable[str] = (),
+) -> ProviderCredential:
+    """A new connection. Raises InvalidRequest for a value that can't be, Conflict for a name in use."""
+    credential = ProviderCredential(
+        organization_id=project.organization_id,
+        project=project,
+        name=values.check_name(name),
+        base_url=values.check_base_url(base_url),
+        model_ids=values.check_models(models),
+    )
+    _seal_key(credential, values.check_key(api_key))
+    _seal_headers(credential, values.check_headers(headers or {}))
+    try:
+        with transaction.atomic():
+            credential.save(force_insert=True)
+    except IntegrityError:
+        message = f"There is a connection named '{name}' in this project already."
+        raise Conflict(message, code="name_taken", param="name") from None
+    audit.record(
+        actor=actor,
+        action="connection.created",
+        target=credential,
+        organization_id=credential.organization_id,
+        changes={"base_url": (None, credential.base_url), "headers": (None, credential.header_names)},
+    )
+    _tell(credential)
+    return credential
+
+
+def update_connection(
+    *,
+    actor: Actor,
+    credential: ProviderCredential,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    models: Iterable[str] | None = None,
+) -> ProviderCredential:
+    """Change what is given; None leaves a value as it is.
+
+    A changed address or header demands the key again, and a changed address drops the stored headers:
+    else whoever may edit a connection could have the stored secrets sent to a server of their own.
+    Raises InvalidRequest (code key_required).
+    """
+    before = _shown(credential)
+    if models is not None:
+        credential.model_ids = values.check_models(models)
+    moved = base_url is not None and values.check_base_url(base_url) != credential.base_url
+    if (moved or headers is not None) and api_key is None:
+        message = (
+            "Enter the key again: a stored key is never sent to a changed address or with changed headers."
+        )
+        raise InvalidRequest(message, code="key_required", param="api_key")
+    if moved or headers is not None:
+        _seal_headers(credential, values.check_headers(headers or {}))
+    if base_url is not None:
+        credential.base_url = values.check_base_url(base_url)
+    if api_key is not None:
+        _seal_key(credential, values.check_key(api_key))
+    if moved or headers is not None or api_key is not None:
+        credential.tested_at, credential.test_passed, credential.test_message = None, None, ""
+    credential.save()
+    changed: dict[str, tuple[Any, Any]] = {
+        field: (before[field], value) for field, value in _shown(credential).items() if before[field] != value
+    }
+    if api_key is not None:
+        changed["api_key"] = ("a key", "a new key")
+    audit.record(
+        actor=actor,
+        action="connection.updated",
+        target=credential,
+        organization_id=credential.organization_id,
+        changes=changed,
+    )
+    _tell(credential)
+    return credential
+
+
+def delete_connection(*, actor: Actor, credential: ProviderCredential) -> None:
+    """Remove a connection with its key. Prompts that name its models fail from then on, and say so."""
+    audit.record(
+        actor=actor,
+        action="connection.deleted",
+        target=credential,
+        organization_id=credential.organization_id,
+        changes={"base_url": (credential.base_url, None)},
+    )
+    _tell(credential)
+    credential.delete()
+
+
+def store_test_result(*, actor: Actor, credential: ProviderCredential, outcome: CallOutcome) -> None:
+    """Keep what a test call found; a connection without models gets the ones that the provider lists."""
+    credential.tested_at = timezone.now()
+    credential.test_passed = outcome.passed
+    credential.test_message = outcome.message
+    if not credential.model_ids and outcome.models:
+        fitting = [model for model in outcome.models if len(model) <= values.LONGEST_MODEL]
+        credential.model_ids = values.check_models(fitting[: values.MOST_MODELS])
+    credential.save()
+    audit.record(
+        actor=actor,
+        action="connection.tested",
+        target=credential,
+        organization_id=credential.organization_id,
+        changes={"passed": (None, outcome.passed)},
+    )
+    _tell(credential)
+
+
+def _shown(credential: ProviderCredential) -> dict[str, Any]:
+    return {
+        "base_url": credential.base_url,
+        "headers": list(credential.header_names),
+        "models": list(credential.model_ids),
+    }
+
+
+def _seal_key(credential: ProviderCredential, key: str) -> None:
+    credential.sealed_key = _seal(credential, "sealed_key", key.encode())
+    # Four characters of a short key would be too much of it.
+    credential.key_hint = key[-4:] if len(key) >= 16 else ""
+
+
+def _seal_headers(credential: ProviderCredential, headers: dict[str, str]) -> None:
+    credential.header_names = sorted(headers)
+    credential.sealed_headers = (
+        _seal(credential, "sealed_headers", orjson.dumps(headers)) if headers else None
+    )
+
+
+def _seal(credential: ProviderCredential, column: str, plaintext: bytes) -> bytes:
+    return crypto.seal(
+        plaintext,
+        organization_id=credential.organization_id,
+        table=TABLE,
+        column=column,
+        row_id=credential.id,
+    )
+
+
+def _tell(credential: ProviderCredential) -> None:
+    changes.append("connection", f"{credential.project_id}:{credential.name}")
