@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from apps.core import ids
 from apps.core.errors import NotFound
@@ -41,11 +41,16 @@ def find_prompt(project: Project, reference: str) -> Prompt:
         raise _no_prompt(reference) from None
 
 
+def versions_of(prompt: Prompt) -> QuerySet[PromptVersion]:
+    """Every version of a prompt."""
+    return PromptVersion.objects.filter(prompt=prompt)
+
+
 def get_version(prompt: Prompt, number: int) -> PromptVersion:
     """One version of a prompt. Raises NotFound."""
     try:
         return PromptVersion.objects.get(prompt=prompt, number=number)
-    except PromptVersion.DoesNotExist:
+    except (PromptVersion.DoesNotExist, OverflowError):
         raise _no_version(prompt.name, number) from None
 
 
@@ -62,6 +67,11 @@ def get_label(prompt: Prompt, name: str) -> Label:
         raise _no_label(prompt.name, name) from None
 
 
+def labels_with_versions(prompt: Prompt) -> QuerySet[Label]:
+    """A prompt's labels with their versions loaded."""
+    return Label.objects.select_related("version").filter(prompt=prompt)
+
+
 def version_at(prompt: Prompt, *, label: str | None = None, number: int | None = None) -> PromptVersion:
     """The version that a number or a label names; ``latest`` is the newest. Raises NotFound."""
     if number is not None:
@@ -75,15 +85,31 @@ def labels_of(prompts: Iterable[Prompt]) -> dict[UUID, dict[str, int]]:
     """For each prompt its labels and their numbers, production first, then by name; one query."""
     found: dict[UUID, dict[str, int]] = {prompt.pk: {} for prompt in prompts}
     rows = Label.objects.filter(prompt_id__in=list(found)).values_list("prompt_id", "name", "version__number")
-    for prompt_id, name, number in sorted(rows, key=lambda row: (row[1] != PRODUCTION, row[1])):
+    for prompt_id, name, number in sorted(rows, key=lambda row: _label_order(row[1])):
         found[prompt_id][name] = number
     return found
+
+
+def with_labels(prompts: QuerySet[Prompt]) -> QuerySet[Prompt]:
+    """The same prompts with their labels loaded along, for ``loaded_labels``; one query more a list."""
+    labels = Label.objects.select_related("version")
+    return prompts.prefetch_related(Prefetch("labels", queryset=labels))
+
+
+def loaded_labels(prompt: Prompt) -> dict[str, int]:
+    """Labels and numbers of a prompt that came through ``with_labels``; production first, then by name."""
+    labels = sorted(prompt.labels.all(), key=lambda label: _label_order(label.name))
+    return {label.name: label.version.number for label in labels}
+
+
+def _label_order(name: str) -> tuple[bool, str]:
+    return name != PRODUCTION, name
 
 
 def label_names(project: Project) -> list[str]:
     """Every label in use in a project, production first."""
     names = Label.objects.filter(prompt__project=project).values_list("name", flat=True).distinct()
-    return sorted(names, key=lambda name: (name != PRODUCTION, name))
+    return sorted(names, key=_label_order)
 
 
 def label_history(prompt: Prompt, label: str = "") -> QuerySet[LabelMove]:

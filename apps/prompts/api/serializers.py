@@ -1,0 +1,278 @@
+"""What the API shows of prompts, and what it takes. The room's own rules are checked by its services."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core import ids
+from apps.prompts.diffing import Section
+from apps.prompts.models import AuthoredModel, Label, LabelMove, Prompt, PromptVersion
+from apps.prompts.rendering import VARIABLE_TYPES
+from apps.prompts.types import ROLES, VersionContent
+from apps.tenants.models import APIKey, User
+
+
+class MessageSerializer(serializers.Serializer[Any]):
+    """One message; its content is a template."""
+
+    role = serializers.ChoiceField(choices=ROLES)
+    content = serializers.CharField(allow_blank=True, trim_whitespace=False)
+
+
+class VariableSerializer(serializers.Serializer[Any]):
+    """A declared variable. Variables that a template reads and nobody declares become required texts."""
+
+    name = serializers.CharField()
+    type = serializers.ChoiceField(choices=VARIABLE_TYPES, default="text")
+    required = serializers.BooleanField(required=False, help_text="True without a default, else false.")
+    default = serializers.JSONField(required=False, allow_null=True)
+
+
+class ContentSerializer(serializers.Serializer[Any]):
+    """What a version holds."""
+
+    messages = MessageSerializer(many=True)
+    variables = VariableSerializer(many=True, default=[])
+    model = serializers.CharField(
+        allow_blank=True, default="", max_length=255, help_text="connection/model, as in sandbox/standard."
+    )
+    parameters = serializers.DictField(default={}, help_text="temperature, top_p, max_tokens, stop, …")
+    output_schema = serializers.DictField(
+        allow_null=True, default=None, help_text="A JSON Schema that answers must fit."
+    )
+
+
+class AuthorSerializer(serializers.Serializer[Any]):
+    """Who wrote it."""
+
+    kind = serializers.ChoiceField(choices=["user", "api_key", "system", "staff"])
+    id = serializers.CharField(allow_null=True)
+    name = serializers.CharField()
+
+
+class VersionSerializer(ContentSerializer):
+    """An immutable version of a prompt."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["prompt_version"])
+    prompt = serializers.CharField()
+    version = serializers.IntegerField()
+    message = serializers.CharField(help_text="What changed, in the author's words.")
+    author = AuthorSerializer()
+    content_hash = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class PromptSerializer(serializers.Serializer[Any]):
+    """A prompt with its labels; ``version`` is there when one was asked for."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["prompt"])
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Prompt.Kind.choices)
+    description = serializers.CharField()
+    latest_version = serializers.IntegerField()
+    labels = serializers.DictField(child=serializers.IntegerField(), help_text="Label to version number.")
+    created_at = serializers.DateTimeField()
+    changed_at = serializers.DateTimeField()
+    changed_by = serializers.CharField()
+    version = VersionSerializer(required=False)
+
+
+class NewPromptSerializer(ContentSerializer):
+    """A prompt to be made, with its first version."""
+
+    name = serializers.CharField(max_length=255, help_text="A slash makes folders.")
+    kind = serializers.ChoiceField(choices=Prompt.Kind.choices, default="chat")
+    description = serializers.CharField(allow_blank=True, default="", max_length=500)
+    message = serializers.CharField(allow_blank=True, default="", max_length=500)
+
+
+class NewVersionSerializer(ContentSerializer):
+    """A version to be saved."""
+
+    message = serializers.CharField(allow_blank=True, default="", max_length=500)
+    base_version = serializers.IntegerField(
+        allow_null=True, default=None, help_text="The version you began from; 409 when it is not the newest."
+    )
+
+
+class LabelSerializer(serializers.Serializer[Any]):
+    """A label and the version it points at."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["label"])
+    prompt = serializers.CharField()
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+    moved_at = serializers.DateTimeField()
+    moved_by = serializers.CharField()
+
+
+class RollbackSerializer(serializers.Serializer[Any]):
+    """A rollback of a label."""
+
+    expected_version = serializers.IntegerField(
+        required=False, allow_null=True, help_text="Where you believe the label is; 409 when it is elsewhere."
+    )
+    reason = serializers.CharField(allow_blank=True, default="", max_length=200)
+
+
+class MoveSerializer(RollbackSerializer):
+    """A move of a label. ``expected_version`` null means that the label must not exist yet."""
+
+    version = serializers.IntegerField()
+
+
+class LabelMoveSerializer(serializers.Serializer[Any]):
+    """One step in a label's history; null stands for "no version"."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["label_move"])
+    prompt = serializers.CharField()
+    label = serializers.CharField()
+    kind = serializers.ChoiceField(choices=LabelMove.Kind.choices)
+    from_version = serializers.IntegerField(allow_null=True)
+    to_version = serializers.IntegerField(allow_null=True)
+    reason = serializers.CharField()
+    author = AuthorSerializer()
+    created_at = serializers.DateTimeField()
+
+
+class DiffSectionSerializer(serializers.Serializer[Any]):
+    """One part of two versions, compared by line; ``rows`` is empty for an unchanged part."""
+
+    key = serializers.CharField()
+    title = serializers.CharField()
+    added = serializers.IntegerField()
+    removed = serializers.IntegerField()
+    rows = serializers.ListField(child=serializers.DictField())
+
+
+class DiffSerializer(serializers.Serializer[Any]):
+    """Two versions, compared."""
+
+    object = serializers.ChoiceField(choices=["diff"])
+    prompt = serializers.CharField()
+    from_version = serializers.IntegerField()
+    to_version = serializers.IntegerField()
+    sections = DiffSectionSerializer(many=True)
+
+
+class RenderRequestSerializer(serializers.Serializer[Any]):
+    """Values to render with; neither ``version`` nor ``label`` means the label production."""
+
+    version = serializers.IntegerField(required=False, allow_null=True)
+    label = serializers.CharField(required=False, allow_null=True)
+    variables = serializers.DictField(default={})
+
+
+class RenderedSerializer(serializers.Serializer[Any]):
+    """A rendered prompt: byte for byte what a model would receive."""
+
+    object = serializers.ChoiceField(choices=["rendered_prompt"])
+    prompt = serializers.CharField()
+    version = serializers.IntegerField()
+    label = serializers.CharField(allow_null=True)
+    messages = MessageSerializer(many=True)
+    model = serializers.CharField()
+    parameters = serializers.DictField()
+    output_schema = serializers.DictField(allow_null=True)
+    ignored_variables = serializers.ListField(child=serializers.CharField())
+
+
+def content_of(given: dict[str, Any]) -> VersionContent:
+    """The content part of a validated body."""
+    return VersionContent(
+        messages=tuple(dict(message) for message in given["messages"]),
+        variables=tuple(dict(variable) for variable in given["variables"]),
+        model=given["model"],
+        parameters=dict(given["parameters"]),
+        output_schema=given["output_schema"],
+    )
+
+
+def prompt_body(
+    prompt: Prompt, labels: dict[str, int], version: PromptVersion | None = None
+) -> dict[str, Any]:
+    """A prompt as the API shows it."""
+    body = {
+        "id": prompt.public_id,
+        "object": "prompt",
+        "name": prompt.name,
+        "kind": prompt.kind,
+        "description": prompt.description,
+        "latest_version": prompt.latest_number,
+        "labels": labels,
+        "created_at": prompt.created_at,
+        "changed_at": prompt.changed_at,
+        "changed_by": prompt.changed_by,
+    }
+    return body if version is None else {**body, "version": version_body(version)}
+
+
+def version_body(version: PromptVersion) -> dict[str, Any]:
+    """A version as the API shows it."""
+    return {
+        "id": version.public_id,
+        "object": "prompt_version",
+        "prompt": ids.encode(Prompt.PREFIX, version.prompt_id),
+        "version": version.number,
+        "messages": version.messages,
+        "variables": version.variables,
+        "model": version.model,
+        "parameters": version.parameters,
+        "output_schema": version.output_schema,
+        "message": version.message,
+        "author": author_body(version),
+        "content_hash": version.content_hash,
+        "created_at": version.created_at,
+    }
+
+
+def label_body(label: Label) -> dict[str, Any]:
+    """A label as the API shows it."""
+    return {
+        "id": label.public_id,
+        "object": "label",
+        "prompt": ids.encode(Prompt.PREFIX, label.prompt_id),
+        "name": label.name,
+        "version": label.version.number,
+        "moved_at": label.moved_at,
+        "moved_by": label.moved_by,
+    }
+
+
+def move_body(move: LabelMove) -> dict[str, Any]:
+    """A step of a label as the API shows it."""
+    return {
+        "id": move.public_id,
+        "object": "label_move",
+        "prompt": ids.encode(Prompt.PREFIX, move.prompt_id),
+        "label": move.label,
+        "kind": move.kind,
+        "from_version": move.from_number,
+        "to_version": move.to_number,
+        "reason": move.reason,
+        "author": author_body(move),
+        "created_at": move.created_at,
+    }
+
+
+def author_body(row: AuthoredModel) -> dict[str, Any]:
+    """Who wrote a version or moved a label."""
+    prefix = {"user": User.PREFIX, "staff": User.PREFIX, "api_key": APIKey.PREFIX}.get(row.author_kind)
+    shown = ids.encode(prefix, row.author_id) if prefix and row.author_id else None
+    return {"kind": row.author_kind, "id": shown, "name": row.author_name}
+
+
+def section_body(section: Section) -> dict[str, Any]:
+    """A compared part as the API shows it."""
+    return {
+        "key": section.key,
+        "title": section.title,
+        "added": section.added,
+        "removed": section.removed,
+        "rows": [] if section.unchanged else [asdict(row) for row in section.rows],
+    }

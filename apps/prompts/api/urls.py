@@ -1,0 +1,28 @@
+"""Addresses of the prompts API. Names hold slashes, so the longer addresses come first."""
+
+from django.urls import path
+
+from apps.prompts.api import views
+
+app_name = "prompts-api"
+
+urlpatterns = [
+    path("prompts", views.PromptsAPIView.as_view(), name="prompts"),
+    path("prompts/<path:name>/versions", views.VersionsAPIView.as_view(), name="versions"),
+    path("prompts/<path:name>/versions/<int:number>", views.VersionAPIView.as_view(), name="version"),
+    path("prompts/<path:name>/labels", views.LabelsAPIView.as_view(), name="labels"),
+    path("prompts/<path:name>/labels/<str:label>", views.LabelAPIView.as_view(), name="label"),
+    path(
+        "prompts/<path:name>/labels/<str:label>/history",
+        views.LabelHistoryAPIView.as_view(),
+        name="label-history",
+    ),
+    path(
+        "prompts/<path:name>/labels/<str:label>/rollback",
+        views.LabelRollbackAPIView.as_view(),
+        name="label-rollback",
+    ),
+    path("prompts/<path:name>/diff", views.DiffAPIView.as_view(), name="diff"),
+    path("prompts/<path:name>/render", views.RenderAPIView.as_view(), name="render"),
+    path("prompts/<path:name>", views.PromptDetailAPIView.as_view(), name="prompt"),
+]

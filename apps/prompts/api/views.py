@@ -1,0 +1,367 @@
+"""``/api/v1/prompts``. A prompt is named by its name (slashes and all) or by its id."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+
+from apps.core.api import page
+from apps.core.errors import InvalidRequest
+from apps.core.openapi import CURSOR_PARAMETERS, list_of
+from apps.prompts import queries, services
+from apps.prompts.api.serializers import (
+    DiffSerializer,
+    LabelMoveSerializer,
+    LabelSerializer,
+    MoveSerializer,
+    NewPromptSerializer,
+    NewVersionSerializer,
+    PromptSerializer,
+    RenderedSerializer,
+    RenderRequestSerializer,
+    RollbackSerializer,
+    VersionSerializer,
+    content_of,
+    label_body,
+    move_body,
+    prompt_body,
+    section_body,
+    version_body,
+)
+from apps.prompts.diffing import diff_versions
+from apps.prompts.models import Prompt
+from apps.prompts.rendering import render, unknown_names
+from apps.prompts.services import ANY, ExpectedNumber
+from apps.tenants.api.base import ProjectAPIView
+from apps.tenants.roles import Permission
+
+EXPECTED = OpenApiParameter(
+    "expected_version", int, description="Where you believe the label is; 409 when it is elsewhere."
+)
+LARGEST_NUMBER = 2**31 - 1
+
+
+class PromptAPIView(ProjectAPIView, abstract=True):
+    """A view below one prompt."""
+
+    def prompt(self, name: str) -> Prompt:
+        """The prompt of the address. Raises NotFound."""
+        return queries.find_prompt(self.project, name)
+
+
+class PromptsAPIView(ProjectAPIView):
+    """The project's prompts."""
+
+    permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW, "POST": Permission.PROMPTS_EDIT}
+
+    @extend_schema(
+        operation_id="list_prompts",
+        tags=["Prompts"],
+        parameters=[
+            *CURSOR_PARAMETERS,
+            OpenApiParameter("search", str, description="Looks into names and descriptions."),
+            OpenApiParameter("label", str, description="Only prompts that have this label."),
+            OpenApiParameter(
+                "folder", str, description="Only prompts whose name begins with it and a slash."
+            ),
+        ],
+        responses=list_of(PromptSerializer),
+    )
+    def get(self, request: Request) -> Response:
+        """The project's prompts, newest first."""
+        wanted = {name: request.query_params.get(name, "") for name in ("search", "label", "folder")}
+        found = queries.with_labels(queries.list_prompts(self.project, **wanted))
+        return Response(
+            page(found, request, lambda prompt: prompt_body(prompt, queries.loaded_labels(prompt)))
+        )
+
+    @extend_schema(
+        operation_id="create_prompt",
+        tags=["Prompts"],
+        request=NewPromptSerializer,
+        responses={201: PromptSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Make a prompt with its version 1. No label is set."""
+        given = _valid(NewPromptSerializer(data=request.data))
+        prompt = services.create_prompt(
+            actor=self.access.actor,
+            project=self.project,
+            name=given["name"],
+            kind=given["kind"],
+            description=given["description"],
+            content=content_of(given),
+            message=given["message"],
+        )
+        return Response(prompt_body(prompt, {}, queries.latest_version(prompt)), status=201)
+
+
+class PromptDetailAPIView(PromptAPIView):
+    """One prompt."""
+
+    permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
+
+    @extend_schema(
+        operation_id="get_prompt",
+        tags=["Prompts"],
+        parameters=[
+            OpenApiParameter("label", str, description="Include the version at this label."),
+            OpenApiParameter("version", int, description="Include this version."),
+        ],
+        responses=PromptSerializer,
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """A prompt with its labels; with ``label`` or ``version`` also that version's content."""
+        prompt = self.prompt(name)
+        label, number = request.query_params.get("label"), _number(request, "version")
+        if label is not None and number is not None:
+            raise InvalidRequest("Give version or label, not both.", param="label")
+        wanted = label is not None or number is not None
+        version = queries.version_at(prompt, label=label, number=number) if wanted else None
+        return Response(prompt_body(prompt, queries.labels_of([prompt])[prompt.pk], version))
+
+
+class VersionsAPIView(PromptAPIView):
+    """A prompt's versions."""
+
+    permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW, "POST": Permission.PROMPTS_EDIT}
+
+    @extend_schema(
+        operation_id="list_prompt_versions",
+        tags=["Prompts"],
+        parameters=CURSOR_PARAMETERS,
+        responses=list_of(VersionSerializer),
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """The versions, newest first."""
+        return Response(page(queries.versions_of(self.prompt(name)), request, version_body))
+
+    @extend_schema(
+        operation_id="create_prompt_version",
+        tags=["Prompts"],
+        request=NewVersionSerializer,
+        responses={201: VersionSerializer},
+    )
+    def post(self, request: Request, name: str) -> Response:
+        """Save a version. 409 ``version_unchanged`` when nothing differs from the newest version,
+        ``version_stale`` when ``base_version`` is not the newest. No label moves."""
+        given = _valid(NewVersionSerializer(data=request.data))
+        version = services.publish_version(
+            actor=self.access.actor,
+            prompt=self.prompt(name),
+            content=content_of(given),
+            message=given["message"],
+            base_number=given["base_version"],
+        )
+        return Response(version_body(version), status=201)
+
+
+class VersionAPIView(PromptAPIView):
+    """One version."""
+
+    permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
+
+    @extend_schema(operation_id="get_prompt_version", tags=["Prompts"], responses=VersionSerializer)
+    def get(self, request: Request, name: str, number: int) -> Response:
+        """One version with its content."""
+        return Response(version_body(queries.get_version(self.prompt(name), _storable(number))))
+
+
+class LabelsAPIView(PromptAPIView):
+    """A prompt's labels."""
+
+    permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
+
+    @extend_schema(
+        operation_id="list_prompt_labels",
+        tags=["Labels"],
+        parameters=CURSOR_PARAMETERS,
+        responses=list_of(LabelSerializer),
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """The labels that are set. ``latest`` is not among them: it follows the newest version by itself."""
+        return Response(page(queries.labels_with_versions(self.prompt(name)), request, label_body))
+
+
+class LabelAPIView(PromptAPIView):
+    """One label."""
+
+    permissions: ClassVar = {
+        "GET": Permission.PROMPTS_VIEW,
+        "PUT": Permission.PROMPTS_RELEASE,
+        "DELETE": Permission.PROMPTS_RELEASE,
+    }
+
+    @extend_schema(operation_id="get_prompt_label", tags=["Labels"], responses=LabelSerializer)
+    def get(self, request: Request, name: str, label: str) -> Response:
+        """Where a label points."""
+        return Response(label_body(queries.get_label(self.prompt(name), label)))
+
+    @extend_schema(
+        operation_id="move_prompt_label", tags=["Labels"], request=MoveSerializer, responses=LabelSerializer
+    )
+    def put(self, request: Request, name: str, label: str) -> Response:
+        """Point a label at a version, making the label if need be.
+
+        With ``expected_version`` it is a compare-and-set: 409 ``label_moved`` when the label is elsewhere.
+        """
+        given = _valid(MoveSerializer(data=request.data))
+        moved = services.move_label(
+            actor=self.access.actor,
+            prompt=self.prompt(name),
+            label=label,
+            number=_storable(given["version"]),
+            expected_number=given.get("expected_version", ANY),
+            reason=given["reason"],
+        )
+        return Response(label_body(moved))
+
+    @extend_schema(
+        operation_id="remove_prompt_label",
+        tags=["Labels"],
+        parameters=[EXPECTED, OpenApiParameter("reason", str)],
+        responses={204: None},
+    )
+    def delete(self, request: Request, name: str, label: str) -> Response:
+        """Remove a label. Its history stays."""
+        number = _number(request, "expected_version")
+        expected: ExpectedNumber = ANY if number is None else number
+        services.remove_label(
+            actor=self.access.actor,
+            prompt=self.prompt(name),
+            label=label,
+            expected_number=expected,
+            reason=request.query_params.get("reason", ""),
+        )
+        return Response(status=204)
+
+
+class LabelHistoryAPIView(PromptAPIView):
+    """Where a label has pointed."""
+
+    permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
+
+    @extend_schema(
+        operation_id="list_prompt_label_moves",
+        tags=["Labels"],
+        parameters=CURSOR_PARAMETERS,
+        responses=list_of(LabelMoveSerializer),
+    )
+    def get(self, request: Request, name: str, label: str) -> Response:
+        """Every move, rollback and removal of a label, newest first."""
+        return Response(page(queries.label_history(self.prompt(name), label), request, move_body))
+
+
+class LabelRollbackAPIView(PromptAPIView):
+    """Undoing a label's last move."""
+
+    permissions: ClassVar = {"POST": Permission.PROMPTS_RELEASE}
+
+    @extend_schema(
+        operation_id="roll_back_prompt_label",
+        tags=["Labels"],
+        request=RollbackSerializer,
+        responses=LabelSerializer,
+    )
+    def post(self, request: Request, name: str, label: str) -> Response:
+        """Point a label at the version where it stood before its last move; a second rollback goes further
+        back. 409 ``nothing_to_roll_back`` when there is no such version."""
+        given = _valid(RollbackSerializer(data=request.data))
+        moved = services.rollback_label(
+            actor=self.access.actor,
+            prompt=self.prompt(name),
+            label=label,
+            expected_number=given.get("expected_version", ANY),
+            reason=given["reason"],
+        )
+        return Response(label_body(moved))
+
+
+class DiffAPIView(PromptAPIView):
+    """Two versions, compared."""
+
+    permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
+
+    @extend_schema(
+        operation_id="diff_prompt_versions",
+        tags=["Prompts"],
+        parameters=[
+            OpenApiParameter("from", int, description="The version before `to` by default."),
+            OpenApiParameter("to", int, description="The newest version by default."),
+        ],
+        responses=DiffSerializer,
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """What differs between two versions: messages, model, parameters, variables and output schema."""
+        prompt = self.prompt(name)
+        after = _number(request, "to") or prompt.latest_number
+        before = _number(request, "from") or max(after - 1, 1)
+        versions = [queries.version_content(queries.get_version(prompt, each)) for each in (before, after)]
+        body = {
+            "object": "diff",
+            "prompt": prompt.public_id,
+            "from_version": before,
+            "to_version": after,
+            "sections": [section_body(section) for section in diff_versions(*versions)],
+        }
+        return Response(body)
+
+
+class RenderAPIView(PromptAPIView):
+    """A prompt with its variables filled in."""
+
+    permissions: ClassVar = {"POST": Permission.PROMPTS_VIEW}
+    idempotent: ClassVar[bool] = False
+
+    @extend_schema(
+        operation_id="render_prompt",
+        tags=["Prompts"],
+        request=RenderRequestSerializer,
+        responses=RenderedSerializer,
+    )
+    def post(self, request: Request, name: str) -> Response:
+        """The messages byte for byte as a model would receive them. Nothing is run.
+
+        Values without a declared variable are ignored and listed in ``ignored_variables``.
+        """
+        given = _valid(RenderRequestSerializer(data=request.data))
+        label, number = given.get("label"), given.get("version")
+        if label is not None and number is not None:
+            raise InvalidRequest("Give version or label, not both.", param="label")
+        found = queries.resolve(
+            project_id=self.project.pk, name=self.prompt(name).name, label=label, number=number
+        )
+        values = given["variables"]
+        body = {
+            "object": "rendered_prompt",
+            "prompt": name,
+            "version": found.number,
+            "label": found.label,
+            "messages": render(found.messages, found.variables, values),
+            "model": found.model,
+            "parameters": found.parameters,
+            "output_schema": found.output_schema,
+            "ignored_variables": list(unknown_names(found.variables, values)),
+        }
+        return Response(body)
+
+
+def _valid(serializer: Serializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _number(request: Request, name: str) -> int | None:
+    text = request.query_params.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise InvalidRequest(f"{name} must be a version's number.", param=name)
+    return int(text)
+
+
+def _storable(number: int) -> int:
+    """A number that the database can look for; no version has a larger one."""
+    return max(0, min(number, LARGEST_NUMBER))
