@@ -5,20 +5,34 @@ Factories open the organization's scope themselves, so they work inside and outs
 project; the isolation tests demand one for every TenantModel. It is called inside the project's scope.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import count
 from typing import Any
+from uuid import UUID
+
+from django.db import connection
 
 from apps.audit.actor import SYSTEM, Actor
 from apps.billing import plans
+from apps.billing.allowance import Reservation
 from apps.billing.models import AllowanceLease, Quota, UsageEvent, UsageKey
+from apps.core import crypto
 from apps.core.ids import uuid7
 from apps.core.models import TenantModel
 from apps.core.scope import organization_scope
+from apps.datasets import services as dataset_services
+from apps.datasets.mapping import RowValues
+from apps.datasets.models import DatasetImport, DatasetVersion
 from apps.prompts import services as prompt_services
 from apps.prompts.models import Label, LabelMove, Prompt, PromptVersion
-from apps.prompts.types import VersionContent
+from apps.prompts.types import ResolvedPrompt, VersionContent
+from apps.providers.pricing import Price
+from apps.providers.types import Usage
+from apps.runs import record_rows
+from apps.runs.models import Run, RunPayload
+from apps.runs.types import Attempt, RunError, RunRecord, RunRequest, RunResult, Source
 from apps.tenants import services as tenant_services
 from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
 from apps.tenants.roles import Permission, Role, Scope
@@ -278,3 +292,141 @@ def _label(project: Project) -> TenantModel:
 @tenant_factory("prompts.LabelMove")
 def _label_move(project: Project) -> TenantModel:
     return LabelMove.objects.get(prompt=make_prompt(project=project, labels={"production": 1}))
+
+
+# datasets
+
+
+def make_dataset_version(
+    *, project: Project, name: str = "", rows: Sequence[RowValues] | None = None
+) -> DatasetVersion:
+    """A dataset version; without rows, three reviews with the variable ``review`` and an expected output."""
+    texts = (("Great product.", "Positive"), ("Broke at once.", "Negative"), ("Love it.", "Positive"))
+    with organization_scope(project.organization_id):
+        return dataset_services.create_version(
+            actor=SYSTEM,
+            project=project,
+            dataset_name=name or f"Dataset {next(_numbers)}",
+            rows=rows or [RowValues({"review": text}, expected, {}) for text, expected in texts],
+        )
+
+
+def make_dataset_import(
+    *, project: Project, content: bytes = b"review,sentiment\nGood,Positive\nBad,Negative\n"
+) -> DatasetImport:
+    """An uploaded file that waits for its mapping."""
+    with organization_scope(project.organization_id):
+        return dataset_services.upload_file(
+            actor=SYSTEM, project=project, name="reviews.csv", chunks=iter([content])
+        )
+
+
+@tenant_factory("datasets.DatasetVersion")
+def _dataset_version(project: Project) -> TenantModel:
+    return make_dataset_version(project=project)
+
+
+@tenant_factory("datasets.Dataset")
+def _dataset(project: Project) -> TenantModel:
+    return make_dataset_version(project=project).dataset
+
+
+@tenant_factory("datasets.DatasetRow")
+def _dataset_row(project: Project) -> TenantModel:
+    return make_dataset_version(project=project).rows.order_by("number")[0]
+
+
+@tenant_factory("datasets.DatasetImport")
+def _dataset_import(project: Project) -> TenantModel:
+    return make_dataset_import(project=project)
+
+# runs
+
+
+def make_run_record(
+    *,
+    project: Project,
+    text: str = "A friendly answer.",
+    error: RunError | None = None,
+    source: Source = "gateway",
+    source_id: UUID | None = None,
+    model: str = "sandbox/standard",
+    label: str | None = None,
+    prompt: ResolvedPrompt | None = None,
+    api_key_id: UUID | None = None,
+    request_id: str = "",
+    claim: UUID | None = None,
+    usage_key: str = "",
+    attempts: tuple[Attempt, ...] = (Attempt(2, 40),),
+    at: datetime | None = None,
+    record_payload: bool = True,
+) -> RunRecord:
+    """A finished run that is not written yet."""
+    run_id = uuid7()
+    if at is not None:
+        run_id = UUID(int=(int(at.timestamp() * 1000) << 80) | (run_id.int & ((1 << 80) - 1)))
+    usage = Usage(12, 5, 0)
+    request = RunRequest(
+        run_id=run_id,
+        organization_id=project.organization_id,
+        project_id=project.id,
+        source=source,
+        source_id=source_id,
+        usage_key=usage_key or f"run:{run_id}",
+        variables={"review": "It broke."},
+        metadata={"ticket": "42"},
+        user="customer-7",
+        api_key_id=api_key_id,
+        request_id=request_id,
+        claim=claim,
+        record_payload=record_payload,
+    )
+    result = RunResult(
+        run_id=run_id,
+        created_at=at or datetime.now(UTC),
+        status="failed" if error else "succeeded",
+        text=text,
+        parsed=None,
+        usage=usage,
+        price=Price("sandbox", Decimal("0.0000135"), {"source": "sandbox, made up"}),
+        latency_ms=42,
+        first_token_ms=None,
+        finish_reason="stop",
+        error=error,
+        model=model,
+        sandbox=model.startswith("sandbox/"),
+        prompt_name=prompt.name if prompt else "",
+        version_number=prompt.number if prompt else None,
+        label=label,
+    )
+    return RunRecord(
+        request=request,
+        result=result,
+        prompt=prompt,
+        connection=model.partition("/")[0],
+        messages=({"role": "user", "content": "Say something about: It broke."},),
+        parameters={"temperature": 0.2},
+        attempts=attempts,
+        usage_origin="provider",
+        provider_request_id="sandbox-1",
+        reservation=Reservation(project.organization_id, "sandbox_runs"),
+    )
+
+
+def make_run(*, project: Project, **values: Any) -> Run:
+    """A run in the database, with payload and usage, written by the recorder's own statement."""
+    record = make_run_record(project=project, **values)
+    with organization_scope(project.organization_id), connection.cursor() as cursor:
+        row = record_rows.seal(record, crypto.data_key(project.organization_id))
+        cursor.execute(record_rows.STATEMENT, record_rows.parameters([row]))
+        return Run.objects.get(pk=row.run_id)
+
+
+@tenant_factory("runs.Run")
+def _run(project: Project) -> TenantModel:
+    return make_run(project=project)
+
+
+@tenant_factory("runs.RunPayload")
+def _run_payload(project: Project) -> TenantModel:
+    return RunPayload.objects.get(pk=make_run(project=project).pk)

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from apps.billing.allowance import AllowanceBook, Reservation
 from apps.core.errors import InvalidRequest
@@ -19,7 +19,7 @@ from apps.prompts.types import ResolvedPrompt
 from apps.providers.types import ChatRequest
 from apps.runs import calling, finishing
 from apps.runs.calling import Progress, RetryPolicy
-from apps.runs.inputs import check_parameters, check_request
+from apps.runs.inputs import check_request
 from apps.runs.types import (
     InputCheck,
     PromptSource,
@@ -30,6 +30,8 @@ from apps.runs.types import (
     Target,
     TargetSource,
 )
+
+SANDBOX_PREFIX: Final = "sandbox_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class Engine:
         chat = ChatRequest(
             model=target.model,
             messages=messages,
-            parameters=_parameters(request, prompt),
+            parameters=_parameters(request, prompt, target),
             output_schema=prompt.output_schema if prompt else None,
             timeout_seconds=request.timeout_seconds,
         )
@@ -168,7 +170,8 @@ def _messages(request: RunRequest, prompt: ResolvedPrompt | None) -> tuple[dict[
     return (*rendered, *request.messages)
 
 
-def _parameters(request: RunRequest, prompt: ResolvedPrompt | None) -> dict[str, Any]:
+def _parameters(request: RunRequest, prompt: ResolvedPrompt | None, target: Target) -> dict[str, Any]:
     parameters = {**(prompt.parameters if prompt else {}), **request.overrides}
-    check_parameters(parameters)
-    return parameters
+    if target.sandbox:
+        return parameters
+    return {name: value for name, value in parameters.items() if not name.startswith(SANDBOX_PREFIX)}

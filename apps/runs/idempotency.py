@@ -23,7 +23,7 @@ KEEP_HOURS: Final = 24
 LONGEST_KEY: Final = 255
 CLAIM_MARGIN_SECONDS: Final = 15.0
 
-_CLAIM: Final = f"""
+_CLAIM: Final = """
 INSERT INTO core_idempotencykey AS stored
     (id, organization_id, owner, key, fingerprint, reference, created_at, expires_at)
 VALUES (%(id)s, %(organization_id)s, %(owner)s, %(key)s, %(fingerprint)s, %(reference)s, now(),

@@ -1,27 +1,24 @@
 """What is refused at the entrance of a run, before anything is looked up or spent."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
 
 from apps.core.errors import InvalidRequest
+from apps.prompts.content import PARAMETERS as VERSION_PARAMETERS
+from apps.prompts.types import ROLES
 from apps.runs.types import RunRequest
 
-PARAMETERS: Final = frozenset(
-    {
-        "temperature",
-        "top_p",
-        "max_tokens",
-        "max_completion_tokens",
-        "stop",
-        "seed",
-        "frequency_penalty",
-        "presence_penalty",
-        "reasoning_effort",
-        "response_format",
-    }
-)
-ROLES: Final = frozenset({"system", "developer", "user", "assistant"})
+Check = Callable[[Any], bool]
+
+# What a version may set, and what only a call may.
+PARAMETERS: Final[dict[str, tuple[Check, str]]] = {
+    **VERSION_PARAMETERS,
+    "response_format": (lambda value: isinstance(value, dict), "an object"),
+    "sandbox_latency_ms": (lambda value: _is_number(value, 60_000), "a number from 0 to 60,000"),
+    "sandbox_error_rate": (lambda value: _is_number(value, 1), "a number from 0 to 1"),
+}
 
 
 def check_request(request: RunRequest) -> None:
@@ -56,12 +53,13 @@ def clean_text(text: str) -> str:
 
 
 def check_parameters(parameters: dict[str, Any]) -> None:
-    """Raise InvalidRequest for a model parameter that this platform does not pass on."""
-    for name in parameters:
+    """Raise InvalidRequest for a model parameter that is not passed on, or whose value can't be right."""
+    for name, value in parameters.items():
         if name not in PARAMETERS:
-            raise InvalidRequest(
-                f"The parameter '{name}' is not supported.", code="unsupported_parameter", param=name
-            )
+            raise InvalidRequest(f"'{name}' is not supported.", code="unsupported_parameter", param=name)
+        fits, wanted = PARAMETERS[name]
+        if not _holds(fits, value):
+            raise InvalidRequest(f"{name} must be {wanted}.", code="parameter_invalid", param=name)
 
 
 def check_messages(messages: tuple[dict[str, Any], ...]) -> None:
@@ -69,7 +67,7 @@ def check_messages(messages: tuple[dict[str, Any], ...]) -> None:
     for index, message in enumerate(messages):
         param = f"messages.{index}"
         if message.get("role") not in ROLES:
-            allowed = ", ".join(sorted(ROLES))
+            allowed = ", ".join(ROLES)
             raise InvalidRequest(f"A message's role is one of {allowed}.", param=f"{param}.role")
         if not isinstance(message.get("content"), str):
             raise InvalidRequest("A message's content is text.", param=f"{param}.content")
@@ -91,3 +89,14 @@ def _has_surrogate(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
+
+
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _holds(check: Check, value: Any) -> bool:
+    try:
+        return check(value)
+    except TypeError:  # a list is not hashable, so it can't be looked for in a set
+        return False

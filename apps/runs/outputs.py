@@ -21,7 +21,7 @@ def parse_output(text: str, schema: dict[str, Any] | None) -> tuple[Any, RunErro
         _validator(orjson.dumps(schema)).validate(parsed)
     except jsonschema_rs.ValidationError as error:
         path = "/".join(str(step) for step in error.instance_path)
-        # The validator's own message quotes the answer; errors are stored in the clear, so name the rule only.
+        # The validator's own message quotes the answer, and errors are stored in the clear.
         return parsed, _invalid(f"The answer does not fit the schema at /{path} ({error.kind.name}).")
     except ValueError as error:
         return parsed, _invalid(f"The version's schema can't be used: {error}")

@@ -107,8 +107,8 @@ class GroupRecorder:
     async def _write(self, group: list[_Waiting]) -> None:
         try:
             kept = await self._commit_with_retries(group)
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            logger.error("runs.record_failed", extra={"runs": len(group), "error": str(error)})
+        except (psycopg.OperationalError, PoolTimeout):
+            logger.exception("runs.record_failed", extra={"runs": len(group)})
             _fail(
                 group, Unavailable("The run could not be recorded.", code="recording_failed", retry_after=2)
             )

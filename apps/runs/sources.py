@@ -11,7 +11,7 @@ from apps.core.changes import ChangeLine
 from apps.core.errors import InvalidRequest, Unavailable
 from apps.core.scope import organization_scope
 from apps.prompts import queries as prompt_queries
-from apps.prompts.queries import ResolvedPrompt
+from apps.prompts.types import ResolvedPrompt
 from apps.providers import queries as provider_queries
 from apps.providers.adapters import open_provider
 from apps.providers.types import Connection, Provider
