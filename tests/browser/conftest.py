@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.conf import settings
+from django.conf import settings as project_settings
 from django.contrib.sessions.backends.db import SessionStore
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from pytest_django.fixtures import Settings
 
 from apps.tenants.models import User
 from tests.browser.servers import Site, web_alone, whole_product
@@ -92,10 +93,16 @@ def sign_in(context: BrowserContext) -> Callable[[User, Site], None]:
     def sign_in(user: User, site: Site) -> None:
         session = SessionStore()
         session["_auth_user_id"] = str(user.pk)
-        session["_auth_user_backend"] = settings.AUTHENTICATION_BACKENDS[0]
+        session["_auth_user_backend"] = project_settings.AUTHENTICATION_BACKENDS[0]
         session["_auth_user_hash"] = user.get_session_auth_hash()
         session.save()
-        name, value = settings.SESSION_COOKIE_NAME, str(session.session_key)
+        name, value = project_settings.SESSION_COOKIE_NAME, str(session.session_key)
         context.add_cookies([{"name": name, "value": value, "url": site.url}])
 
     return sign_in
+
+
+@pytest.fixture
+def real_passwords(settings: Settings) -> None:
+    """Passwords that the servers, which don't know the tests' quick hasher, can check."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]

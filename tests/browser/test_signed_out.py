@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from apps.tenants.models import User
 from tests.browser.checks import check_page
@@ -25,6 +25,7 @@ def test_signed_out_page__both_themes_and_widths__sound(page: Page, web_site: Si
     check_page(page)
 
 
+@pytest.mark.usefixtures("real_passwords")
 def test_sign_in__wrong_password__says_so_and_keeps_the_address(page: Page, web_site: Site) -> None:
     make_organization(owner=make_user(email="mira@example.com", password=PASSWORD))
     page.goto(f"{web_site.url}/accounts/login/")
@@ -36,6 +37,7 @@ def test_sign_in__wrong_password__says_so_and_keeps_the_address(page: Page, web_
     check_page(page)
 
 
+@pytest.mark.usefixtures("real_passwords")
 def test_sign_in__keyboard_only__lands_at_home_and_out_again(page: Page, web_site: Site) -> None:
     make_organization(name="Acme", owner=make_user(email="mira@example.com", password=PASSWORD))
     page.goto(f"{web_site.url}/accounts/login/")
@@ -51,9 +53,8 @@ def test_sign_in__keyboard_only__lands_at_home_and_out_again(page: Page, web_sit
     page.wait_for_url("**/accounts/login/**")
 
 
-def test_sign_in__without_scripts__works(
-    chromium: BrowserContext, transactional_db: None, web_site: Site
-) -> None:
+@pytest.mark.usefixtures("real_passwords", "transactional_db")
+def test_sign_in__without_scripts__works(chromium: Browser, web_site: Site) -> None:
     make_organization(name="Acme", owner=make_user(email="mira@example.com", password=PASSWORD))
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
