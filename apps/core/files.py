@@ -50,7 +50,9 @@ def store(
         digest.update(chunk)
         file.size += len(chunk)
         if limit is not None and file.size > limit:
-            raise InvalidRequest(f"The file is larger than {limit:,} bytes.", code="file_too_large")
+            raise InvalidRequest(
+                f"The file is larger than {limit / CHUNK_BYTES:g} MB.", code="file_too_large", param="file"
+            )
         _store_chunk(file, number, chunk, key)
         file.chunk_count = number + 1
     file.sha256 = digest.hexdigest()
@@ -141,4 +143,4 @@ def _read_chunk(file: StoredFile, number: int) -> bytes:
     sealed = rows.first()
     if sealed is None:
         raise FileBroken(f"file {file.id} lacks chunk {number}")
-    return crypto.unseal_bytes(crypto.data_key(file.organization_id), sealed, _place(file, number))
+    return crypto.unseal_bytes(crypto.existing_data_key(file.organization_id), sealed, _place(file, number))

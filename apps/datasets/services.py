@@ -65,8 +65,9 @@ def upload_file(
         organization_id=project.organization_id,
         name=name[:255],
         content_type="application/octet-stream",
-        chunks=_capped(chunks),
+        chunks=chunks,
         expires_at=timezone.now() + timedelta(days=FILE_DAYS),
+        limit=MAX_FILE_BYTES,
     )
     head = _head(stored)
     try:
@@ -281,18 +282,6 @@ def _record_version(actor: Actor, version: DatasetVersion, outcome: _Outcome) ->
         changes={"rows": (None, outcome.good), "problems": (None, len(outcome.problems))},
         target_name=f"{version.dataset.name} v{version.number}",
     )
-
-
-def _capped(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
-        if size > MAX_FILE_BYTES:
-            limit = MAX_FILE_BYTES // 1024 // 1024
-            raise InvalidRequest(
-                f"The file is larger than {limit} MB. Split it.", code="file_too_large", param="file"
-            )
-        yield chunk
 
 
 def _head(stored: StoredFile) -> bytes:

@@ -63,6 +63,8 @@ class Migration(migrations.Migration):
                 ("row_count", models.PositiveIntegerField(default=0)),
                 ("columns", models.JSONField(default=list)),
                 ("file_id", models.UUIDField(blank=True, null=True)),
+                ("problem_count", models.PositiveIntegerField(default=0)),
+                ("problems_file_id", models.UUIDField(blank=True, null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "dataset",
@@ -151,7 +153,61 @@ class Migration(migrations.Migration):
                 fields=("dataset_version", "number"), name="datasets_row_number_unique"
             ),
         ),
+        migrations.CreateModel(
+            name="DatasetImport",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("file_name", models.CharField(max_length=255)),
+                ("file_id", models.UUIDField()),
+                ("size", models.PositiveIntegerField()),
+                ("facts", models.JSONField()),
+                ("mapping", models.JSONField(default=list)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.organization",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.project",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="datasets.datasetversion",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "indexes": [
+                    models.Index(fields=["organization", "project", "-id"], name="datasets_import_list")
+                ],
+            },
+        ),
         TenantTable("datasets_dataset"),
+        TenantTable("datasets_datasetimport"),
         TenantTable("datasets_datasetversion"),
         # Rows are immutable: written once by the import, deleted with their version.
         TenantTable("datasets_datasetrow", app="SELECT, INSERT, DELETE", system="SELECT, INSERT, DELETE"),
