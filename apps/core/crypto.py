@@ -38,6 +38,10 @@ class SealBroken(Exception):
     """A sealed value does not open: altered, moved from another place, or its key is gone."""
 
 
+class KeyGone(SealBroken):
+    """The data key was shredded, or never made: nothing that it sealed can be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Cached:
     key: bytes
@@ -57,7 +61,7 @@ def seal(plaintext: bytes, *, organization_id: UUID | None, table: str, column: 
 def unseal(sealed: bytes, *, organization_id: UUID | None, table: str, column: str, row_id: UUID) -> bytes:
     """The value sealed for that place. Raises SealBroken when it was altered or comes from elsewhere."""
     place = associated_data(organization_id=organization_id, table=table, column=column, row_id=row_id)
-    return unseal_bytes(data_key(organization_id), sealed, place)
+    return unseal_bytes(existing_data_key(organization_id), sealed, place)
 
 
 def associated_data(*, organization_id: UUID | None, table: str, column: str, row_id: UUID) -> bytes:
@@ -92,7 +96,21 @@ def data_key(organization_id: UUID | None) -> bytes:
     if found is not None:
         return found
     _demand_scope(organization_id)
-    row, is_settled = _find_or_create(organization_id)
+    if _find(organization_id) is None:
+        _create(organization_id)
+    return existing_data_key(organization_id)
+
+
+def existing_data_key(organization_id: UUID | None) -> bytes:
+    """`data_key` for reading: raises KeyGone instead of making a key."""
+    cached = cached_data_key(organization_id)
+    if cached is not None:
+        return cached
+    _demand_scope(organization_id)
+    found = _find(organization_id)
+    if found is None:
+        raise KeyGone("the data key is gone")
+    row, is_settled = found
     key = _unwrap(row)
     # A key made by this very transaction may still be rolled back: what it sealed later would never open.
     if is_settled:
@@ -167,16 +185,6 @@ def _demand_scope(organization_id: UUID | None) -> None:
         return
     if not in_scope() or current_organization_id() != organization_id:
         raise ScopeError("a data key is read inside its organization's scope")
-
-
-def _find_or_create(organization_id: UUID | None) -> tuple[DataKey, bool]:
-    row = _find(organization_id)
-    if row is None:
-        _create(organization_id)
-        row = _find(organization_id)
-    if row is None:
-        raise SealBroken("the data key can't be made")
-    return row
 
 
 def _find(organization_id: UUID | None) -> tuple[DataKey, bool] | None:

@@ -98,9 +98,11 @@ def test_check_url__not_public_https__is_refused(url: str) -> None:
 
 @pytest.mark.parametrize("url", REFUSED_URLS)
 def test_client__not_public_https__never_connects(url: str, listener: "Listener") -> None:
-    with outbound.public_client(resolve=lambda host, port: ["127.0.0.1"]) as client:
-        with pytest.raises((OutboundRefused, httpx2.UnsupportedProtocol, httpx2.InvalidURL)):
-            client.get(url)
+    with (
+        outbound.public_client(resolve=lambda host, port: ["127.0.0.1"]) as client,
+        pytest.raises((OutboundRefused, httpx2.UnsupportedProtocol, httpx2.InvalidURL)),
+    ):
+        client.get(url)
     assert listener.requests == []
 
 
@@ -138,7 +140,7 @@ class Listener:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *args: object) -> None:
                 return
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -179,9 +181,8 @@ async def loopback_async(host: str, port: int) -> list[str]:
     ],
 )
 def test_client__name_resolves_inside__is_refused(answers: list[str]) -> None:
-    with outbound.public_client(resolve=lambda host, port: answers) as client:
-        with pytest.raises(OutboundRefused):
-            client.get("https://rebind.example.com/")
+    with outbound.public_client(resolve=lambda host, port: answers) as client, pytest.raises(OutboundRefused):
+        client.get("https://rebind.example.com/")
 
 
 def test_client__rebinding_name__is_resolved_once_per_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,10 +198,8 @@ def test_client__rebinding_name__is_resolved_once_per_connection(monkeypatch: py
         raise outbound.httpcore2.ConnectError("observed")
 
     monkeypatch.setattr(outbound.httpcore2.SyncBackend, "connect_tcp", connect)
-    with outbound.public_client(resolve=rebind) as client:
-        with pytest.raises(httpx2.ConnectError):
-            client.get("https://rebind.example.com/")
-        with pytest.raises(OutboundRefused):
+    for expected in (httpx2.ConnectError, OutboundRefused):
+        with outbound.public_client(resolve=rebind) as client, pytest.raises(expected):
             client.get("https://rebind.example.com/")
     assert asked == ["rebind.example.com"] * 2
     assert connected == ["8.8.8.8"]
@@ -226,9 +225,11 @@ def test_client__redirect__is_refused_even_where_the_client_would_follow(
 ) -> None:
     settings.OUTBOUND_ALLOWED_HOSTS = [f"models.test:{listener.port}"]
     transport = outbound.public_address_transport(resolve=loopback)
-    with httpx2.Client(transport=transport, trust_env=False, follow_redirects=True) as client:
-        with pytest.raises(OutboundLimit):
-            client.get(f"http://models.test:{listener.port}/redirect")
+    with (
+        httpx2.Client(transport=transport, trust_env=False, follow_redirects=True) as client,
+        pytest.raises(OutboundLimit),
+    ):
+        client.get(f"http://models.test:{listener.port}/redirect")
     assert len(listener.requests) == 1
 
 
@@ -242,9 +243,11 @@ def test_client__large_answer__is_cut(settings: Settings, listener: Listener) ->
 
 def test_client__time_used_up__is_cut(settings: Settings, listener: Listener) -> None:
     settings.OUTBOUND_ALLOWED_HOSTS = [f"models.test:{listener.port}"]
-    with outbound.public_client(resolve=loopback, time_limit_seconds=-1) as client:
-        with pytest.raises((OutboundLimit, httpx2.TimeoutException)):
-            client.get(f"http://models.test:{listener.port}/10")
+    with (
+        outbound.public_client(resolve=loopback, time_limit_seconds=-1) as client,
+        pytest.raises((OutboundLimit, httpx2.TimeoutException)),
+    ):
+        client.get(f"http://models.test:{listener.port}/10")
 
 
 def test_client__proxy_in_the_environment__is_not_used(
