@@ -15,6 +15,9 @@ from uuid import UUID
 from django.db import connection
 
 from apps.audit.actor import SYSTEM, Actor
+from apps.batches.models import BatchItem, BatchJob
+from apps.batches.services import start_batch
+from apps.batches.services.starting import BatchOptions
 from apps.billing import plans
 from apps.billing.allowance import Reservation
 from apps.billing.models import AllowanceLease, Quota, UsageEvent, UsageKey
@@ -32,7 +35,7 @@ from apps.providers.pricing import Price
 from apps.providers.types import Usage
 from apps.runs import record_rows
 from apps.runs.models import Run, RunPayload
-from apps.runs.types import Attempt, RunError, RunRecord, RunRequest, RunResult, Source
+from apps.runs.types import Attempt, PromptReference, RunError, RunRecord, RunRequest, RunResult, Source
 from apps.tenants import services as tenant_services
 from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
 from apps.tenants.roles import Permission, Role, Scope
@@ -430,3 +433,50 @@ def _run(project: Project) -> TenantModel:
 @tenant_factory("runs.RunPayload")
 def _run_payload(project: Project) -> TenantModel:
     return RunPayload.objects.get(pk=make_run(project=project).pk)
+
+
+# batches
+
+SENTIMENT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"sentiment": {"enum": ["Positive", "Negative"]}, "reason": {"type": "string"}},
+    "required": ["sentiment", "reason"],
+    "additionalProperties": False,
+}
+
+
+def make_batch(
+    *,
+    project: Project | None = None,
+    rows: int | Sequence[RowValues] = 3,
+    content: VersionContent | None = None,
+    options: BatchOptions | None = None,
+    actor: Actor = SYSTEM,
+) -> BatchJob:
+    """A started batch on the sandbox; nothing runs it until a pump does."""
+    project = project or make_project()
+    prompt = make_prompt(project=project, content=content or make_content(output_schema=SENTIMENT_SCHEMA))
+    values = (
+        [RowValues({"review": f"Great product {n}."}, "Positive", {"id": n}) for n in range(1, rows + 1)]
+        if isinstance(rows, int)
+        else rows
+    )
+    version = make_dataset_version(project=project, rows=values)
+    with organization_scope(project.organization_id):
+        return start_batch(
+            actor=actor,
+            project=project,
+            prompt=PromptReference(prompt.name, number=1),
+            dataset_version=version,
+            options=options,
+        )
+
+
+@tenant_factory("batches.BatchJob")
+def _batch_job(project: Project) -> TenantModel:
+    return make_batch(project=project)
+
+
+@tenant_factory("batches.BatchItem")
+def _batch_item(project: Project) -> TenantModel:
+    return BatchItem.objects.filter(batch=make_batch(project=project)).order_by("number")[0]

@@ -63,5 +63,5 @@ def _load(job: JobFacts) -> Costing:
             project_id=job.project_id, name=job.prompt_name, label=None, number=job.version_number
         )
         model = find_model(job.project_id, job.model, livemode=job.livemode)
-    limit = most_output_tokens(prompt) or job.max_output_tokens or DEFAULT_OUTPUT_TOKENS
-    return Costing(prompt, model, limit)
+    limit = most_output_tokens({**prompt.parameters, **job.parameters})
+    return Costing(prompt, model, limit or DEFAULT_OUTPUT_TOKENS)

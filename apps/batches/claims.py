@@ -20,7 +20,7 @@ class JobFacts:
     match_field: str
     livemode: bool
     api_key_id: UUID | None
-    max_output_tokens: int | None
+    parameters: dict[str, Any]
     capped: bool
 
 

@@ -32,7 +32,7 @@ WHERE status = 'in_progress' AND (pending > 0 OR running > 0) ORDER BY id
 
 _JOB_FACTS: Final = """
 SELECT id, organization_id, project_id, prompt_name, version_number, model, dataset_version_id,
-       match_field, livemode, api_key_id, max_output_tokens, cost_cap IS NOT NULL AS capped
+       match_field, livemode, api_key_id, parameters, cost_cap IS NOT NULL AS capped
 FROM batches_batchjob WHERE id = %(job)s AND organization_id = %(organization)s
 """
 

@@ -69,7 +69,8 @@ class BatchJob(TenantModel):
     `total = pending + running + succeeded + failed + cancelled` holds after every transaction. `cost_used` is
     what finished calls cost in all rounds; `cost_reserved` is the worst case of the calls in flight, so that
     `cost_used + cost_reserved <= cost_cap` at every moment. In a sandbox job both are made-up money.
-    `match_field` names the output's field that is compared with the expected value ("" compares the text).
+    `parameters` go over the version's own; `match_field` names the output's field that is compared with the
+    expected value ("" compares the text).
     """
 
     PREFIX: ClassVar[str] = "bat"
@@ -91,6 +92,7 @@ class BatchJob(TenantModel):
     version_number = models.PositiveIntegerField()
     label = models.CharField(max_length=64, blank=True)
     model = models.CharField(max_length=255)
+    parameters = models.JSONField(default=dict)
     match_field = models.CharField(max_length=255, blank=True)
     metadata = models.JSONField(default=dict)
 
@@ -122,7 +124,6 @@ class BatchJob(TenantModel):
     cost_used = models.DecimalField(max_digits=20, decimal_places=10, default=Decimal(0))
     cost_reserved = models.DecimalField(max_digits=20, decimal_places=10, default=Decimal(0))
     cost_unknown = models.PositiveIntegerField(default=0)
-    max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
     estimate = models.JSONField(default=dict)
 
     created_at = models.DateTimeField(auto_now_add=True)

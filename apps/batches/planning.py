@@ -1,6 +1,6 @@
 """What a batch would do, before it is started: which rows lack a variable, what it will cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from apps.providers import queries as provider_queries
 from apps.providers import tokens
 from apps.providers.pricing import Price, price
 from apps.providers.types import Usage
+from apps.runs.inputs import check_parameters
 from apps.runs.models import Run, RunStatus
 from apps.runs.sources import TEST_MODEL
 from apps.runs.types import PromptReference
@@ -79,10 +80,7 @@ class Model:
     reference: str
     kind: str
     model_id: str
-
-    @property
-    def sandbox(self) -> bool:
-        return self.kind == "sandbox"
+    sandbox: bool
 
     def price(self, input_tokens: int, output_tokens: int) -> Price:
         """The price of one call with so many tokens, today."""
@@ -108,6 +106,7 @@ def plan_batch(
     prompt: PromptReference,
     dataset_version: DatasetVersion,
     model: str = "",
+    parameters: Mapping[str, Any] | None = None,
     row_limit: int | None = None,
     livemode: bool = True,
 ) -> Plan:
@@ -123,11 +122,11 @@ def plan_batch(
     if rows < 1:
         raise InvalidRequest("The dataset has no rows.", code="dataset_empty", param="dataset_version")
     chosen = find_model(project.id, model or resolved.model, livemode=livemode)
+    check_parameters(dict(parameters or {}))
     missing = missing_variables(resolved, dataset_version, rows)
     _refuse_unusable(missing, rows, dataset_version)
-    return Plan(
-        resolved, dataset_version, chosen, rows, missing, estimate(resolved, dataset_version, chosen, rows)
-    )
+    expected = estimate(resolved, dataset_version, chosen, rows, parameters or {})
+    return Plan(resolved, dataset_version, chosen, rows, missing, expected)
 
 
 def find_model(project_id: UUID, reference: str, *, livemode: bool) -> Model:
@@ -140,7 +139,7 @@ def find_model(project_id: UUID, reference: str, *, livemode: bool) -> Model:
     if not livemode and slug != "sandbox":
         slug, _, model_id = TEST_MODEL.partition("/")
     found = provider_queries.load_connection(project_id, slug)
-    return Model(f"{slug}/{model_id}", found.kind, model_id)
+    return Model(f"{slug}/{model_id}", found.kind, model_id, found.is_sandbox)
 
 
 def missing_variables(
@@ -198,10 +197,16 @@ def _refuse_unusable(missing: Sequence[MissingVariable], rows: int, dataset_vers
         )
 
 
-def estimate(prompt: ResolvedPrompt, dataset_version: DatasetVersion, model: Model, rows: int) -> Estimate:
+def estimate(
+    prompt: ResolvedPrompt,
+    dataset_version: DatasetVersion,
+    model: Model,
+    rows: int,
+    parameters: Mapping[str, Any],
+) -> Estimate:
     """Tokens and cost of the first `rows` rows, from a sample of them."""
     input_tokens = _sampled_input_tokens(prompt, dataset_version, model, rows)
-    low, high, basis = _output_tokens(prompt)
+    low, high, basis = _output_tokens(prompt, {**prompt.parameters, **parameters})
     cheapest, dearest = model.price(input_tokens, low), model.price(input_tokens, high)
     return Estimate(
         rows=rows,
@@ -215,9 +220,9 @@ def estimate(prompt: ResolvedPrompt, dataset_version: DatasetVersion, model: Mod
     )
 
 
-def most_output_tokens(prompt: ResolvedPrompt) -> int | None:
-    """The maximum that the version itself sends to the provider, if it sets one."""
-    limits = [prompt.parameters.get(name) for name in ("max_tokens", "max_completion_tokens")]
+def most_output_tokens(parameters: Mapping[str, Any]) -> int | None:
+    """The longest answer that the parameters allow, if they set a limit."""
+    limits = [parameters.get(name) for name in ("max_tokens", "max_completion_tokens")]
     return max((limit for limit in limits if isinstance(limit, int)), default=None)
 
 
@@ -238,7 +243,7 @@ def _sampled_input_tokens(
     return -(-sum(counts) // len(counts)) if counts else 0
 
 
-def _output_tokens(prompt: ResolvedPrompt) -> tuple[int, int, str]:
+def _output_tokens(prompt: ResolvedPrompt, parameters: Mapping[str, Any]) -> tuple[int, int, str]:
     """The range of an answer's length: round the mean of earlier runs, else from short to the maximum."""
     newest = Run.objects.filter(
         prompt_id=prompt.prompt_id, version_id=prompt.version_id, status=RunStatus.SUCCEEDED
@@ -247,5 +252,5 @@ def _output_tokens(prompt: ResolvedPrompt) -> tuple[int, int, str]:
     if len(lengths) >= LEAST_RUNS:
         mean = sum(lengths) / len(lengths)
         return round(mean * 0.9), max(round(mean * 1.1), 1), "runs"
-    most = most_output_tokens(prompt) or DEFAULT_OUTPUT_TOKENS
+    most = most_output_tokens(parameters) or DEFAULT_OUTPUT_TOKENS
     return min(SHORT_ANSWER_TOKENS, most), most, "limits"

@@ -270,7 +270,6 @@ class Pump:
 
 def request_for(job: JobFacts, claim: Claim) -> RunRequest:
     """The run that a claim stands for."""
-    overrides = {} if job.max_output_tokens is None else {"max_tokens": job.max_output_tokens}
     return RunRequest(
         run_id=claim.run_id,
         organization_id=claim.organization_id,
@@ -281,7 +280,7 @@ def request_for(job: JobFacts, claim: Claim) -> RunRequest:
         prompt=PromptReference(job.prompt_name, number=job.version_number),
         model=job.model,
         variables=claim.variables,
-        overrides=overrides,
+        overrides=job.parameters,
         metadata={"row": str(claim.number)},
         api_key_id=job.api_key_id,
         livemode=job.livemode,

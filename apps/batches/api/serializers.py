@@ -28,6 +28,7 @@ class PlanBatchSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(max_length=36, required=False)
     dataset_version = serializers.CharField(help_text="dsv_…, or dst_… for a dataset's latest version.")
     model = serializers.CharField(max_length=255, required=False, help_text="Instead of the version's model.")
+    parameters = serializers.DictField(required=False, help_text="Model parameters over the version's own.")
     row_limit = serializers.IntegerField(min_value=1, required=False, help_text="Only the first rows.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -130,6 +131,7 @@ class BatchSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(allow_null=True)
     dataset_version = serializers.CharField()
     model = serializers.CharField()
+    parameters = serializers.DictField()
     concurrency = serializers.IntegerField()
     counts = CountsSerializer()
     usage = serializers.DictField(child=serializers.IntegerField())
@@ -199,6 +201,7 @@ def batch_json(job: BatchJob) -> dict[str, Any]:
         "label": job.label or None,
         "dataset_version": ids.encode("dsv", job.dataset_version_id),
         "model": job.model,
+        "parameters": job.parameters,
         "concurrency": job.concurrency,
         "counts": {name: getattr(job, name) for name in CountsSerializer().fields},
         "usage": {"input_tokens": job.input_tokens, "output_tokens": job.output_tokens},

@@ -50,6 +50,7 @@ class BatchListAPI(ProjectAPIView):
             options=BatchOptions(
                 name=values.get("name", ""),
                 model=values.get("model", ""),
+                parameters=values.get("parameters", {}),
                 concurrency=values["concurrency"],
                 row_limit=values.get("row_limit"),
                 cost_cap=values.get("cost_cap_usd"),
@@ -164,6 +165,7 @@ def _plan(view: ProjectAPIView, values: dict[str, Any]) -> Plan:
         prompt=_prompt_reference(values),
         dataset_version=find_version(view.project, values["dataset_version"]),
         model=values.get("model", ""),
+        parameters=values.get("parameters", {}),
         row_limit=values.get("row_limit"),
         livemode=view.access.livemode,
     )

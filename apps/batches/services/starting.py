@@ -44,6 +44,7 @@ class BatchOptions:
 
     name: str = ""
     model: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
     concurrency: int = DEFAULT_CONCURRENCY
     row_limit: int | None = None
     cost_cap: Decimal | None = None
@@ -72,6 +73,7 @@ def start_batch(
         prompt=prompt,
         dataset_version=dataset_version,
         model=options.model,
+        parameters=options.parameters,
         row_limit=options.row_limit,
         livemode=options.livemode,
     )
@@ -111,7 +113,6 @@ def _create_job(
     actor: Actor, project: Project, prompt: PromptReference, plan: Plan, options: BatchOptions
 ) -> BatchJob:
     now = timezone.now()
-    limit = most_output_tokens(plan.prompt)
     return BatchJob.objects.create(
         organization_id=project.organization_id,
         project=project,
@@ -123,6 +124,7 @@ def _create_job(
         version_number=plan.prompt.number,
         label=prompt.label or "",
         model=plan.model.reference,
+        parameters=_parameters(plan, options),
         match_field=guess_field(plan.prompt.output_schema, expected_column(plan.dataset_version)),
         metadata=options.metadata,
         status=JobStatus.IN_PROGRESS,
@@ -136,10 +138,17 @@ def _create_job(
         total=plan.rows,
         pending=plan.rows,
         cost_cap=options.cost_cap,
-        max_output_tokens=None if options.cost_cap is None or limit else DEFAULT_OUTPUT_TOKENS,
         estimate=plan.estimate.as_json(),
         expires_at=now + COMPLETION_WINDOW,
     )
+
+
+def _parameters(plan: Plan, options: BatchOptions) -> dict[str, Any]:
+    """The job's own parameters; a cost cap needs a limit of the answers' length, which is sent along."""
+    limit = most_output_tokens({**plan.prompt.parameters, **options.parameters})
+    if options.cost_cap is None or limit is not None:
+        return options.parameters
+    return {**options.parameters, "max_tokens": DEFAULT_OUTPUT_TOKENS}
 
 
 def expected_column(dataset_version: DatasetVersion) -> str:
