@@ -30,10 +30,13 @@ class PeriodicJob:
 JOBS: Final = (
     PeriodicJob("apps.audit.jobs.seal", 1),
     PeriodicJob("apps.batches.jobs.sweep", 5),
-    PeriodicJob("apps.core.jobs.deliver_outbox", 5),
-    PeriodicJob("apps.core.jobs.deliver_mail", 5),
-    PeriodicJob("apps.core.partitions.ensure_all", 3600),
-    PeriodicJob("apps.core.jobs.remove_expired", 600),
+    PeriodicJob("apps.core.outbox.relay", 5),
+    PeriodicJob("apps.core.mail.deliver", 5),
+    PeriodicJob("apps.core.partitions.ensure_all_partitions", 3600),
+    PeriodicJob("apps.core.files.purge_expired", 600),
+    PeriodicJob("apps.core.idempotency.purge_expired", 600),
+    PeriodicJob("apps.core.changes.trim", 600),
+    PeriodicJob("apps.core.mail.purge", 3600),
 )
 
 

@@ -1,6 +1,9 @@
 """The RQ worker of this product."""
 
 import os
+import signal
+from contextlib import suppress
+from types import FrameType
 
 from django.conf import settings
 from django.db import connections
@@ -19,12 +22,28 @@ logger = get_logger(__name__)
 
 
 class ProductWorker(Worker):
-    """Forks one process per job, as RQ does, without handing it open database connections."""
+    """Forks one process per job, as RQ does, without handing it open database connections.
+
+    Asked to end, it passes the wish on to the job: a pump then hands its rows over at once, and a job that
+    knows nothing of it comes to its own end.
+    """
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Close what must not be shared by two processes, then fork."""
         connections.close_all()
         super().execute_job(job, queue)
+
+    def setup_work_horse_signals(self) -> None:
+        """In the job's process: by default the wish to end is ignored, a job may set a handler of its own."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """The first signal to the worker; the second one kills the job."""
+        if self.horse_pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.horse_pid, signal.SIGTERM)
+        super().request_stop(signum, frame)
 
 
 def run_worker(queue_name: str, *, burst: bool = False) -> None:

@@ -95,7 +95,7 @@ def unapplied_migrations() -> set[tuple[str, str]]:
 
 @lru_cache(maxsize=1)
 def _own_migrations() -> frozenset[tuple[str, str]]:
-    return frozenset(MigrationLoader(None, ignore_no_initial=True).disk_migrations)
+    return frozenset(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
 
 
 def _redis_answers() -> bool:

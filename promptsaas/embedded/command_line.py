@@ -17,7 +17,7 @@ SERVING = frozenset({"web", "gateway", "worker", "cron"})
 def prepare(arguments: Sequence[str]) -> None:
     """Before Django loads: say which process this is, and start the servers that the command needs."""
     command = arguments[1] if len(arguments) > 1 else "help"
-    if command in SERVING:
+    if command in SERVING | {"demo"}:
         os.environ["PROMPTSAAS_PROCESS"] = command
     if command in WITHOUT_SERVERS or "--help" in arguments or not uses_embedded():
         return

@@ -9,6 +9,7 @@ from promptsaas.embedded.places import Places
 
 MAKERS: dict[str, Callable[[], str]] = {
     "secret_key": lambda: secrets.token_urlsafe(48),
+    "demo_password": lambda: secrets.token_urlsafe(9),
     "master_key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
 }
 

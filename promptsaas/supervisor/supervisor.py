@@ -16,8 +16,9 @@ from promptsaas.supervisor.children import Child, Plan
 from promptsaas.supervisor.watcher import FAREWELL
 
 LOOK_SECONDS = 0.1
-# A job in flight is finished by another worker through its lease, so nobody waits long for it.
-GRACE_SECONDS = 3.0
+CHORE_SECONDS = 2.0
+# A batch's pump hands its rows over within 8 s of being asked; what takes longer is saved by its lease.
+GRACE_SECONDS = 10.0
 
 
 class Supervisor:
@@ -30,11 +31,16 @@ class Supervisor:
         working_folder: Path,
         logs: Path,
         embedded_profile: str | None = None,
+        chore: Callable[[], None] | None = None,
         report: Callable[[str], None] = lambda line: None,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
+        """`chore` is called every two seconds besides; `report` gets a line for people."""
+        self.grace_seconds = grace_seconds
         self.token = secrets.token_hex(12)
         self.report = report
         self._embedded_profile = embedded_profile
+        self._chore = chore
         self._working_folder = working_folder
         logs.mkdir(parents=True, exist_ok=True)
         self.children = [
@@ -72,9 +78,9 @@ class Supervisor:
             self._thread.join()
         for child in self.children:
             child.terminate()
-        self._wait_for_children(GRACE_SECONDS)
+        self._wait_for_children(self.grace_seconds)
         if not wait_until_gone(self.token, 0.0):
-            end_all(self.token, grace_seconds=1.0)
+            end_all(self.token, grace_seconds=min(1.0, self.grace_seconds))
         for child in self.children:
             child.reap()
         self._dismiss_watcher()
@@ -85,7 +91,11 @@ class Supervisor:
             time.sleep(0.02)
 
     def _look_after(self) -> None:
+        chore_at = time.monotonic() + CHORE_SECONDS
         while not self._stopping.wait(LOOK_SECONDS):
+            if self._chore is not None and time.monotonic() > chore_at:
+                self._chore()
+                chore_at = time.monotonic() + CHORE_SECONDS
             for child in self.children:
                 status = child.restart_if_dead()
                 if status is not None:

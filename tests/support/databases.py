@@ -1,6 +1,5 @@
 """The migrated template database, its clones, and emptying a clone after a transactional test."""
 
-import hashlib
 import os
 import re
 import subprocess
@@ -12,30 +11,13 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from promptsaas.schema_state import ROOT, schema_fingerprint
 from tests.support.environment import Servers, with_database
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 CLONE = re.compile(r"^test_(\d+)_\w+$")
 TEMPLATES_KEPT = 3
 # Any constant: it names the lock under which templates are built and cloned.
 ADVISORY_LOCK = 7_316_502
-
-
-def schema_fingerprint() -> str:
-    """Changes when any file changes that decides what a migrated database looks like."""
-    paths = [
-        *ROOT.glob("apps/*/migrations/*.py"),
-        *ROOT.glob("apps/core/management/commands/migrate.py"),
-        ROOT / "apps/core/partitions.py",
-        ROOT / "apps/core/row_security.py",
-        ROOT / "requirements.lock",
-        *(ROOT / "deploy/postgres-init").glob("*.sql"),
-    ]
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(str(path.relative_to(ROOT)).encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 @contextmanager

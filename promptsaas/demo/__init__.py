@@ -1,0 +1,1 @@
+"""`make demo`: everything on one machine, with a sample organization and the main job."""
