@@ -2,7 +2,7 @@
 
 Factories open the organization's scope themselves, so they work inside and outside of it.
 ``@tenant_factory("prompts.Prompt")`` registers a function that makes one row of a TenantModel in a given
-project; the isolation tests demand one for every TenantModel. It is called inside the project's scope.
+project; the isolation tests demand one for every TenantModel.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,17 +13,22 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Model
 
+from apps.audit import sealing
+from apps.audit import services as audit_services
 from apps.audit.actor import SYSTEM, Actor
+from apps.audit.models import AuditDetail, AuditSeal
 from apps.batches.models import BatchItem, BatchJob
 from apps.batches.services import start_batch
 from apps.batches.services.starting import BatchOptions
 from apps.billing import plans
 from apps.billing.allowance import Reservation
 from apps.billing.models import AllowanceLease, Quota, UsageEvent, UsageKey
-from apps.core import crypto
+from apps.core import crypto, idempotency
+from apps.core import files as core_files
 from apps.core.ids import uuid7
-from apps.core.models import TenantModel
+from apps.core.models import FileChunk, IdempotencyKey, TenantModel
 from apps.core.scope import organization_scope
 from apps.datasets import services as dataset_services
 from apps.datasets.mapping import RowValues
@@ -40,20 +45,71 @@ from apps.tenants import services as tenant_services
 from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
 from apps.tenants.roles import Permission, Role, Scope
 
-TenantFactory = Callable[[Project], TenantModel]
+TenantFactory = Callable[[Project], Model]
 
 TENANT_FACTORIES: dict[str, TenantFactory] = {}
 _numbers = count(1)
 
 
-def tenant_factory(label: str) -> Callable[[TenantFactory], TenantFactory]:
-    """Register how one row of a TenantModel is made; ``label`` is ``app_label.ModelName``."""
+def tenant_factory(label: str, *, scoped: bool = True) -> Callable[[TenantFactory], TenantFactory]:
+    """Register how one row of a tenant's model is made; ``label`` is ``app_label.ModelName``.
+
+    The function runs inside the project's scope; ``scoped=False`` leaves scopes to the function.
+    """
 
     def register(function: TenantFactory) -> TenantFactory:
-        TENANT_FACTORIES[label] = function
+        def in_scope(project: Project) -> Model:
+            with organization_scope(project.organization_id):
+                return function(project)
+
+        TENANT_FACTORIES[label] = in_scope if scoped else function
         return function
 
     return register
+
+
+# core and audit
+
+
+@tenant_factory("core.StoredFile")
+def _stored_file(project: Project) -> Model:
+    return core_files.store(
+        organization_id=project.organization_id, name="a.txt", content_type="text/plain", chunks=[b"text"]
+    )
+
+
+@tenant_factory("core.FileChunk")
+def _file_chunk(project: Project) -> Model:
+    return FileChunk.objects.get(file=_stored_file(project))
+
+
+@tenant_factory("core.IdempotencyKey")
+def _idempotency_key(project: Project) -> Model:
+    key = f"key {next(_numbers)}"
+    idempotency.claim(organization_id=project.organization_id, owner="test", key=key, fingerprint=b"x" * 32)
+    return IdempotencyKey.objects.get(key=key)
+
+
+@tenant_factory("audit.AuditEvent")
+def _audit_event(project: Project) -> Model:
+    actor = Actor(kind="user", id=uuid7(), role="owner", display="Ada")
+    return audit_services.record(
+        actor=actor, action="test.done", organization_id=project.organization_id, target=project
+    )
+
+
+@tenant_factory("audit.AuditDetail")
+def _audit_detail(project: Project) -> Model:
+    return AuditDetail.objects.get(event_id=_audit_event(project).pk)
+
+
+@tenant_factory("audit.AuditSeal", scoped=False)
+def _audit_seal(project: Project) -> Model:
+    with organization_scope(project.organization_id):
+        event = _audit_event(project)
+    sealing.seal_all()
+    with organization_scope(project.organization_id):
+        return AuditSeal.objects.get(event_id=event.pk)
 
 
 # tenants
@@ -342,6 +398,7 @@ def _dataset_row(project: Project) -> TenantModel:
 @tenant_factory("datasets.DatasetImport")
 def _dataset_import(project: Project) -> TenantModel:
     return make_dataset_import(project=project)
+
 
 # runs
 
