@@ -47,6 +47,12 @@ class Progress:
         return 4
 
     @property
+    def current(self) -> str:
+        """The first step that is not done, "" when all are."""
+        steps = {"prompt": self.prompt, "batch": self.has_batch, "key": self.has_key, "call": self.has_call}
+        return next((name for name, done in steps.items() if not done), "")
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is left to show."""
         return self.done == self.total

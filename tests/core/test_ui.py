@@ -14,6 +14,7 @@ class ReviewForm(forms.Form):
     secret = forms.CharField(widget=forms.PasswordInput)
     kind = forms.ChoiceField(choices=[("text", "Text"), ("chat", "Chat")], widget=forms.RadioSelect)
     note = forms.CharField(required=False)
+    scopes = forms.MultipleChoiceField(choices=[("read", "Read")], widget=forms.CheckboxSelectMultiple)
 
 
 def draw(source: str, **context: Any) -> str:
@@ -98,6 +99,11 @@ def test_sort_header__current_column__turns_and_keeps_filters() -> None:
     assert "sort=-name" in html
     assert "q=refund" in html
     assert "starting_after" not in html
+
+
+def test_field__checkboxes__are_no_radio_buttons() -> None:
+    html = draw("{% field form.scopes %}", form=ReviewForm())
+    assert "box--radio" not in html
 
 
 def test_status__unknown_name__shown_as_it_is() -> None:

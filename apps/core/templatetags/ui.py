@@ -163,7 +163,8 @@ def _control_kind(widget: forms.Widget) -> str:
 
 
 def _choice_boxes(bound: BoundField) -> Iterable[BoundWidget]:
-    shape = "box box--radio" if isinstance(bound.field.widget, forms.RadioSelect) else "box"
+    # Django's checkboxes inherit from its radio buttons.
+    shape = "box" if isinstance(bound.field.widget, forms.CheckboxSelectMultiple) else "box box--radio"
     for choice in bound.subwidgets:
         choice.data["attrs"]["class"] = shape
         yield choice
@@ -198,6 +199,7 @@ def field(bound: BoundField, label: str = "", help_text: str = "", **attributes:
         "help_text": help_text,
         "control": control,
         "choices": list(_choice_boxes(bound)) if kind == "choices" else [],
+        "listed": isinstance(bound.field.widget, forms.CheckboxSelectMultiple),
         "limit": getattr(bound.field, "max_length", None) if kind == "plain" else None,
         "optional": not bound.field.required and kind not in {"check", "choices"},
     }
