@@ -1,0 +1,51 @@
+"""Who looks across organizations: the whole list, with the reason. Anything new is added here on purpose."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ALLOWED = {
+    "apps/audit/models.py": "declares the manager on tables that also hold platform events",
+    "apps/audit/queries.py": "verification walks every chain, in the system scope",
+    "apps/audit/sealing.py": "the sealer chains every organization's events",
+    "apps/batches/sweeping.py": "the sweeper finds abandoned work of every organization",
+    "apps/core/admin.py": "staff pages, in the system scope",
+    "apps/core/files.py": "the purge of expired files",
+    "apps/core/idempotency.py": "the purge of expired keys",
+    "apps/core/models.py": "declares the manager",
+    "apps/tenants/access.py": "the doors: API key, and session to memberships",
+}
+
+
+def _uses(path: Path) -> bool:
+    tree = ast.parse(path.read_text())
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr == "all_organizations")
+        or (isinstance(node, ast.Name) and node.id == "all_organizations")
+        or (isinstance(node, ast.Constant) and node.value == "all_organizations")
+        for node in ast.walk(tree)
+    )
+
+
+def _users() -> set[str]:
+    paths = [path for folder in ("apps", "promptsaas") for path in (ROOT / folder).rglob("*.py")]
+    named = {path.relative_to(ROOT).as_posix() for path in paths if _uses(path)}
+    return {name for name in named if "/migrations/" not in name}
+
+
+def test_all_organizations__its_users__are_the_listed_ones() -> None:
+    assert _users() == set(ALLOWED)
+
+
+def test_session__begins__in_one_place_only() -> None:
+    """Every way to sign in runs through the adapter's ``login``; nobody calls Django's own."""
+    callers = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "apps").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "django.contrib.auth"
+        and {alias.name for alias in node.names} & {"login", "authenticate"}
+    }
+    assert callers == set()
