@@ -190,7 +190,8 @@ def _clean_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(value, str | int | float | list) or not fits(value):
             message = f"The parameter {name} must be {wanted}."
             raise InvalidRequest(message, code="parameter_invalid", param=f"parameters.{name}")
-        cleaned[name] = value
+        # 1.0 and 1 are the same setting, so they must give the same hash.
+        cleaned[name] = int(value) if isinstance(value, float) and value.is_integer() else value
     return cleaned
 
 

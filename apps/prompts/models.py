@@ -36,7 +36,10 @@ class Prompt(TenantModel):
             models.UniqueConstraint(fields=["organization", "project", "name"], name="prompt_name"),
             models.UniqueConstraint(fields=["organization", "id"], name="prompt_organization_id"),
         ]
-        indexes = [models.Index(fields=["organization", "project", "-id"], name="prompt_list")]
+        indexes = [
+            models.Index(fields=["organization", "project", "-id"], name="prompt_list"),
+            models.Index(fields=["organization", "project", "-changed_at", "-id"], name="prompt_changed"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -1,9 +1,11 @@
 """Reads of prompts. Call inside the organization's scope."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import CharField, Count, F, Func, Prefetch, Q, QuerySet, Value
+from django.db.models.functions import Substr
 
 from apps.core import ids
 from apps.core.errors import NotFound
@@ -28,17 +30,55 @@ def list_prompts(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class PromptPage:
+    """A stretch of the list by last change; an empty cursor means that it is the last."""
+
+    rows: list[Prompt]
+    next_cursor: str
+
+
+def prompt_page(prompts: QuerySet[Prompt], *, after: str = "", limit: int = 50) -> PromptPage:
+    """Prompts by last change, newest first, after the prompt with the public id `after`."""
+    if after:
+        last = _by_public_id(Prompt.objects.all(), after)
+        if last is not None:
+            earlier = Q(changed_at__lt=last.changed_at) | Q(changed_at=last.changed_at, pk__lt=last.pk)
+            prompts = prompts.filter(earlier)
+    rows = list(prompts.order_by("-changed_at", "-pk")[: limit + 1])
+    return PromptPage(rows[:limit], rows[limit - 1].public_id if len(rows) > limit else "")
+
+
+def directly_in(prompts: QuerySet[Prompt], folder: str) -> QuerySet[Prompt]:
+    """Of a folder's prompts those that lie in no deeper folder; an empty folder is the top."""
+    return prompts.annotate(rest=_rest(folder)).exclude(rest__contains="/")
+
+
+def folders_in(prompts: QuerySet[Prompt], folder: str) -> list[tuple[str, int]]:
+    """The folders right below a folder and how many prompts each holds, by name."""
+    first = Func(F("rest"), Value("/"), Value(1), function="split_part", output_field=CharField())
+    found = prompts.annotate(rest=_rest(folder)).filter(rest__contains="/").annotate(first=first)
+    return list(found.order_by("first").values_list("first").annotate(total=Count("pk")))
+
+
+def _rest(folder: str) -> Substr:
+    return Substr("name", len(folder) + 2 if folder else 1)
+
+
+def _by_public_id(prompts: QuerySet[Prompt], public_id: str) -> Prompt | None:
+    try:
+        return prompts.filter(pk=ids.decode(Prompt.PREFIX, public_id)).first()
+    except ValueError:
+        return None
+
+
 def find_prompt(project: Project, reference: str) -> Prompt:
     """A prompt by its public id or its name. Raises NotFound."""
-    if reference.startswith(f"{Prompt.PREFIX}_"):
-        try:
-            return Prompt.objects.get(project=project, pk=ids.decode(Prompt.PREFIX, reference))
-        except (ValueError, Prompt.DoesNotExist):
-            pass
-    try:
-        return Prompt.objects.get(project=project, name=reference)
-    except Prompt.DoesNotExist:
-        raise _no_prompt(reference) from None
+    prompts = Prompt.objects.filter(project=project)
+    found = _by_public_id(prompts, reference) or prompts.filter(name=reference).first()
+    if found is None:
+        raise _no_prompt(reference)
+    return found
 
 
 def versions_of(prompt: Prompt) -> QuerySet[PromptVersion]:

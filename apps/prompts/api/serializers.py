@@ -46,7 +46,7 @@ class ContentSerializer(serializers.Serializer[Any]):
 class AuthorSerializer(serializers.Serializer[Any]):
     """Who wrote it."""
 
-    kind = serializers.ChoiceField(choices=["user", "api_key", "system", "staff"])
+    kind = serializers.CharField(help_text="user, api_key, system or staff")
     id = serializers.CharField(allow_null=True)
     name = serializers.CharField()
 
@@ -55,7 +55,7 @@ class VersionSerializer(ContentSerializer):
     """An immutable version of a prompt."""
 
     id = serializers.CharField()
-    object = serializers.ChoiceField(choices=["prompt_version"])
+    object = serializers.CharField(default="prompt_version")
     prompt = serializers.CharField()
     version = serializers.IntegerField()
     message = serializers.CharField(help_text="What changed, in the author's words.")
@@ -68,7 +68,7 @@ class PromptSerializer(serializers.Serializer[Any]):
     """A prompt with its labels; ``version`` is there when one was asked for."""
 
     id = serializers.CharField()
-    object = serializers.ChoiceField(choices=["prompt"])
+    object = serializers.CharField(default="prompt")
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=Prompt.Kind.choices)
     description = serializers.CharField()
@@ -102,7 +102,7 @@ class LabelSerializer(serializers.Serializer[Any]):
     """A label and the version it points at."""
 
     id = serializers.CharField()
-    object = serializers.ChoiceField(choices=["label"])
+    object = serializers.CharField(default="label")
     prompt = serializers.CharField()
     name = serializers.CharField()
     version = serializers.IntegerField()
@@ -129,10 +129,10 @@ class LabelMoveSerializer(serializers.Serializer[Any]):
     """One step in a label's history; null stands for "no version"."""
 
     id = serializers.CharField()
-    object = serializers.ChoiceField(choices=["label_move"])
+    object = serializers.CharField(default="label_move")
     prompt = serializers.CharField()
     label = serializers.CharField()
-    kind = serializers.ChoiceField(choices=LabelMove.Kind.choices)
+    kind = serializers.CharField(help_text="move, rollback or remove")
     from_version = serializers.IntegerField(allow_null=True)
     to_version = serializers.IntegerField(allow_null=True)
     reason = serializers.CharField()
@@ -153,7 +153,7 @@ class DiffSectionSerializer(serializers.Serializer[Any]):
 class DiffSerializer(serializers.Serializer[Any]):
     """Two versions, compared."""
 
-    object = serializers.ChoiceField(choices=["diff"])
+    object = serializers.CharField(default="diff")
     prompt = serializers.CharField()
     from_version = serializers.IntegerField()
     to_version = serializers.IntegerField()
@@ -171,7 +171,7 @@ class RenderRequestSerializer(serializers.Serializer[Any]):
 class RenderedSerializer(serializers.Serializer[Any]):
     """A rendered prompt: byte for byte what a model would receive."""
 
-    object = serializers.ChoiceField(choices=["rendered_prompt"])
+    object = serializers.CharField(default="rendered_prompt")
     prompt = serializers.CharField()
     version = serializers.IntegerField()
     label = serializers.CharField(allow_null=True)

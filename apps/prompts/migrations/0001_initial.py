@@ -196,6 +196,12 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="prompt",
+            index=models.Index(
+                fields=["organization", "project", "-changed_at", "-id"], name="prompt_changed"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="prompt",
             index=models.Index(fields=["organization", "project", "-id"], name="prompt_list"),
         ),
         migrations.AddConstraint(

@@ -1,0 +1,131 @@
+"""Plain values for the templates of prompts."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from apps.prompts.diffing import Gap, Line, Row, Section, Side
+from apps.prompts.models import Prompt
+from apps.tenants.models import Project
+from apps.tenants.web.base import ProjectView
+
+
+class PromptPage(ProjectView, abstract=True):
+    """What every page of prompts shares: addresses, and the head of one prompt."""
+
+    def address(self, view: str, *args: object, **query: object) -> str:
+        """The address of a page of this project, with the query's set values."""
+        return address(self.project, view, *args, **query)
+
+    def head(self, prompt: Prompt, labels: dict[str, int], current: str) -> dict[str, Any]:
+        """Badges, breadcrumb and tabs of a prompt's pages."""
+        folder, _, short = prompt.name.rpartition("/")
+        tabs = (
+            ("Edit", "detail", None),
+            ("History", "history", prompt.latest_number),
+            ("Labels", "labels", len(labels)),
+        )
+        return {
+            "prompt": prompt,
+            "short_name": short,
+            "folders": [
+                {"name": name, "href": self.address("list", folder="/".join(folder.split("/")[: index + 1]))}
+                for index, name in enumerate(folder.split("/"))
+                if name
+            ],
+            "chips": [
+                {"name": name, "number": number, "href": self.address("version", prompt.public_id, number)}
+                for name, number in labels.items()
+            ],
+            "tabs": [
+                {
+                    "label": label,
+                    "href": self.address(view, prompt.public_id),
+                    "current": view == current,
+                    "count": count,
+                }
+                for label, view, count in tabs
+            ],
+        }
+
+
+def address(project: Project, view: str, *args: object, **query: object) -> str:
+    """The address of a page of prompts; empty values of the query are left out."""
+    path = reverse(f"prompts:{view}", args=[project.organization.slug, project.slug, *args])
+    given = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def section_rows(section: Section, *, split: bool) -> list[dict[str, Any]]:
+    """A compared part as the rows of ``components/diff.html`` or of the unified table."""
+    return _split_rows(section.blocks) if split else _unified_rows(section.blocks)
+
+
+def _split_rows(blocks: Iterable[Row | Gap]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for block in blocks:
+        if isinstance(block, Gap):
+            rows.append({"hidden": len(block.rows)})
+            continue
+        sides = {"old": _side(block.before), "new": _side(block.after)}
+        rows.append({"same": block.change == "same", **sides})
+    return rows
+
+
+def _unified_rows(blocks: Iterable[Row | Gap]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    run: list[Row] = []
+    for block in blocks:
+        if isinstance(block, Gap):
+            rows += _lines(run)
+            run = []
+            rows.append({"hidden": len(block.rows)})
+        else:
+            run.append(block)
+    return rows + _lines(run)
+
+
+def _lines(rows: list[Row]) -> list[dict[str, Any]]:
+    return [_line(line) for line in Section("", "", tuple(rows)).lines]
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "change": line.change,
+        "sign": line.sign,
+        "old_number": line.before_number,
+        "new_number": line.after_number,
+        "parts": _parts(line.side),
+    }
+
+
+def _side(side: Side | None) -> dict[str, Any] | None:
+    if side is None:
+        return None
+    return {"number": side.number, "text": side.text, "parts": _parts(side)}
+
+
+def _parts(side: Side) -> list[dict[str, Any]]:
+    return [{"text": piece.text, "changed": piece.changed} for piece in side.pieces]
+
+
+def compared(sections: Iterable[Section], *, split: bool = True) -> dict[str, Any]:
+    """Two versions compared, as the comparison's partial reads it."""
+    changed, same, added, removed = [], [], 0, 0
+    for section in sections:
+        if section.unchanged:
+            same.append(section.title)
+            continue
+        added, removed = added + section.added, removed + section.removed
+        changed.append(
+            {
+                "key": section.key,
+                "title": section.title,
+                "added": section.added,
+                "removed": section.removed,
+                "rows": section_rows(section, split=split),
+            }
+        )
+    return {"changed": changed, "same": ", ".join(same), "added": added, "removed": removed, "split": split}
