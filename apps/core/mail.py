@@ -113,8 +113,12 @@ def _claim(limit: int) -> list[OutgoingMail]:
 
 def _send(row: OutgoingMail) -> bool:
     try:
-        with _smtp() as connection:
+        connection = _smtp()
+        try:
             connection.sendmail(_sender(), row.recipients, message_bytes(row))
+        finally:
+            # Not `quit`: an error there would send an accepted mail again.
+            connection.close()
     except (OSError, smtplib.SMTPException, crypto.SealBroken) as error:
         logger.warning("mail.delivery_failed", extra={"mail_id": str(row.id), "error": type(error).__name__})
         _finish(row, error)
