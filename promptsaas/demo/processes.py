@@ -6,14 +6,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from promptsaas import embedded
 from promptsaas.demo.options import DemoError
+from promptsaas.embedded.command_line import uses_embedded
 from promptsaas.schema_state import ROOT, schema_fingerprint
+from promptsaas.supervisor.belongings import VARIABLE
 from promptsaas.supervisor.children import Plan
 from promptsaas.supervisor.supervisor import Supervisor
 
@@ -29,6 +31,11 @@ class Ports:
 
     origin: int
     web: int
+
+    @property
+    def web_url(self) -> str:
+        """The address of web, for the router."""
+        return f"http://{HOST}:{self.web}"
 
     @property
     def url(self) -> str:
@@ -69,22 +76,34 @@ def manage(*arguments: str) -> list[str]:
     return [sys.executable, str(ROOT / "manage.py"), *arguments]
 
 
-def plans(ports: Ports, environment: Mapping[str, str]) -> list[Plan]:
+def plans(ports: Ports) -> list[Plan]:
     """Every process of the product on one machine."""
-    environment = {"PUBLIC_URL": ports.url, **environment}
     commands = {
         "web": ("web", f"--host={HOST}", f"--port={ports.web}"),
         "gateway": (
             "gateway",
             f"--host={HOST}",
             f"--port={ports.origin}",
-            f"--web=http://{HOST}:{ports.web}",
+            f"--web={ports.web_url}",
         ),
         "worker": ("worker", "--queue=default"),
         "worker-interactive": ("worker", "--queue=interactive"),
         "cron": ("cron",),
     }
-    return [Plan(name, manage(*arguments), environment) for name, arguments in commands.items()]
+    return [Plan(name, manage(*arguments), environment(ports)) for name, arguments in commands.items()]
+
+
+def environment(ports: Ports, token: str = "") -> dict[str, str]:
+    """What every process of the demo finds in its environment; the token marks it as the supervisor's."""
+    values = {"PUBLIC_URL": ports.url}
+    if uses_embedded():
+        # Processes get addresses, not the task of starting servers: one that comes up while the demo ends
+        # would start them again.
+        found = embedded.endpoints(embedded.profile_from_environment())
+        values["DATABASE_URL"] = found.database_url
+        values["MIGRATION_DATABASE_URL"] = found.migration_database_url
+        values["REDIS_URL"] = found.redis_url
+    return values | ({VARIABLE: token} if token else {})
 
 
 def migrate_if_needed(profile: str | None) -> None:
@@ -110,7 +129,7 @@ def log_folder() -> Path:
 def supervisor(ports: Ports, profile: str | None, report: Callable[[str], None]) -> Supervisor:
     """The supervisor of all processes, not yet started; it keeps the embedded servers up as well."""
     return Supervisor(
-        plans(ports, _addresses(profile)),
+        plans(ports),
         working_folder=ROOT,
         logs=log_folder(),
         embedded_profile=profile,
@@ -129,34 +148,29 @@ def revive(profile: str, report: Callable[[str], None]) -> None:
             report(str(error))
 
 
-def _addresses(profile: str | None) -> dict[str, str]:
-    # Processes get addresses, not the task of starting servers: one that comes up while the demo ends would
-    # start them again.
-    if profile is None:
-        return {}
-    found = embedded.endpoints(profile)
-    return {
-        "DATABASE_URL": found.database_url,
-        "MIGRATION_DATABASE_URL": found.migration_database_url,
-        "REDIS_URL": found.redis_url,
-    }
-
-
 def wait_until_ready(ports: Ports, running: Supervisor) -> None:
     """Wait until gateway and web say that they can work. Raises DemoError with the log of what does not."""
-    for name, port in (("gateway", ports.origin), ("web", ports.web)):
+    for name, url in (("gateway", ports.url), ("web", ports.web_url)):
         deadline = time.monotonic() + READY_SECONDS
-        while not _is_ready(port):
+        while not _is_ready(url):
             child = running.child(name)
             if child.restarts > 1 or time.monotonic() > deadline:
                 raise DemoError(f"{name} does not start; {child.log} ends with:\n{child.last_words()}")
             time.sleep(LOOK_SECONDS)
 
 
-def _is_ready(port: int) -> bool:
-    request = urllib.request.Request(f"http://{HOST}:{port}/readyz")
+def wait_until_answering(*urls: str) -> None:
+    """Wait until all can work. Raises DemoError."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not all(_is_ready(url) for url in urls):
+        if time.monotonic() > deadline:
+            raise DemoError(f"{' or '.join(urls)} does not answer")
+        time.sleep(LOOK_SECONDS)
+
+
+def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False

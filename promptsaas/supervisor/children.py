@@ -33,6 +33,7 @@ class Child:
         self.log = log
         self.working_folder = working_folder
         self.restarts = 0
+        self.wanted = False
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._start_not_before = 0.0
@@ -45,6 +46,9 @@ class Child:
 
     def start(self) -> None:
         """Start it, in a session of its own so that the terminal's Ctrl-C reaches only the supervisor."""
+        if not self.wanted:
+            self.log.write_bytes(b"")
+        self.wanted = True
         environment = os.environ | dict(self.plan.environment) | {VARIABLE: self.token}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -60,7 +64,7 @@ class Child:
 
     def restart_if_dead(self) -> int | None:
         """Start it again once its pause is over; the exit status when it was just found dead."""
-        if self.pid is not None:
+        if not self.wanted or self.pid is not None:
             return None
         now = time.monotonic()
         if self._process is not None:

@@ -53,9 +53,6 @@ class Supervisor:
 
     def __enter__(self) -> Self:
         self._start_watcher()
-        for child in self.children:
-            child.log.write_bytes(b"")
-            child.start()
         self._thread.start()
         return self
 
@@ -63,6 +60,22 @@ class Supervisor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def start(self, *names: str) -> None:
+        """Start the plans of these names."""
+        for name in names:
+            self.child(name).start()
+
+    def start_all(self) -> None:
+        """Start every plan that was not started yet."""
+        for child in self.children:
+            if not child.wanted:
+                child.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it still looks after its children."""
+        return self._thread.is_alive()
 
     def child(self, name: str) -> Child:
         """The child of that name. Raises KeyError."""

@@ -28,6 +28,7 @@ from promptsaas.supervisor.children import Plan
 from promptsaas.supervisor.supervisor import Supervisor
 plans = [Plan("stubborn", [sys.executable, "-c", {STUBBORN!r}])]
 with Supervisor(plans, working_folder=Path(sys.argv[1]), logs=Path(sys.argv[2])) as supervisor:
+    supervisor.start_all()
     print(supervisor.token, flush=True)
     time.sleep(600)
 """
@@ -42,12 +43,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def make_supervisor(tmp_path: Path, code: str, report: Callable[[str], None] = print) -> Supervisor:
     plan = Plan("worker", [sys.executable, "-c", code])
-    return Supervisor([plan], working_folder=ROOT, logs=tmp_path, report=report)
+    return Supervisor([plan], working_folder=ROOT, logs=tmp_path, report=report, grace_seconds=0.2)
 
 
 def test_supervisor__child_killed__is_started_again(tmp_path: Path) -> None:
     said: list[str] = []
     with make_supervisor(tmp_path, "import time; time.sleep(600)", said.append) as supervisor:
+        supervisor.start_all()
         child = supervisor.child("worker")
         first = child.pid
         assert first is not None
@@ -59,6 +61,7 @@ def test_supervisor__child_killed__is_started_again(tmp_path: Path) -> None:
 
 def test_supervisor__stopped__leaves_no_process(tmp_path: Path) -> None:
     with make_supervisor(tmp_path, STUBBORN) as supervisor:
+        supervisor.start_all()
         wait_for(lambda: len(belonging_pids(supervisor.token)) == 2)
     assert belonging_pids(supervisor.token) == []
 
