@@ -40,7 +40,9 @@ class CreateDatasetSerializer(serializers.Serializer[Any]):
     """A dataset, or a new version of one, from rows given directly."""
 
     name = serializers.CharField(max_length=120)
-    rows = RowValuesSerializer(many=True, allow_empty=False, max_length=MAX_ROWS_A_REQUEST)
+    rows: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=RowValuesSerializer(), allow_empty=False, max_length=MAX_ROWS_A_REQUEST
+    )
 
     def row_values(self) -> list[RowValues]:
         """The rows; call after ``is_valid``."""

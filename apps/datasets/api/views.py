@@ -1,7 +1,5 @@
 """Datasets by API: rows given directly, or a file uploaded and then imported."""
 
-from typing import Any
-
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -116,7 +114,7 @@ class DatasetImportListAPI(ProjectAPIView):
     )
     def post(self, request: Request) -> Response:
         """Upload a CSV or JSONL file of up to 10 MB and see what was recognised."""
-        uploaded: Any = request.data.get("file")
+        uploaded = request.FILES.get("file")
         if not isinstance(uploaded, UploadedFile):
             raise InvalidRequest("Send the file as the form field 'file'.", param="file")
         dataset_import = services.upload_file(

@@ -47,7 +47,7 @@ class UploadView(ProjectView):
         form = UploadForm(request.POST, request.FILES)
         if not form.is_valid():
             return self.render("datasets/upload.html", {"form": form}, status=422)
-        uploaded: UploadedFile = form.cleaned_data["file"]
+        uploaded: UploadedFile[Any] = form.cleaned_data["file"]
         try:
             dataset_import = services.upload_file(
                 actor=self.access.actor,
