@@ -60,9 +60,9 @@ def _children(value: object) -> Iterator[object]:
 
 def _refuse_depth(value: object) -> None:
     level = [value]
-    for _ in range(DEPTH_LIMIT + 1):
+    for _ in range(DEPTH_LIMIT):
         level = [child for parent in level for child in _children(parent)]
-    if level:
+    if any(isinstance(found, dict | list) for found in level):
         raise InvalidRequest(f"The body is nested deeper than {DEPTH_LIMIT} levels.", code="body_too_deep")
 
 
