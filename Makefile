@@ -13,16 +13,19 @@ help: ## list the targets
 install: ## make .venv with everything for development
 	@scripts/install dev
 
-# INPUT=reviews.csv COLUMN=… EXPECTED=… PROMPT=… ONCE=1 PORT=…, all optional
+# All optional: INPUT=reviews.csv COLUMN=… EXPECTED=… PROMPT=name[@label] MODEL=connection/model ONCE=1 PORT=…
+# Passed on through the environment, so that no name needs quoting twice.
+export INPUT COLUMN EXPECTED PROMPT MODEL PORT
+
 demo: ## start everything, run the sample job, open the dashboard's address
 	@scripts/install runtime
-	@exec $(BIN)/python manage.py demo $(if $(filter-out 0,$(ONCE)),--once) \
-	  $(if $(INPUT),--input '$(INPUT)') $(if $(COLUMN),--column '$(COLUMN)') \
-	  $(if $(EXPECTED),--expected '$(EXPECTED)') $(if $(PROMPT),--prompt '$(PROMPT)') $(if $(PORT),--port '$(PORT)')
+	@exec $(BIN)/python manage.py demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(PORT),--port "$$PORT") \
+	  $(if $(INPUT),--input "$$INPUT") $(if $(COLUMN),--column "$$COLUMN") \
+	  $(if $(EXPECTED),--expected "$$EXPECTED") $(if $(PROMPT),--prompt "$$PROMPT") $(if $(MODEL),--model "$$MODEL")
 
 run: ## start everything without the job
 	@scripts/install runtime
-	@exec $(BIN)/python manage.py demo --no-job $(if $(PORT),--port '$(PORT)')
+	@exec $(BIN)/python manage.py demo --no-job $(if $(PORT),--port "$$PORT")
 
 test: ## run all tests (PYTEST="-k word" narrows)
 	@scripts/install dev
