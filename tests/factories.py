@@ -36,6 +36,8 @@ from apps.datasets.models import DatasetImport, DatasetVersion
 from apps.prompts import services as prompt_services
 from apps.prompts.models import Label, LabelMove, Prompt, PromptVersion
 from apps.prompts.types import ResolvedPrompt, VersionContent
+from apps.providers import services as provider_services
+from apps.providers.models import ProviderCredential
 from apps.providers.pricing import Price
 from apps.providers.types import Usage
 from apps.runs import record_rows
@@ -537,3 +539,33 @@ def _batch_job(project: Project) -> TenantModel:
 @tenant_factory("batches.BatchItem")
 def _batch_item(project: Project) -> TenantModel:
     return BatchItem.objects.filter(batch=make_batch(project=project)).order_by("number")[0]
+
+
+# providers
+
+
+def make_connection(
+    *,
+    project: Project,
+    name: str = "",
+    base_url: str = "https://api.openai.com/v1",
+    api_key: str = "sk-secret-0123456789abcdef",
+    headers: dict[str, str] | None = None,
+    models: tuple[str, ...] = ("gpt-4o-mini",),
+) -> ProviderCredential:
+    """A provider connection; nothing is called."""
+    with organization_scope(project.organization_id):
+        return provider_services.create_connection(
+            actor=SYSTEM,
+            project=project,
+            name=name or f"provider-{next(_numbers)}",
+            base_url=base_url,
+            api_key=api_key,
+            headers=headers,
+            models=models,
+        )
+
+
+@tenant_factory("providers.ProviderCredential")
+def _provider_credential(project: Project) -> TenantModel:
+    return make_connection(project=project)

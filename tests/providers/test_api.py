@@ -1,0 +1,95 @@
+"""The API of connections, models and usage."""
+
+import pytest
+from django.test import Client
+
+from apps.core.scope import organization_scope
+from apps.providers.models import ProviderCredential
+from apps.tenants.models import Project
+from apps.tenants.roles import Scope
+from tests.factories import make_api_key, make_connection, make_project, owner_of
+from tests.fake_provider import FakeProvider, fake_provider
+
+__all__ = ["fake_provider"]
+
+pytestmark = pytest.mark.django_db
+
+KEY = "sk-secret-0123456789abcdef"
+NEW = {"name": "openai", "base_url": "https://api.openai.com/v1", "api_key": KEY, "models": ["gpt-4o-mini"]}
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project()
+
+
+@pytest.fixture
+def api(client: Client, project: Project) -> Client:
+    """The owner's session, as our own pages use the API."""
+    client.force_login(owner_of(project.organization))
+    client.defaults["HTTP_PROMPTSAAS_PROJECT"] = project.public_id
+    return client
+
+
+def test_connections__create_read_change_delete__never_shows_the_key(api: Client, project: Project) -> None:
+    made = api.post("/api/v1/providers", NEW, content_type="application/json")
+    assert made.status_code == 201, made.content
+    one = f"/api/v1/providers/{made.json()['id']}"
+    changed = api.patch(one, {"models": ["gpt-4o"]}, content_type="application/json")
+    listed = api.get("/api/v1/providers")
+    assert changed.json()["models"] == ["gpt-4o"]
+    assert [row["id"] for row in listed.json()["data"]] == [made.json()["id"]]
+    for answer in (made, changed, listed, api.get(one)):
+        assert KEY.encode() not in answer.content
+    assert api.delete(one).status_code == 204
+    assert api.get(one).status_code == 404
+
+
+def test_connections__changed_address_without_key__is_refused(api: Client, project: Project) -> None:
+    found = make_connection(project=project)
+    answer = api.patch(
+        f"/api/v1/providers/{found.public_id}",
+        {"base_url": "https://evil.example/v1"},
+        content_type="application/json",
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "key_required")
+
+
+def test_connections__api_key_of_every_scope__reads_but_does_not_manage(
+    client: Client, project: Project
+) -> None:
+    _, token = make_api_key(project=project, scopes=list(Scope))
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert client.get("/api/v1/providers", headers=bearer).status_code == 200
+    answer = client.post("/api/v1/providers", NEW, content_type="application/json", headers=bearer)
+    assert answer.status_code == 403
+    with organization_scope(project.organization_id):
+        assert not ProviderCredential.objects.exists()
+
+
+def test_test__connection__calls_it_and_tells(
+    api: Client, project: Project, fake_provider: FakeProvider
+) -> None:
+    found = make_connection(project=project, base_url=fake_provider.base_url, models=())
+    answer = api.post(f"/api/v1/providers/{found.public_id}/test").json()
+    assert (answer["test_passed"], answer["models"]) == (True, ["echo", "schema"])
+
+
+def test_models__prices__known_and_unknown_and_sandbox_are_told_apart(api: Client, project: Project) -> None:
+    make_connection(project=project, name="openai", models=("gpt-4o", "no-such-model"))
+    found = {row["id"]: row["price_per_million_tokens"] for row in api.get("/api/v1/models").json()["data"]}
+    assert found["openai/gpt-4o"]["status"] == "priced"
+    assert found["openai/no-such-model"] == {
+        "status": "unknown",
+        "input": None,
+        "output": None,
+        "currency": "USD",
+    }
+    assert found["sandbox/standard"]["status"] == "sandbox"
+
+
+def test_usage__new_organization__has_the_free_plans_month_ahead(api: Client) -> None:
+    usage = api.get("/api/v1/usage").json()
+    assert usage["plan"] == "free"
+    assert usage["runs"] == {"included": 10_000, "used": 0, "remaining": 10_000}
+    assert usage["sandbox_runs"]["used"] == 0

@@ -1,0 +1,139 @@
+"""The pages of provider connections, without JavaScript."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from apps.core.scope import organization_scope
+from apps.providers import queries
+from apps.providers.models import ProviderCredential
+from apps.tenants.models import Project
+from apps.tenants.roles import Role
+from tests.factories import make_connection, make_member, make_project, owner_of
+from tests.fake_provider import FakeProvider, fake_provider
+
+__all__ = ["fake_provider"]
+
+pytestmark = pytest.mark.django_db
+
+KEY = "sk-secret-0123456789abcdef"
+NEW = {
+    "name": "openai",
+    "base_url": "https://api.openai.com/v1",
+    "api_key": KEY,
+    "models": "gpt-4o\ngpt-4o-mini",
+}
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project()
+
+
+@pytest.fixture
+def web(client: Client, project: Project) -> Client:
+    client.force_login(owner_of(project.organization))
+    return client
+
+
+def address(project: Project, *parts: str) -> str:
+    return "/".join([f"/{project.organization.slug}/{project.slug}/settings/providers", *parts, ""])
+
+
+def stored(project: Project) -> ProviderCredential:
+    with organization_scope(project.organization_id):
+        return ProviderCredential.objects.get()
+
+
+def test_list__no_connection__shows_the_sandbox_models(web: Client, project: Project) -> None:
+    page = web.get(address(project)).content.decode()
+    assert "No connections yet" in page
+    assert "sandbox/standard" in page
+    assert "made up, never billed" in page
+
+
+def test_new__filled_form__saves_and_shows_a_masked_key(web: Client, project: Project) -> None:
+    response = web.post(address(project, "new"), NEW, follow=True)
+    page = response.content.decode()
+    assert response.redirect_chain[0][0] == address(project)
+    assert "••••cdef" in page
+    assert KEY not in page
+    assert "openai/gpt-4o-mini" in page
+
+
+def test_new__bad_values__shows_each_at_its_field_and_never_the_key(web: Client, project: Project) -> None:
+    response = web.post(address(project, "new"), NEW | {"base_url": "http://10.0.0.1/v1"})
+    assert response.status_code == 422
+    page = response.content.decode()
+    assert "Only https addresses can be called." in page
+    assert KEY not in page
+    assert "Enter the key" in web.post(address(project, "new"), NEW | {"api_key": ""}).content.decode()
+    assert "has no colon" in web.post(address(project, "new"), NEW | {"headers": "x"}).content.decode()
+
+
+def test_edit__new_address_without_key__asks_for_the_key(web: Client, project: Project) -> None:
+    found = make_connection(project=project)
+    response = web.post(address(project, found.public_id), {"base_url": "https://evil.example/v1"})
+    assert response.status_code == 422
+    assert "Enter the key again" in response.content.decode()
+    assert stored(project).base_url == "https://api.openai.com/v1"
+
+
+def test_edit__models__keeps_key_and_headers(web: Client, project: Project) -> None:
+    found = make_connection(project=project, api_key=KEY, headers={"X-Team": "blue"})
+    assert "blue" not in web.get(address(project, found.public_id)).content.decode()
+    given = {"base_url": found.base_url, "models": "gpt-4o"}
+    assert web.post(address(project, found.public_id), given).status_code == 302
+    with organization_scope(project.organization_id):
+        loaded = queries.load_connection(project.id, found.name)
+    assert (loaded.api_key, loaded.headers, loaded.models) == (KEY, {"X-Team": "blue"}, ("gpt-4o",))
+
+
+def test_edit__remove_headers_with_the_key__removes_them(web: Client, project: Project) -> None:
+    found = make_connection(project=project, headers={"X-Team": "blue"})
+    given = {"base_url": found.base_url, "api_key": KEY, "drop_headers": "on"}
+    assert web.post(address(project, found.public_id), given).status_code == 302
+    assert stored(project).header_names == []
+
+
+def test_test__failing_provider__shows_its_own_message(
+    web: Client, project: Project, fake_provider: FakeProvider
+) -> None:
+    found = make_connection(project=project, base_url=fake_provider.base_url, models=("bad-request",))
+    page = web.post(address(project, found.public_id, "test"), follow=True).content.decode()
+    assert "temperature must be below 2." in page
+
+
+def test_delete__asked_then_confirmed__is_gone(web: Client, project: Project) -> None:
+    found = make_connection(project=project)
+    assert f"Delete {found.name}?" in web.get(address(project, found.public_id, "delete")).content.decode()
+    web.post(address(project, found.public_id, "delete"))
+    with organization_scope(project.organization_id):
+        assert not ProviderCredential.objects.exists()
+
+
+def test_pages__viewer__reads_but_changes_nothing(client: Client, project: Project) -> None:
+    client.force_login(make_member(organization=project.organization, role=Role.VIEWER))
+    found = make_connection(project=project)
+    page = client.get(address(project)).content.decode()
+    assert "Add connection" not in page
+    assert "Delete" not in page
+    assert client.get(address(project, "new")).status_code == 403
+    assert client.post(address(project, found.public_id, "test")).status_code == 403
+
+
+def test_pages__other_projects_connection__is_not_found(web: Client, project: Project) -> None:
+    found = make_connection(project=make_project())
+    assert web.get(address(project, found.public_id)).status_code == 404
+
+
+def test_list__one_or_ten_connections__costs_the_same(web: Client, project: Project) -> None:
+    counts = []
+    for number in range(2):
+        for _ in range(1 + number * 9):
+            make_connection(project=project)
+        with CaptureQueriesContext(connection) as captured:
+            web.get(address(project))
+        counts.append(len(captured))
+    assert counts[0] == counts[1]
