@@ -1,7 +1,5 @@
 """Every web and API address. The gateway's own table is ``apps.gateway.routes``."""
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
@@ -9,18 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 WEB_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
 API_ROOMS = ("tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
 
-
-# Temporary while rooms are being built side by side.
-def _room(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-api: list[URLPattern | URLResolver] = [
-    path("", include(f"apps.{room}.api.urls")) for room in API_ROOMS if _room(f"apps.{room}.api.urls")
-]
+api: list[URLPattern | URLResolver] = [path("", include(f"apps.{room}.api.urls")) for room in API_ROOMS]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
@@ -28,8 +15,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),
     path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("docs/api/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="api-reference"),
-    *([path("", include("apps.core.web.urls"))] if _room("apps.core.web.urls") else []),
-    *[path("", include(f"apps.{room}.web.urls")) for room in WEB_ROOMS if _room(f"apps.{room}.web.urls")],
+    path("", include("apps.core.web.urls")),
+    *[path("", include(f"apps.{room}.web.urls")) for room in WEB_ROOMS],
 ]
 
 handler400 = "apps.core.web.errors.bad_request"

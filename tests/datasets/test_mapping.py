@@ -31,7 +31,10 @@ def test_suggest__no_prompt__makes_variables_of_unknown_columns() -> None:
 
 
 def test_suggest__samples_of_json__keep_their_types() -> None:
-    samples = [{"n": 1, "flag": True, "list": [1], "text": "a"}, {"n": 2.5, "flag": None}]
+    samples: list[dict[str, object]] = [
+        {"n": 1, "flag": True, "list": [1], "text": "a"},
+        {"n": 2.5, "flag": None},
+    ]
     types = {item.column: item.type for item in suggest(("n", "flag", "list", "text"), (), samples)}
     assert types == {"n": "number", "flag": "boolean", "list": "json", "text": "text"}
 
