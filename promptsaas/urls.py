@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-WEB_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
+WEB_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers")
 API_ROOMS = ("tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
 
 api: list[URLPattern | URLResolver] = [path("", include(f"apps.{room}.api.urls")) for room in API_ROOMS]
