@@ -1,6 +1,6 @@
 """Django admin: a read-only base for every room, and core's own tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
@@ -49,13 +49,13 @@ class ReadOnlyAdmin(_ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Any]:
+    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
         if self.fields is not None:
             return list(self.fields)
         shown = [field.name for field in self.model._meta.concrete_fields if self._is_shown(field)]
         return [*shown, *(name for name in self.readonly_fields if name not in shown)]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Any]:
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
         return self.get_fields(request, obj)
 
     def changelist_view(

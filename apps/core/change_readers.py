@@ -93,7 +93,7 @@ class ChangeReader(_Follower):
                 self._stopping.wait(RETRY_SECONDS)
 
     def _follow(self, connection: psycopg.Connection[Any]) -> None:
-        pubsub = redis.client().pubsub(ignore_subscribe_messages=True)
+        pubsub = PubSub(redis.client().connection_pool, ignore_subscribe_messages=True)
         with pubsub:
             while not self._stopping.is_set():
                 started = time.monotonic()

@@ -27,7 +27,9 @@ KEPT: Final = timedelta(hours=1)
 # One statement, so that the snapshot's oldest open transaction belongs to the very rows that are read.
 READ: Final = """
     SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, c.id, c.kind, c.key, c.organization_id
-    FROM (SELECT 1) one LEFT JOIN core_change c ON c.transaction_id >= %s ORDER BY c.id
+    FROM (SELECT 1) one LEFT JOIN core_change c
+        ON c.transaction_id >= least(%s, pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+    ORDER BY c.id
 """
 START: Final = 9_223_372_036_854_775_807
 
@@ -84,7 +86,9 @@ def read_since(position: Position) -> tuple[list[ChangeLine], Position]:
 def advance(position: Position, rows: list[Row]) -> tuple[list[ChangeLine], Position]:
     """Pure: from the rows of `READ` to the lines not seen yet and the next position."""
     found = [ChangeLine(*row[1:]) for row in rows if row[1] is not None]
-    fresh = [line for line in found if line.id not in position.seen]
+    # At the start, what is there already counts as seen: nothing has been cached yet.
+    is_start = position.transaction_id == START
+    fresh = [] if is_start else [line for line in found if line.id not in position.seen]
     return fresh, Position(rows[0][0], frozenset(line.id for line in found))
 
 

@@ -81,7 +81,7 @@ def _from_validation(exception: Exception) -> errors.PromptsaasError | None:
 
 def _from_outage(exception: Exception) -> errors.PromptsaasError | None:
     if isinstance(exception, drf_exceptions.Throttled):
-        return errors.RateLimited("Too many requests.", retry_after=exception.wait or 1)
+        return errors.RateLimited("Too many requests.", retry_after=getattr(exception, "wait", None) or 1)
     if isinstance(exception, OperationalError | InterfaceError):
         logger.warning("database.unavailable", exc_info=exception)
         return errors.Unavailable("The service is busy; try again.", retry_after=RETRY_SECONDS)

@@ -6,7 +6,7 @@ nothing. A concurrent twin waits on the unique key until the first commits, and 
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
@@ -66,10 +66,9 @@ def claim(*, organization_id: UUID, owner: str, key: str, fingerprint: bytes) ->
     """
     _check_key(key)
     claim_id = ids.uuid7()
-    values = [claim_id, organization_id, owner[:64], key, fingerprint]
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(CLAIM, values)
+            cursor.execute(CLAIM, [claim_id, organization_id, owner[:64], key, fingerprint])
             is_ours = cursor.fetchone() is not None
     except OperationalError as error:
         raise Conflict(
@@ -149,7 +148,7 @@ def _stored(owner: str, key: str, fingerprint: bytes) -> StoredAnswer:
     return StoredAnswer(row.status, body, row.reference)
 
 
-def _file_digest(file: UploadedFile) -> bytes:
+def _file_digest(file: "UploadedFile[Any]") -> bytes:
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)

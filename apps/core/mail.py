@@ -9,7 +9,6 @@ import email.policy
 import smtplib
 from collections.abc import Sequence
 from datetime import timedelta
-from email.message import EmailMessage as ParsedMessage
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
@@ -78,7 +77,7 @@ def message_bytes(row: OutgoingMail) -> bytes:
 def message_text(row: OutgoingMail) -> str:
     """The plain-text part of a mail."""
     parsed = email.message_from_bytes(message_bytes(row), policy=email.policy.default)
-    body = parsed.get_body(("plain", "html")) if isinstance(parsed, ParsedMessage) else None
+    body = parsed.get_body(("plain", "html"))
     return str(body.get_content()) if body is not None else ""
 
 
@@ -92,8 +91,13 @@ def _write(message: EmailMessage) -> None:
         id=row_id,
         recipients=message.recipients(),
         subject=str(message.subject)[:500],
-        sealed_message=crypto.seal(message.message().as_bytes(linesep="\r\n"), **_place(row_id)),
+        sealed_message=crypto.seal(_with_line_ends(message.message().as_bytes()), **_place(row_id)),
     ).save(force_insert=True)
+
+
+def _with_line_ends(message: bytes) -> bytes:
+    """SMTP's line ends: smtplib mends them in text only."""
+    return message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 def _claim(limit: int) -> list[OutgoingMail]:

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
@@ -166,7 +167,7 @@ def make_files(count: int) -> list[str]:
 def test_page__walked_forward__gives_every_row_once(listing: Callable[..., dict[str, Any]]) -> None:
     organization_id, *made = make_files(5)
     seen, query = [], "?limit=2"
-    with organization_scope(ids.UUID(organization_id)):
+    with organization_scope(UUID(organization_id)):
         while True:
             found = listing(query)
             seen += [entry["id"] for entry in found["data"]]
@@ -181,7 +182,7 @@ def test_page__walked_forward__gives_every_row_once(listing: Callable[..., dict[
 @pytest.mark.django_db
 def test_page__ending_before__gives_the_rows_just_before(listing: Callable[..., dict[str, Any]]) -> None:
     organization_id, *made = make_files(5)
-    with organization_scope(ids.UUID(organization_id)):
+    with organization_scope(UUID(organization_id)):
         found = listing(f"?limit=2&ending_before={made[4]}")
         assert [entry["id"] for entry in found["data"]] == made[2:4]
         assert found["has_more"]
@@ -222,5 +223,5 @@ def test_page__any_length__costs_one_query(
     listing: Callable[..., dict[str, Any]], django_assert_num_queries: Any
 ) -> None:
     organization_id, *_ = make_files(5)
-    with organization_scope(ids.UUID(organization_id)), django_assert_num_queries(1):
+    with organization_scope(UUID(organization_id)), django_assert_num_queries(1):
         listing("?limit=5")

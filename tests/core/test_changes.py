@@ -216,8 +216,8 @@ def test_async_change_reader__bell__rings_sooner_than_the_poll(redis: redis_libr
 def test_follower__gap_longer_than_lines_are_kept__resets(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Seen()
     reader = ChangeReader(on_change=seen.change, on_reset=seen.reset)
-    reader._take([(5, None, None, None, None)], started=100.0)
-    reader._take([(6, 1, "label", "x", None)], started=101.0)
+    reader._take([(5, 1, "label", "before", None)], started=100.0)
+    reader._take([(6, 1, "label", "before", None), (6, 2, "label", "x", None)], started=101.0)
     assert (seen.resets, seen.keys) == (0, ["x"])
     reader._take([(9, None, None, None, None)], started=101.0 + changes.KEPT.total_seconds())
     assert seen.resets == 1

@@ -108,7 +108,7 @@ def test_error_page__template_fails__is_still_told(monkeypatch: pytest.MonkeyPat
     def broken(name: str) -> None:
         raise RuntimeError(name)
 
-    monkeypatch.setattr(pages.loader, "get_template", broken)
+    monkeypatch.setattr("django.template.loader.get_template", broken)
     response = pages.answer(RequestFactory().get("/"), errors.NotFound("<b>Gone</b>"))
     assert response.status_code == 404
     assert b"&lt;b&gt;Gone" in response.content

@@ -3,6 +3,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpcore2
 import httpx2
 import pytest
 from pytest_django import Settings
@@ -195,9 +196,9 @@ def test_client__rebinding_name__is_resolved_once_per_connection(monkeypatch: py
 
     def connect(self: object, host: str, *args: object, **kwargs: object) -> None:
         connected.append(host)
-        raise outbound.httpcore2.ConnectError("observed")
+        raise httpcore2.ConnectError("observed")
 
-    monkeypatch.setattr(outbound.httpcore2.SyncBackend, "connect_tcp", connect)
+    monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", connect)
     for expected in (httpx2.ConnectError, OutboundRefused):
         with outbound.public_client(resolve=rebind) as client, pytest.raises(expected):
             client.get("https://rebind.example.com/")
