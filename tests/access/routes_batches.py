@@ -1,0 +1,29 @@
+"""Rows of batches."""
+
+from apps.tenants.roles import Permission
+from tests.access.matrix import Route, public_id
+
+_PROJECT = "<slug:organization>/<slug:project>"
+
+FILLS = {"batch": lambda project: public_id("batches.BatchJob", project)}
+
+ROUTES = (
+    Route("GET", "api/v1/batches", Permission.BATCHES_VIEW),
+    Route("POST", "api/v1/batches", Permission.BATCHES_RUN),
+    Route("POST", "api/v1/batches/estimate", Permission.BATCHES_RUN),
+    Route("GET", "api/v1/batches/<str:batch>", Permission.BATCHES_VIEW),
+    Route("POST", "api/v1/batches/<str:batch>/cancel", Permission.BATCHES_RUN),
+    Route("POST", "api/v1/batches/<str:batch>/retry", Permission.BATCHES_RUN),
+    Route("GET", "api/v1/batches/<str:batch>/items", Permission.BATCHES_VIEW),
+    Route("GET", "api/v1/batches/<str:batch>/results", Permission.BATCHES_VIEW),
+    Route("GET", f"{_PROJECT}/batches/", Permission.BATCHES_VIEW),
+    Route("GET", f"{_PROJECT}/batches/new/", Permission.BATCHES_RUN),
+    Route("POST", f"{_PROJECT}/batches/new/", Permission.BATCHES_RUN),
+    Route("POST", f"{_PROJECT}/batches/new/estimate/", Permission.BATCHES_RUN),
+    Route("GET", f"{_PROJECT}/batches/<str:batch>/", Permission.BATCHES_VIEW),
+    Route("GET", f"{_PROJECT}/batches/<str:batch>/progress/", Permission.BATCHES_VIEW),
+    Route("GET", f"{_PROJECT}/batches/<str:batch>/results/", Permission.BATCHES_VIEW),
+    Route("GET", f"{_PROJECT}/batches/<str:batch>/download/", Permission.BATCHES_VIEW),
+    Route("POST", f"{_PROJECT}/batches/<str:batch>/stop/", Permission.BATCHES_RUN),
+    Route("POST", f"{_PROJECT}/batches/<str:batch>/retry/", Permission.BATCHES_RUN),
+)

@@ -1,0 +1,6 @@
+"""Rows of billing."""
+
+from apps.tenants.roles import Permission
+from tests.access.matrix import Route
+
+ROUTES = (Route("GET", "api/v1/usage", Permission.USAGE_VIEW),)

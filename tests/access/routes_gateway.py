@@ -1,0 +1,14 @@
+"""Rows of the gateway's own table."""
+
+from apps.tenants.roles import Permission
+from tests.access.matrix import PUBLIC, Route
+
+ROUTES = ()
+
+GATEWAY = (
+    Route("GET", "/healthz", PUBLIC),
+    Route("GET", "/readyz", PUBLIC),
+    Route("POST", "/v1/chat/completions", Permission.RUNS_CREATE),
+    Route("GET", "/v1/models", Permission.RUNS_CREATE),
+    Route("GET", "/v1/models/*", Permission.RUNS_CREATE),
+)

@@ -1,0 +1,29 @@
+"""Rows of prompts."""
+
+from apps.tenants.roles import Permission
+from tests.access.matrix import Route, public_id
+from tests.factories import make_prompt
+
+FILLS = {
+    "prompt": lambda project: public_id("prompts.Prompt", project),
+    "name": lambda project: make_prompt(project=project, labels={"production": 1}).name,
+    "label": lambda project: "production",
+    "number": lambda project: "1",
+}
+
+ROUTES = (
+    Route("GET", "api/v1/prompts", Permission.PROMPTS_VIEW),
+    Route("POST", "api/v1/prompts", Permission.PROMPTS_EDIT),
+    Route("GET", "api/v1/prompts/<path:name>/versions", Permission.PROMPTS_VIEW),
+    Route("POST", "api/v1/prompts/<path:name>/versions", Permission.PROMPTS_EDIT),
+    Route("GET", "api/v1/prompts/<path:name>/versions/<int:number>", Permission.PROMPTS_VIEW),
+    Route("GET", "api/v1/prompts/<path:name>/labels", Permission.PROMPTS_VIEW),
+    Route("GET", "api/v1/prompts/<path:name>/labels/<str:label>", Permission.PROMPTS_VIEW),
+    Route("PUT", "api/v1/prompts/<path:name>/labels/<str:label>", Permission.PROMPTS_RELEASE),
+    Route("DELETE", "api/v1/prompts/<path:name>/labels/<str:label>", Permission.PROMPTS_RELEASE),
+    Route("GET", "api/v1/prompts/<path:name>/labels/<str:label>/history", Permission.PROMPTS_VIEW),
+    Route("POST", "api/v1/prompts/<path:name>/labels/<str:label>/rollback", Permission.PROMPTS_RELEASE),
+    Route("GET", "api/v1/prompts/<path:name>/diff", Permission.PROMPTS_VIEW),
+    Route("POST", "api/v1/prompts/<path:name>/render", Permission.PROMPTS_VIEW),
+    Route("GET", "api/v1/prompts/<path:name>", Permission.PROMPTS_VIEW),
+)

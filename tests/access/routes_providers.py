@@ -1,0 +1,26 @@
+"""Rows of providers."""
+
+from apps.tenants.roles import Permission
+from tests.access.matrix import Route, public_id
+
+_PROJECT = "<slug:organization>/<slug:project>"
+
+FILLS = {"connection": lambda project: public_id("providers.ProviderCredential", project)}
+
+ROUTES = (
+    Route("GET", "api/v1/providers", Permission.PROVIDERS_VIEW),
+    Route("POST", "api/v1/providers", Permission.PROVIDERS_MANAGE),
+    Route("GET", "api/v1/providers/<str:connection>", Permission.PROVIDERS_VIEW),
+    Route("PATCH", "api/v1/providers/<str:connection>", Permission.PROVIDERS_MANAGE),
+    Route("DELETE", "api/v1/providers/<str:connection>", Permission.PROVIDERS_MANAGE),
+    Route("POST", "api/v1/providers/<str:connection>/test", Permission.PROVIDERS_MANAGE),
+    Route("GET", "api/v1/models", Permission.PROVIDERS_VIEW),
+    Route("GET", f"{_PROJECT}/settings/providers/", Permission.PROVIDERS_VIEW),
+    Route("GET", f"{_PROJECT}/settings/providers/new/", Permission.PROVIDERS_MANAGE),
+    Route("POST", f"{_PROJECT}/settings/providers/new/", Permission.PROVIDERS_MANAGE),
+    Route("GET", f"{_PROJECT}/settings/providers/<str:connection>/", Permission.PROVIDERS_MANAGE),
+    Route("POST", f"{_PROJECT}/settings/providers/<str:connection>/", Permission.PROVIDERS_MANAGE),
+    Route("GET", f"{_PROJECT}/settings/providers/<str:connection>/delete/", Permission.PROVIDERS_MANAGE),
+    Route("POST", f"{_PROJECT}/settings/providers/<str:connection>/delete/", Permission.PROVIDERS_MANAGE),
+    Route("POST", f"{_PROJECT}/settings/providers/<str:connection>/test/", Permission.PROVIDERS_MANAGE),
+)

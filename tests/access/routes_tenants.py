@@ -1,0 +1,56 @@
+"""Rows of tenants and of sign-in."""
+
+from apps.tenants.roles import ANY_MEMBER, Permission
+from tests.access.matrix import ANY_METHOD, PUBLIC, SIGNED_IN, Route, public_id
+
+_PROJECT = "<slug:organization>/<slug:project>"
+
+FILLS = {"key": lambda project: public_id("tenants.APIKey", project)}
+
+ROUTES = (
+    Route("GET", "", SIGNED_IN),
+    Route("GET", "new/", SIGNED_IN),
+    Route("POST", "new/", SIGNED_IN),
+    Route("POST", "theme/", SIGNED_IN),
+    Route("GET", "<slug:organization>/", ANY_MEMBER),
+    Route("GET", "<slug:organization>/new/", Permission.ORGANIZATION_MANAGE),
+    Route("POST", "<slug:organization>/new/", Permission.ORGANIZATION_MANAGE),
+    Route("GET", f"{_PROJECT}/settings/keys/", Permission.KEYS_VIEW),
+    Route("GET", f"{_PROJECT}/settings/keys/new/", Permission.KEYS_MANAGE),
+    Route("POST", f"{_PROJECT}/settings/keys/new/", Permission.KEYS_MANAGE),
+    Route("GET", f"{_PROJECT}/settings/keys/<str:key>/revoke/", Permission.KEYS_MANAGE),
+    Route("POST", f"{_PROJECT}/settings/keys/<str:key>/revoke/", Permission.KEYS_MANAGE),
+    Route("GET", "api/v1/me", ANY_MEMBER),
+    Route("GET", "api/v1/organization", ANY_MEMBER),
+    Route("GET", "api/v1/projects", ANY_MEMBER),
+    Route("POST", "api/v1/projects", Permission.ORGANIZATION_MANAGE),
+    Route("GET", "api/v1/keys", Permission.KEYS_VIEW),
+    Route("POST", "api/v1/keys", Permission.KEYS_MANAGE),
+    Route("GET", "api/v1/keys/<str:key>", Permission.KEYS_VIEW),
+    Route("DELETE", "api/v1/keys/<str:key>", Permission.KEYS_MANAGE),
+    Route(ANY_METHOD, "accounts/login/", PUBLIC),
+    Route(ANY_METHOD, "accounts/logout/", PUBLIC),
+    Route(ANY_METHOD, "accounts/inactive/", PUBLIC),
+    Route(ANY_METHOD, "accounts/signup/", PUBLIC),
+    Route(ANY_METHOD, "accounts/reauthenticate/", SIGNED_IN),
+    Route(ANY_METHOD, "accounts/email/", SIGNED_IN),
+    Route(ANY_METHOD, "accounts/confirm-email/", PUBLIC),
+    Route(ANY_METHOD, "accounts/password/change/", SIGNED_IN),
+    Route(ANY_METHOD, "accounts/password/set/", SIGNED_IN),
+    Route(ANY_METHOD, "accounts/password/reset/", PUBLIC),
+    Route(ANY_METHOD, "accounts/login/code/confirm/", PUBLIC),
+    Route(
+        ANY_METHOD,
+        r"accounts/^confirm-email/(?P<key>[-:\w]+)/$",
+        PUBLIC,
+        example="accounts/confirm-email/none/",
+    ),
+    Route(ANY_METHOD, "accounts/password/reset/key/done/", PUBLIC),
+    Route(
+        ANY_METHOD,
+        r"accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        PUBLIC,
+        example="accounts/password/reset/key/0-none/",
+    ),
+    Route(ANY_METHOD, "accounts/password/reset/done/", PUBLIC),
+)
