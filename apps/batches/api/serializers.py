@@ -97,7 +97,7 @@ class CountsSerializer(serializers.Serializer[Any]):
     cancelled = serializers.IntegerField()
 
 
-class CostSerializer(serializers.Serializer[Any]):
+class BatchCostSerializer(serializers.Serializer[Any]):
     used_usd = serializers.CharField(help_text="Without the rows of unknown price.")
     reserved_usd = serializers.CharField(help_text="The worst case of the calls in flight.")
     cap_usd = serializers.CharField(allow_null=True)
@@ -111,7 +111,7 @@ class AgreementSerializer(serializers.Serializer[Any]):
     field = serializers.CharField(help_text="The compared field of the output; empty for the whole of it.")
 
 
-class FailureSerializer(serializers.Serializer[Any]):
+class BatchFailureSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     rows = serializers.IntegerField()
     example_row = serializers.IntegerField()
@@ -135,12 +135,12 @@ class BatchSerializer(serializers.Serializer[Any]):
     concurrency = serializers.IntegerField()
     counts = CountsSerializer()
     usage = serializers.DictField(child=serializers.IntegerField())
-    cost = CostSerializer()
+    cost = BatchCostSerializer()
     agreement = AgreementSerializer()
     estimate = EstimateSerializer()
     rows_per_minute = serializers.FloatField(required=False, allow_null=True)
     seconds_left = serializers.FloatField(required=False, allow_null=True)
-    failures = FailureSerializer(many=True, required=False)
+    failures = BatchFailureSerializer(many=True, required=False)
     metadata = serializers.DictField(child=serializers.CharField())
     livemode = serializers.BooleanField()
     created_at = serializers.DateTimeField()

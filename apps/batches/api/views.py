@@ -3,13 +3,12 @@
 from typing import Any
 
 from django.http import StreamingHttpResponse
-from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.batches import queries, results, services
+from apps.batches import downloads, queries, results, services
 from apps.batches.api import serializers as shapes
 from apps.batches.models import BatchItem, BatchJob, ItemStatus
 from apps.batches.planning import Plan, plan_batch
@@ -31,12 +30,22 @@ STATUS = OpenApiParameter("status", str, enum=ItemStatus.values, description="On
 class BatchListAPI(ProjectAPIView):
     permissions = {"GET": Permission.BATCHES_VIEW, "POST": Permission.BATCHES_RUN}
 
-    @extend_schema(tags=TAGS, parameters=CURSOR_PARAMETERS, responses=list_of(shapes.BatchSerializer))
+    @extend_schema(
+        operation_id="list_batches",
+        tags=TAGS,
+        parameters=CURSOR_PARAMETERS,
+        responses=list_of(shapes.BatchSerializer),
+    )
     def get(self, request: Request) -> Response:
         """List the project's batches, newest first."""
         return Response(api.page(queries.list_jobs(self.project), request, shapes.batch_json))
 
-    @extend_schema(tags=TAGS, request=shapes.StartBatchSerializer, responses={202: shapes.BatchSerializer})
+    @extend_schema(
+        operation_id="create_batch",
+        tags=TAGS,
+        request=shapes.StartBatchSerializer,
+        responses={202: shapes.BatchSerializer},
+    )
     def post(self, request: Request) -> Response:
         """Start a batch: one prompt version over the rows of a dataset version."""
         body = shapes.StartBatchSerializer(data=request.data)
@@ -66,7 +75,12 @@ class EstimateAPI(ProjectAPIView):
     permissions = {"POST": Permission.BATCHES_RUN}
     idempotent = False
 
-    @extend_schema(tags=TAGS, request=shapes.PlanBatchSerializer, responses=shapes.BatchPlanSerializer)
+    @extend_schema(
+        operation_id="estimate_batch",
+        tags=TAGS,
+        request=shapes.PlanBatchSerializer,
+        responses=shapes.BatchPlanSerializer,
+    )
     def post(self, request: Request) -> Response:
         """Tell what a batch would cost and which rows lack a variable, without starting it."""
         body = shapes.PlanBatchSerializer(data=request.data)
@@ -77,7 +91,7 @@ class EstimateAPI(ProjectAPIView):
 class BatchAPI(ProjectAPIView):
     permissions = {"GET": Permission.BATCHES_VIEW}
 
-    @extend_schema(tags=TAGS, responses=shapes.BatchSerializer)
+    @extend_schema(operation_id="get_batch", tags=TAGS, responses=shapes.BatchSerializer)
     def get(self, request: Request, batch: str) -> Response:
         """Get a batch with its progress."""
         job = queries.get_job(self.project, batch)
@@ -87,7 +101,7 @@ class BatchAPI(ProjectAPIView):
 class CancelBatchAPI(ProjectAPIView):
     permissions = {"POST": Permission.BATCHES_RUN}
 
-    @extend_schema(tags=TAGS, request=None, responses=shapes.BatchSerializer)
+    @extend_schema(operation_id="cancel_batch", tags=TAGS, request=None, responses=shapes.BatchSerializer)
     def post(self, request: Request, batch: str) -> Response:
         """Stop a batch. Calls in flight get a few seconds; finished rows stay."""
         job = services.cancel_batch(actor=self.access.actor, job=queries.get_job(self.project, batch))
@@ -97,7 +111,12 @@ class CancelBatchAPI(ProjectAPIView):
 class RetryBatchAPI(ProjectAPIView):
     permissions = {"POST": Permission.BATCHES_RUN}
 
-    @extend_schema(tags=TAGS, request=shapes.RetryBatchSerializer, responses={202: shapes.BatchSerializer})
+    @extend_schema(
+        operation_id="retry_batch",
+        tags=TAGS,
+        request=shapes.RetryBatchSerializer,
+        responses={202: shapes.BatchSerializer},
+    )
     def post(self, request: Request, batch: str) -> Response:
         """Run the failed and stopped rows of an ended batch once more."""
         body = shapes.RetryBatchSerializer(data=request.data or {})
@@ -113,7 +132,10 @@ class BatchItemListAPI(ProjectAPIView):
     permissions = {"GET": Permission.BATCHES_VIEW}
 
     @extend_schema(
-        tags=TAGS, parameters=[*CURSOR_PARAMETERS, STATUS], responses=list_of(shapes.BatchItemSerializer)
+        operation_id="list_batch_items",
+        tags=TAGS,
+        parameters=[*CURSOR_PARAMETERS, STATUS],
+        responses=list_of(shapes.BatchItemSerializer),
     )
     def get(self, request: Request, batch: str) -> Response:
         """List a batch's rows in the order of the input."""
@@ -125,6 +147,7 @@ class BatchResultsAPI(ProjectAPIView):
     permissions = {"GET": Permission.BATCHES_VIEW}
 
     @extend_schema(
+        operation_id="download_batch_results",
         tags=TAGS,
         parameters=[
             OpenApiParameter("format", str, enum=list(results.FORMATS), description="csv by default."),
@@ -135,20 +158,7 @@ class BatchResultsAPI(ProjectAPIView):
     def get(self, request: Request, batch: str) -> StreamingHttpResponse:
         """Download the results in the order of the input; a running batch gives what is there so far."""
         name = request.query_params.get("format", "csv")
-        return download(queries.get_job(self.project, batch), name, _status(request))
-
-
-def download(job: BatchJob, name: str, status: str = "") -> StreamingHttpResponse:
-    """The results as a file. Its generator opens scopes of its own. Raises InvalidRequest."""
-    chosen = results.FORMATS.get(name)
-    if chosen is None:
-        raise InvalidRequest(f"format is one of {', '.join(results.FORMATS)}.", param="format")
-    disposition = content_disposition_header(True, results.file_name(job, chosen)) or "attachment"
-    return StreamingHttpResponse(
-        chosen.stream(job, status),
-        content_type=chosen.content_type,
-        headers={"Content-Disposition": disposition, "X-Accel-Buffering": "no"},
-    )
+        return downloads.download(queries.get_job(self.project, batch), name, _status(request))
 
 
 def find_version(project: Project, public_id: str) -> DatasetVersion:

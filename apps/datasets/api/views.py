@@ -22,12 +22,18 @@ TAGS = ["Datasets"]
 class DatasetListAPI(ProjectAPIView):
     permissions = {"GET": Permission.DATASETS_VIEW, "POST": Permission.DATASETS_EDIT}
 
-    @extend_schema(tags=TAGS, parameters=CURSOR_PARAMETERS, responses=list_of(shapes.DatasetSerializer))
+    @extend_schema(
+        operation_id="list_datasets",
+        tags=TAGS,
+        parameters=CURSOR_PARAMETERS,
+        responses=list_of(shapes.DatasetSerializer),
+    )
     def get(self, request: Request) -> Response:
         """List the project's datasets, newest first."""
         return Response(api.page(queries.list_datasets(self.project), request, shapes.dataset_json))
 
     @extend_schema(
+        operation_id="create_dataset",
         tags=TAGS,
         request=shapes.CreateDatasetSerializer,
         responses={201: shapes.DatasetVersionSerializer},
@@ -48,7 +54,7 @@ class DatasetListAPI(ProjectAPIView):
 class DatasetAPI(ProjectAPIView):
     permissions = {"GET": Permission.DATASETS_VIEW}
 
-    @extend_schema(tags=TAGS, responses=shapes.DatasetSerializer)
+    @extend_schema(operation_id="get_dataset", tags=TAGS, responses=shapes.DatasetSerializer)
     def get(self, request: Request, dataset: str) -> Response:
         """Get a dataset."""
         return Response(shapes.dataset_json(queries.get_dataset(self.project, dataset)))
@@ -58,7 +64,10 @@ class DatasetVersionListAPI(ProjectAPIView):
     permissions = {"GET": Permission.DATASETS_VIEW}
 
     @extend_schema(
-        tags=TAGS, parameters=CURSOR_PARAMETERS, responses=list_of(shapes.DatasetVersionSerializer)
+        operation_id="list_dataset_versions",
+        tags=TAGS,
+        parameters=CURSOR_PARAMETERS,
+        responses=list_of(shapes.DatasetVersionSerializer),
     )
     def get(self, request: Request, dataset: str) -> Response:
         """List a dataset's versions, newest first."""
@@ -69,7 +78,7 @@ class DatasetVersionListAPI(ProjectAPIView):
 class DatasetVersionAPI(ProjectAPIView):
     permissions = {"GET": Permission.DATASETS_VIEW}
 
-    @extend_schema(tags=TAGS, responses=shapes.DatasetVersionSerializer)
+    @extend_schema(operation_id="get_dataset_version", tags=TAGS, responses=shapes.DatasetVersionSerializer)
     def get(self, request: Request, version: str) -> Response:
         """Get a dataset version."""
         return Response(shapes.version_json(queries.get_version(self.project, version)))
@@ -78,7 +87,12 @@ class DatasetVersionAPI(ProjectAPIView):
 class DatasetRowListAPI(ProjectAPIView):
     permissions = {"GET": Permission.DATASETS_VIEW}
 
-    @extend_schema(tags=TAGS, parameters=CURSOR_PARAMETERS, responses=list_of(shapes.DatasetRowSerializer))
+    @extend_schema(
+        operation_id="list_dataset_rows",
+        tags=TAGS,
+        parameters=CURSOR_PARAMETERS,
+        responses=list_of(shapes.DatasetRowSerializer),
+    )
     def get(self, request: Request, version: str) -> Response:
         """List a version's rows, the last row of the file first."""
         rows = queries.list_rows(queries.get_version(self.project, version))
@@ -88,7 +102,9 @@ class DatasetRowListAPI(ProjectAPIView):
 class ProblemsAPI(ProjectAPIView):
     permissions = {"GET": Permission.DATASETS_VIEW}
 
-    @extend_schema(tags=TAGS, responses={(200, "text/csv"): OpenApiTypes.STR})
+    @extend_schema(
+        operation_id="download_dataset_problems", tags=TAGS, responses={(200, "text/csv"): OpenApiTypes.STR}
+    )
     def get(self, request: Request, version: str) -> HttpResponse:
         """Download the rows that could not be used, with line and reason, as CSV."""
         stored = queries.stored_file(queries.get_version(self.project, version).problems_file_id)
@@ -102,6 +118,7 @@ class DatasetImportListAPI(ProjectAPIView):
     parser_classes = [MultiPartParser]
 
     @extend_schema(
+        operation_id="create_dataset_import",
         tags=TAGS,
         request={
             "multipart/form-data": {
@@ -129,7 +146,7 @@ class DatasetImportListAPI(ProjectAPIView):
 class DatasetImportAPI(ProjectAPIView):
     permissions = {"GET": Permission.DATASETS_VIEW}
 
-    @extend_schema(tags=TAGS, responses=shapes.DatasetImportSerializer)
+    @extend_schema(operation_id="get_dataset_import", tags=TAGS, responses=shapes.DatasetImportSerializer)
     def get(self, request: Request, dataset_import: str) -> Response:
         """Get an uploaded file."""
         return Response(shapes.import_json(queries.get_import(self.project, dataset_import)))
@@ -139,7 +156,10 @@ class ImportRowsAPI(ProjectAPIView):
     permissions = {"POST": Permission.DATASETS_EDIT}
 
     @extend_schema(
-        tags=TAGS, request=shapes.ImportRowsSerializer, responses={201: shapes.DatasetVersionSerializer}
+        operation_id="import_dataset_rows",
+        tags=TAGS,
+        request=shapes.ImportRowsSerializer,
+        responses={201: shapes.DatasetVersionSerializer},
     )
     def post(self, request: Request, dataset_import: str) -> Response:
         """Turn an uploaded file into a new version of a dataset."""

@@ -9,7 +9,7 @@ from apps.runs.models import Run, RunSource, RunStatus
 from apps.runs.queries import Content
 
 
-class UsageSerializer(serializers.Serializer[Any]):
+class TokenUsageSerializer(serializers.Serializer[Any]):
     """Tokens; null where the provider did not say."""
 
     input_tokens = serializers.IntegerField(allow_null=True)
@@ -59,7 +59,7 @@ class RunSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(allow_null=True, help_text="The label that was asked for.")
     model = serializers.CharField()
     sandbox = serializers.BooleanField()
-    usage = UsageSerializer()
+    usage = TokenUsageSerializer()
     cost = CostSerializer()
     latency_ms = serializers.IntegerField()
     first_token_ms = serializers.IntegerField(allow_null=True)
