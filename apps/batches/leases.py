@@ -83,8 +83,8 @@ RETURNING item.id
 GIVE_BACK: Final = """
 back AS (
     UPDATE batches_batchitem AS item
-    SET status = %(status)s, fence = item.fence + 1, lease_owner = NULL, lease_expires_at = NULL,
-        cost_reserved = 0, finished_at = CASE WHEN %(status)s = 'cancelled' THEN now() END
+    SET status = %(status)s::text, fence = item.fence + 1, lease_owner = NULL, lease_expires_at = NULL,
+        cost_reserved = 0, finished_at = CASE WHEN %(status)s::text = 'cancelled' THEN now() END
     FROM lost WHERE item.id = lost.id
     RETURNING item.batch_id, item.organization_id, lost.cost_reserved
 ), sums AS (
@@ -97,8 +97,8 @@ back AS (
 ), moved AS (
     UPDATE batches_batchjob AS job
     SET running = job.running - sums.rows, cost_reserved = job.cost_reserved - sums.reserved,
-        pending = job.pending + CASE WHEN %(status)s = 'pending' THEN sums.rows ELSE 0 END,
-        cancelled = job.cancelled + CASE WHEN %(status)s = 'cancelled' THEN sums.rows ELSE 0 END
+        pending = job.pending + CASE WHEN %(status)s::text = 'pending' THEN sums.rows ELSE 0 END,
+        cancelled = job.cancelled + CASE WHEN %(status)s::text = 'cancelled' THEN sums.rows ELSE 0 END
     FROM sums JOIN locked ON locked.id = sums.batch_id
     WHERE job.id = sums.batch_id AND job.organization_id = sums.organization_id
     RETURNING job.id, job.organization_id, sums.rows,

@@ -89,7 +89,7 @@ def file_name(job: BatchJob, chosen: Format) -> str:
 
 
 def output_fields(job: BatchJob) -> list[str]:
-    """The top fields of the version's output schema, in its order; none for plain text."""
+    """The top fields of the version's output schema, in the order it is stored; none for plain text."""
     schema = job.prompt_version.output_schema or {}
     properties = schema.get("properties") if isinstance(schema, dict) else None
     return list(properties) if isinstance(properties, dict) else []

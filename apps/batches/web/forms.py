@@ -1,0 +1,153 @@
+"""The form of a new batch."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from django import forms
+
+from apps.batches.models import LARGEST_CONCURRENCY
+from apps.batches.services.starting import DEFAULT_CONCURRENCY, BatchOptions
+from apps.core import ids
+from apps.datasets import queries as dataset_queries
+from apps.datasets.models import DatasetVersion
+from apps.prompts import queries as prompt_queries
+from apps.prompts.models import Prompt
+from apps.providers import queries as provider_queries
+from apps.runs.types import PromptReference
+from apps.tenants.models import Project
+
+MOST_PROMPTS: Final = 200
+MOST_VERSIONS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a project offers to a new batch."""
+
+    prompts: list[tuple[str, list[tuple[str, str]]]]
+    datasets: list[tuple[str, str]]
+    models: list[tuple[str, str]]
+
+
+def choices_of(project: Project, dataset: str = "") -> Choices:
+    """The project's prompts with labels and newest versions, the datasets, the models."""
+    prompts = list(Prompt.objects.filter(project=project).order_by("name")[:MOST_PROMPTS])
+    labels = prompt_queries.labels_of(prompts)
+    versions = list(dataset_queries.project_versions(project))
+    if dataset and dataset not in {version.public_id for version in versions}:
+        versions += _older_version(project, dataset)
+    models = [(model.reference, _model_words(model)) for model in provider_queries.model_choices(project.id)]
+    return Choices(
+        prompts=[(prompt.name, _references(prompt, labels[prompt.pk])) for prompt in prompts],
+        datasets=[(version.public_id, _dataset_words(version)) for version in versions],
+        models=[("", "The version's own model"), *models],
+    )
+
+
+def _references(prompt: Prompt, labels: dict[str, int]) -> list[tuple[str, str]]:
+    by_label = [
+        (f"{prompt.public_id}:label:{label}", f"{prompt.name}, {label} (v{number})")
+        for label, number in labels.items()
+    ]
+    newest = range(prompt.latest_number, max(0, prompt.latest_number - MOST_VERSIONS), -1)
+    by_number = [(f"{prompt.public_id}:number:{number}", f"{prompt.name}, v{number}") for number in newest]
+    return by_label + by_number
+
+
+def _older_version(project: Project, public_id: str) -> list[DatasetVersion]:
+    try:
+        pk = ids.decode(DatasetVersion.PREFIX, public_id)
+    except ValueError:
+        return []
+    found = DatasetVersion.objects.filter(pk=pk, dataset__project=project).select_related("dataset")
+    return list(found)
+
+
+def _dataset_words(version: DatasetVersion) -> str:
+    return f"{version.dataset.name}, v{version.number} ({version.row_count:,} rows)"
+
+
+def _model_words(model: Any) -> str:
+    return f"{model.reference} (sandbox, no key needed)" if model.sandbox else model.reference
+
+
+class NewBatchForm(forms.Form):
+    """Prompt, rows and limits of a new batch."""
+
+    prompt = forms.ChoiceField(label="Prompt and version")
+    dataset = forms.ChoiceField(label="Dataset")
+    model = forms.ChoiceField(label="Model", required=False)
+    name = forms.CharField(
+        label="Name", max_length=120, required=False, help_text="Empty: prompt, version and time."
+    )
+    row_limit = forms.IntegerField(
+        label="Row limit", min_value=1, required=False, help_text="Only the first rows; empty for all."
+    )
+    concurrency = forms.IntegerField(
+        label="Concurrency",
+        min_value=1,
+        max_value=LARGEST_CONCURRENCY,
+        initial=DEFAULT_CONCURRENCY,
+        help_text="Calls in flight at once.",
+    )
+    cost_cap = forms.DecimalField(
+        label="Cost cap in US dollars",
+        min_value=Decimal("0.000001"),
+        max_digits=16,
+        decimal_places=6,
+        required=False,
+        help_text="The batch stops before it costs more; empty for no cap.",
+        widget=forms.TextInput(attrs={"inputmode": "decimal"}),
+    )
+
+    def __init__(self, *args: Any, choices: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, offered in (
+            ("prompt", choices.prompts),
+            ("dataset", choices.datasets),
+            ("model", choices.models),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = offered
+
+    def prompt_reference(self) -> PromptReference:
+        """The chosen prompt; call after `is_valid`."""
+        public_id, kind, value = self.cleaned_data["prompt"].split(":", 2)
+        name = Prompt.objects.get(pk=ids.decode(Prompt.PREFIX, public_id)).name
+        if kind == "number":
+            return PromptReference(name, number=int(value))
+        return PromptReference(name, label=value)
+
+    def dataset_version(self, project: Project) -> DatasetVersion:
+        """The chosen dataset version; call after `is_valid`."""
+        return dataset_queries.get_version(project, self.cleaned_data["dataset"])
+
+    def options(self) -> BatchOptions:
+        """How the batch runs; call after `is_valid`."""
+        data = self.cleaned_data
+        return BatchOptions(
+            name=data["name"],
+            model=data["model"],
+            concurrency=data["concurrency"],
+            row_limit=data["row_limit"],
+            cost_cap=data["cost_cap"],
+        )
+
+
+def initial_values(project: Project, parameters: dict[str, str]) -> dict[str, str]:
+    """What the address asks for: `?prompt=prm_…&version=3&dataset=dsv_…`."""
+    prompt, version = parameters.get("prompt", ""), parameters.get("version", "")
+    reference = f"{prompt}:number:{version}" if version.isdigit() else ""
+    if prompt and not reference:
+        reference = _default_reference(project, prompt)
+    return {"prompt": reference, "dataset": parameters.get("dataset", "")}
+
+
+def _default_reference(project: Project, public_id: str) -> str:
+    try:
+        prompt = Prompt.objects.get(project=project, pk=ids.decode(Prompt.PREFIX, public_id))
+    except (ValueError, Prompt.DoesNotExist):
+        return ""
+    return f"{public_id}:number:{prompt.latest_number}"

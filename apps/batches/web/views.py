@@ -1,0 +1,264 @@
+"""Pages of batches: list, new, progress, results."""
+
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from apps.batches import downloads, queries, services
+from apps.batches.models import BatchJob, ItemStatus, JobStatus
+from apps.batches.planning import Plan, plan_batch
+from apps.batches.queries import ResultFilters
+from apps.batches.web import presenting
+from apps.batches.web.forms import NewBatchForm, choices_of, initial_values
+from apps.core.errors import Conflict, InvalidRequest, NotFound
+from apps.core.web_paging import web_page
+from apps.tenants.roles import Permission
+from apps.tenants.web.base import ProjectView
+
+STOP_POLLING = 286
+STATUSES = [("", "Any status"), ("open", "Running"), *JobStatus.choices]
+ROW_STATUSES = [("", "All rows"), *ItemStatus.choices]
+MATCHES = [("", "Any match"), ("match", "Match"), ("differs", "Differs from expected")]
+
+
+class BatchListView(ProjectView):
+    permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
+
+    def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
+        search = request.GET.get("q", "").strip()[:100]
+        status = _one_of(request, "status", STATUSES)
+        page = web_page(queries.list_jobs(self.project, status=status, search=search), request)
+        context = {
+            "page": page,
+            "rows": [(job, presenting.cost_status(job)) for job in page.rows],
+            "search": search,
+            "status": status,
+            "statuses": STATUSES,
+            "can_run": self.access.can(Permission.BATCHES_RUN),
+        }
+        return self.render("batches/list.html", context)
+
+
+class NewBatchView(ProjectView):
+    """The form; "Check" shows the estimate, "Start" starts."""
+
+    permissions: ClassVar = {"GET": Permission.BATCHES_RUN, "POST": Permission.BATCHES_RUN}
+
+    def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
+        initial = initial_values(self.project, request.GET.dict())
+        form = NewBatchForm(choices=choices_of(self.project, initial["dataset"]), initial=initial)
+        return self._page(form)
+
+    def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
+        choices = choices_of(self.project, request.POST.get("dataset", ""))
+        form = NewBatchForm(request.POST, choices=choices)
+        if not form.is_valid():
+            return self._page(form, status=422)
+        try:
+            if request.POST.get("action") == "check":
+                return self._page(form, plan=plan_of(self, form))
+            return self._start(form)
+        except (InvalidRequest, NotFound) as error:
+            form.add_error(error.param if error.param in form.fields else None, error.message)
+            return self._page(form, status=422)
+
+    def _start(self, form: NewBatchForm) -> HttpResponse:
+        job = services.start_batch(
+            actor=self.access.actor,
+            project=self.project,
+            prompt=form.prompt_reference(),
+            dataset_version=form.dataset_version(self.project),
+            options=form.options(),
+        )
+        return redirect(address(self, "detail", job))
+
+    def _page(self, form: NewBatchForm, *, plan: Plan | None = None, status: int = 200) -> HttpResponse:
+        context = {"form": form, "plan": plan, "offered": _offered(form)}
+        return self.render("batches/new.html", context, status=status)
+
+
+class EstimateView(ProjectView):
+    """The estimate alone, for a form that is being filled in."""
+
+    permissions: ClassVar = {"POST": Permission.BATCHES_RUN}
+
+    def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
+        choices = choices_of(self.project, request.POST.get("dataset", ""))
+        form = NewBatchForm(request.POST, choices=choices)
+        context: dict[str, Any] = {"plan": None, "problem": ""}
+        if form.is_valid():
+            try:
+                context["plan"] = plan_of(self, form)
+            except (InvalidRequest, NotFound) as error:
+                context["problem"] = error.message
+        return self.render("batches/new.html#estimate", context)
+
+
+class BatchView(ProjectView):
+    """Progress of one batch."""
+
+    permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
+
+    def get(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponse:
+        job = queries.get_job(self.project, batch)
+        return self.render("batches/detail.html", progress_context(self, job))
+
+
+class ProgressView(ProjectView):
+    """What moves on the progress page; 286 ends the polling."""
+
+    permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
+
+    def get(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponse:
+        job = queries.get_job(self.project, batch)
+        context = {**progress_context(self, job), "fragment": True}
+        status = STOP_POLLING if job.is_terminal else 200
+        return self.render("batches/detail.html#live", context, status=status)
+
+
+class ResultsView(ProjectView):
+    """The rows with what came out."""
+
+    permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
+
+    def get(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponse:
+        job = queries.get_job(self.project, batch)
+        filters = ResultFilters(
+            status=_one_of(request, "status", ROW_STATUSES),
+            match=_one_of(request, "match", MATCHES),
+            search=request.GET.get("q", "").strip()[:200],
+            code=request.GET.get("code", "")[:64],
+        )
+        page = queries.result_page(
+            job, filters, after=_number(request, "after"), before=_number(request, "before")
+        )
+        columns = queries.input_columns(job)
+        context = {
+            **head_context(self, job),
+            "filters": filters,
+            "filtered": filters != queries.NO_FILTERS,
+            "rows": presenting.shown_rows(job, page.rows, columns),
+            "columns": columns[: presenting.COLUMNS_SHOWN],
+            "opened": _number(request, "open"),
+            "newer": _page_link(request, "before", page.before),
+            "older": _page_link(request, "after", page.after),
+            "query": _query(request),
+            "row_statuses": ROW_STATUSES,
+            "matches": MATCHES,
+        }
+        return self.render("batches/results.html", context)
+
+
+class DownloadView(ProjectView):
+    permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
+
+    def get(self, request: HttpRequest, batch: str, **kwargs: str) -> StreamingHttpResponse:
+        job = queries.get_job(self.project, batch)
+        status = _one_of(request, "status", ROW_STATUSES)
+        return downloads.download(job, request.GET.get("format", "csv"), status)
+
+
+class StopView(ProjectView):
+    permissions: ClassVar = {"POST": Permission.BATCHES_RUN}
+
+    def post(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponseRedirect:
+        job = queries.get_job(self.project, batch)
+        try:
+            services.cancel_batch(actor=self.access.actor, job=job)
+        except Conflict as conflict:
+            messages.error(request, conflict.message)
+        return redirect(address(self, "detail", job))
+
+
+class RetryView(ProjectView):
+    permissions: ClassVar = {"POST": Permission.BATCHES_RUN}
+
+    def post(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponseRedirect:
+        job = queries.get_job(self.project, batch)
+        try:
+            rows = services.retry_failed(actor=self.access.actor, job=job)
+            messages.info(request, f"{rows:,} row{'s' * (rows != 1)} will be run once more.")
+        except (Conflict, InvalidRequest) as problem:
+            messages.error(request, problem.message)
+        return redirect(address(self, "detail", job))
+
+
+def address(view: ProjectView, name: str, job: BatchJob) -> str:
+    """The address of a page of a batch."""
+    return reverse(f"batches:{name}", args=[view.organization.slug, view.project.slug, job.public_id])
+
+
+def plan_of(view: ProjectView, form: NewBatchForm) -> Plan:
+    """What the filled-in form would do. Raises InvalidRequest, NotFound."""
+    options = form.options()
+    return plan_batch(
+        project=view.project,
+        prompt=form.prompt_reference(),
+        dataset_version=form.dataset_version(view.project),
+        model=options.model,
+        row_limit=options.row_limit,
+    )
+
+
+def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
+    """What both pages of a batch show on top."""
+    names = ("detail", "results", "download", "stop", "retry", "progress")
+    results = {"href": address(view, "results", job), "label": "Results", "count": job.succeeded + job.failed}
+    progress = {"href": address(view, "detail", job), "label": "Progress", "count": None}
+    return {
+        "job": job,
+        "dataset": job.dataset_version.dataset,
+        "addresses": {name: address(view, name, job) for name in names},
+        "tab_items": [progress, results],
+        "can_run": view.access.can(Permission.BATCHES_RUN),
+        "retryable": job.failed + job.cancelled if job.is_terminal else 0,
+    }
+
+
+def progress_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
+    """Everything that the progress page shows."""
+    standing = queries.progress(job)
+    columns = queries.input_columns(job)
+    return {
+        **head_context(view, job),
+        "standing": standing,
+        "time_left": presenting.time_left(standing),
+        "failures": presenting.shown_failures(queries.failures(job)),
+        "latest": presenting.shown_rows(job, queries.latest_results(job), columns),
+        "columns": columns[: presenting.COLUMNS_SHOWN],
+        "cost_status": presenting.cost_status(job),
+        "expected_cost": presenting.expected_cost(job),
+        "agreement": job.matched / job.compared if job.compared else None,
+        "interval": presenting.interval(job),
+    }
+
+
+def _offered(form: NewBatchForm) -> dict[str, bool]:
+    return {name: bool(getattr(form.fields[name], "choices", ())) for name in ("prompt", "dataset")}
+
+
+def _one_of(request: HttpRequest, name: str, choices: list[tuple[str, str]]) -> str:
+    value = request.GET.get(name, "")
+    return value if value in {choice for choice, _ in choices} else ""
+
+
+def _number(request: HttpRequest, name: str) -> int:
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
+
+
+def _page_link(request: HttpRequest, name: str, number: int | None) -> str:
+    if number is None:
+        return ""
+    return f"?{_query(request)}{name}={number}"
+
+
+def _query(request: HttpRequest) -> str:
+    """The filters of the address, to stand before one more parameter."""
+    kept = request.GET.copy()
+    for name in ("after", "before", "open"):
+        kept.pop(name, None)
+    return f"{kept.urlencode()}&" if kept else ""
