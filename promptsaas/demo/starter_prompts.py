@@ -59,9 +59,9 @@ _REVIEW_FIRST: Final = VersionContent(
 _REVIEW_SECOND: Final = VersionContent(
     messages=_messages(
         "You read customer reviews for a shop. Judge the purchase as a whole: one small complaint in a happy "
-        "review does not make it negative. A review that only states facts is neutral.",
-        "Review:\n{{ review }}\n\n"
+        "review does not make it negative. A review that only states facts is neutral. "
         "Give the sentiment, the product issue if there is one, and one recommendation.",
+        "{{ review }}",
     ),
     variables=(_text("review"),),
     model=SANDBOX_MODEL,
