@@ -129,9 +129,12 @@ class AsyncChangeReader(_Follower):
 
     async def stop(self) -> None:
         """End both tasks and close the connection."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:
+            # Again and again: redis-py swallows a cancellation that falls into its connecting.
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=0.1)
 
     async def _run(self) -> None:
         while True:
