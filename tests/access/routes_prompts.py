@@ -4,6 +4,8 @@ from apps.tenants.roles import Permission
 from tests.access.matrix import Route, public_id
 from tests.factories import make_prompt
 
+_PROJECT = "<slug:organization>/<slug:project>"
+
 FILLS = {
     "prompt": lambda project: public_id("prompts.Prompt", project),
     "name": lambda project: make_prompt(project=project, labels={"production": 1}).name,
@@ -26,4 +28,21 @@ ROUTES = (
     Route("GET", "api/v1/prompts/<path:name>/diff", Permission.PROMPTS_VIEW),
     Route("POST", "api/v1/prompts/<path:name>/render", Permission.PROMPTS_VIEW),
     Route("GET", "api/v1/prompts/<path:name>", Permission.PROMPTS_VIEW),
+    Route("GET", f"{_PROJECT}/prompts/", Permission.PROMPTS_VIEW),
+    Route("GET", f"{_PROJECT}/prompts/new/", Permission.PROMPTS_EDIT),
+    Route("POST", f"{_PROJECT}/prompts/new/", Permission.PROMPTS_EDIT),
+    Route("GET", f"{_PROJECT}/prompts/<str:prompt>/", Permission.PROMPTS_VIEW),
+    Route("POST", f"{_PROJECT}/prompts/<str:prompt>/", Permission.PROMPTS_EDIT),
+    Route("POST", f"{_PROJECT}/prompts/<str:prompt>/preview/", Permission.PROMPTS_EDIT),
+    Route("GET", f"{_PROJECT}/prompts/<str:prompt>/history/", Permission.PROMPTS_VIEW),
+    Route("GET", f"{_PROJECT}/prompts/<str:prompt>/versions/<int:number>/", Permission.PROMPTS_VIEW),
+    Route("GET", f"{_PROJECT}/prompts/<str:prompt>/labels/", Permission.PROMPTS_VIEW),
+    Route("GET", f"{_PROJECT}/prompts/<str:prompt>/labels/move/", Permission.PROMPTS_RELEASE),
+    Route("POST", f"{_PROJECT}/prompts/<str:prompt>/labels/move/", Permission.PROMPTS_RELEASE),
+    Route("GET", f"{_PROJECT}/prompts/<str:prompt>/labels/<str:label>/rollback/", Permission.PROMPTS_RELEASE),
+    Route(
+        "POST", f"{_PROJECT}/prompts/<str:prompt>/labels/<str:label>/rollback/", Permission.PROMPTS_RELEASE
+    ),
+    Route("GET", f"{_PROJECT}/prompts/<str:prompt>/labels/<str:label>/remove/", Permission.PROMPTS_RELEASE),
+    Route("POST", f"{_PROJECT}/prompts/<str:prompt>/labels/<str:label>/remove/", Permission.PROMPTS_RELEASE),
 )

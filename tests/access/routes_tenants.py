@@ -38,7 +38,8 @@ ROUTES = (
     Route(ANY_METHOD, "accounts/password/change/", SIGNED_IN),
     Route(ANY_METHOD, "accounts/password/set/", SIGNED_IN),
     Route(ANY_METHOD, "accounts/password/reset/", PUBLIC),
-    Route(ANY_METHOD, "accounts/login/code/confirm/", PUBLIC),
+    # Signing in by code is off: without one on its way the address only leads to sign-in.
+    Route(ANY_METHOD, "accounts/login/code/confirm/", SIGNED_IN),
     Route(
         ANY_METHOD,
         r"accounts/^confirm-email/(?P<key>[-:\w]+)/$",
