@@ -206,8 +206,14 @@ def plan_of(view: ProjectView, form: NewBatchForm) -> Plan:
 def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
     """What both pages of a batch show on top."""
     names = ("detail", "results", "download", "stop", "retry", "progress")
-    results = {"href": address(view, "results", job), "label": "Results", "count": job.succeeded + job.failed}
-    progress = {"href": address(view, "detail", job), "label": "Progress", "count": None}
+    at_results = view.request.path == address(view, "results", job)
+    results = {
+        "href": address(view, "results", job),
+        "label": "Results",
+        "count": job.succeeded + job.failed,
+        "current": at_results,
+    }
+    progress = {"href": address(view, "detail", job), "label": "Progress", "current": not at_results}
     return {
         "job": job,
         "dataset": job.dataset_version.dataset,

@@ -205,6 +205,15 @@ def field(bound: BoundField, label: str = "", help_text: str = "", **attributes:
     }
 
 
+@register.simple_tag
+def control(bound: BoundField, size: str = "", **attributes: Any) -> SafeString:
+    """Draw the bare control of a field, for a table cell or a bar; its label becomes `aria-label`."""
+    given = {name.replace("_", "-"): value for name, value in attributes.items()}
+    own = _control_attributes(bound, _control_kind(bound.field.widget), "")
+    own["class"] = " ".join(filter(None, (own["class"], size and f"input--{size}")))
+    return bound.as_widget(attrs={"aria-label": str(bound.label)} | own | given)
+
+
 @register.inclusion_tag("components/form_errors.html")
 def form_errors(form: Form) -> dict[str, object]:
     """Draw the errors that belong to the whole form; the fields show their own."""
