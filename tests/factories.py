@@ -568,4 +568,5 @@ def make_connection(
 
 @tenant_factory("providers.ProviderCredential")
 def _provider_credential(project: Project) -> TenantModel:
-    return make_connection(project=project)
+    # A name that resolves nowhere: the access matrix makes test calls.
+    return make_connection(project=project, base_url="https://provider.invalid/v1")

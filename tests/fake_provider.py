@@ -41,11 +41,13 @@ class FakeProvider:
 
     def headers(self) -> dict[str, str]:
         """Headers of the last request, names in lower case."""
-        return self.requests[-1]["headers"]
+        headers: dict[str, str] = self.requests[-1]["headers"]
+        return headers
 
     def body(self) -> dict[str, Any]:
         """Body of the last request."""
-        return self.requests[-1]["body"]
+        body: dict[str, Any] = self.requests[-1]["body"]
+        return body
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ names its organization. A key that is already there counts nothing, whoever wrot
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -86,7 +86,7 @@ class UsageRow:
         return hashlib.sha256(content.encode()).digest()
 
 
-def usage_rows(rows: Iterable[UsageRow]) -> dict[str, Sequence[Any]]:
+def usage_rows(rows: Iterable[UsageRow]) -> dict[str, Any]:
     """The named parameters of COMMON_TABLE_EXPRESSIONS: one array a column, sorted by unique key.
 
     An empty input gives empty arrays, with which the expressions do nothing.

@@ -77,7 +77,7 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _REFUSED_HEADERS:
             raise _header_problem(f"The header '{name[:100]}' can't be set.")
-        if not isinstance(value, str) or len(value) > LONGEST_SECRET or not _VISIBLE.fullmatch(value):
+        if len(value) > LONGEST_SECRET or not _VISIBLE.fullmatch(value):
             raise _header_problem(f"The value of '{name}' must be one line of visible ASCII characters.")
     return dict(headers)
 

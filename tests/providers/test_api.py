@@ -58,7 +58,7 @@ def test_connections__changed_address_without_key__is_refused(api: Client, proje
 def test_connections__api_key_of_every_scope__reads_but_does_not_manage(
     client: Client, project: Project
 ) -> None:
-    _, token = make_api_key(project=project, scopes=list(Scope))
+    _, token = make_api_key(project=project, scopes=tuple(Scope))
     bearer = {"Authorization": f"Bearer {token}"}
     assert client.get("/api/v1/providers", headers=bearer).status_code == 200
     answer = client.post("/api/v1/providers", NEW, content_type="application/json", headers=bearer)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_count__text__is_about_right(text: str, least: int, most: int) -> None:
 
 
 def test_count_messages__chat__adds_what_the_format_adds() -> None:
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "user", "content": "hello"},
         {"role": "user", "content": [{"type": "text", "text": "hi"}]},
     ]

@@ -228,6 +228,29 @@ def test_fill__schema_beyond_it__is_refused(schema: dict[str, Any]) -> None:
         filled(schema)
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"anyOf": [{"$ref": "#"}] * 10},
+        {"allOf": [{"$ref": "#"}] * 10},
+        {"type": "array", "minItems": 1_000, "items": {"type": "string", "minLength": 100_000}},
+        {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}},
+    ],
+)
+def test_fill__hostile_schema__is_refused_at_once(schema: dict[str, Any]) -> None:
+    began = time.perf_counter()
+    with pytest.raises(Unfillable):
+        filled(schema)
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize("text", ["<a>" * 300_000, "```" * 300_000, "A" * 900_000, "not good, " * 90_000])
+def test_read_subject__hostile_text__is_read_at_once(text: str) -> None:
+    began = time.perf_counter()
+    read_subject([{"role": "user", "content": text}])
+    assert time.perf_counter() - began < 1
+
+
 LEAVES = st.one_of(
     st.just({"type": "boolean"}),
     st.just({"type": "null"}),

@@ -78,9 +78,7 @@ def _feeling(text: str) -> float | None:
 
 
 def _torn(subject: Subject) -> bool:
-    return bool(
-        abs(subject.score) < 0.5 and subject.extreme(negative=True) and subject.extreme(negative=False)
-    )
+    return bool(abs(subject.score) < 0.5 and subject.worst and subject.best)
 
 
 def _yes_or_no(texts: list[str], subject: Subject, hint: frozenset[str]) -> int | None:

@@ -58,9 +58,9 @@ def write_field(subject: Subject, hint: frozenset[str], turn: int, sentences: in
     if hint & _ADVICE:
         return _advice(subject)
     if hint & BLAME:
-        return _clip(subject.extreme(negative=True)) or "No issue mentioned."
+        return _clip(subject.worst) or "No issue mentioned."
     if hint & _PRAISE:
-        return _clip(subject.extreme(negative=False)) or "Nothing praised."
+        return _clip(subject.best) or "Nothing praised."
     return _label(subject, turn) if hint & _LABELS else summary(subject, sentences, turn)
 
 
@@ -87,9 +87,9 @@ def free_answer(subject: Subject, sentences: int) -> str:
 
 def _advice(subject: Subject) -> str:
     if subject.score < 0:
-        return f"Look into this: {_clip(subject.extreme(negative=True) or summary(subject, 1), 160)}"
+        return f"Look into this: {_clip(subject.worst or summary(subject, 1), 160)}"
     if subject.score > 0:
-        return f"Keep it up: {_clip(subject.extreme(negative=False) or summary(subject, 1), 160)}"
+        return f"Keep it up: {_clip(subject.best or summary(subject, 1), 160)}"
     return "Ask for more detail before acting."
 
 

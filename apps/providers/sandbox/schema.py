@@ -12,6 +12,8 @@ from apps.providers.sandbox import choices, phrasing
 from apps.providers.sandbox.text import Subject
 
 DEEPEST: Final = 12
+MOST_STEPS: Final = 3_000  # a hostile schema of nested alternatives would take years without a bound
+MOST_CHARACTERS: Final = 200_000
 OPTIONAL_DEPTH: Final = 5  # deeper than this only required fields are filled, which ends recursive schemas
 MOST_ITEMS: Final = 1_000
 _PATTERN_CANDIDATES: Final = (
@@ -52,7 +54,11 @@ def fill(schema: Schema, subject: Subject, sentences: int = 1) -> Any:
 @lru_cache(maxsize=256)
 def _validator(schema: bytes) -> Any:
     try:
-        return jsonschema_rs.validator_for(orjson.loads(schema), retriever=_refuse)
+        return jsonschema_rs.validator_for(
+            orjson.loads(schema),
+            retriever=_refuse,
+            pattern_options=jsonschema_rs.RegexOptions(),  # linear time
+        )
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as problem:
         raise Unfillable(f"not a usable JSON Schema: {problem}") from problem
 
@@ -66,6 +72,8 @@ class _Filler:
         self.root = root
         self.subject = subject
         self.sentences = sentences
+        self.steps = 0
+        self.characters = 0
 
     def value(self, schema: Any, name: str, depth: int, turn: int = 0) -> Any:
         if depth > DEEPEST:
@@ -81,23 +89,22 @@ class _Filler:
                 return self.alternative(schema, key, name, depth, turn)
         return self.typed(schema, name, hint, depth, turn)
 
-    def resolved(self, schema: Any) -> Schema:
+    def resolved(self, schema: Any, depth: int = 0) -> Schema:
+        """The schema with references followed and allOf merged into one."""
+        self.steps += 1
+        if self.steps > MOST_STEPS or depth > DEEPEST:
+            raise Unfillable("the schema is too large or its references do not end")
         if schema is False:
             raise Unfillable("the schema allows no value")
         if not isinstance(schema, dict):
             return {"type": "string"}
-        for _ in range(DEEPEST):
-            if "$ref" in schema:
-                rest = {key: item for key, item in schema.items() if key != "$ref"}
-                schema = _merged(self.target(schema["$ref"]), rest)
-            elif schema.get("allOf"):
-                parts = schema["allOf"]
-                schema = {key: item for key, item in schema.items() if key != "allOf"}
-                for part in parts:
-                    schema = _merged(schema, self.resolved(part))
-            else:
-                return schema
-        raise Unfillable("the schema's references do not end")
+        if "$ref" in schema:
+            rest = {key: item for key, item in schema.items() if key != "$ref"}
+            return self.resolved(_merged(self.target(schema["$ref"]), rest), depth + 1)
+        found: Schema = {key: item for key, item in schema.items() if key != "allOf"}
+        for part in schema.get("allOf") or ():
+            found = _merged(found, self.resolved(part, depth + 1))
+        return found
 
     def target(self, reference: str) -> Schema:
         if not reference.startswith("#"):
@@ -110,7 +117,8 @@ class _Filler:
             node = node[key]
         if not isinstance(node, dict):
             raise Unfillable(f"$ref to {reference} is not a schema")
-        return node
+        found: Schema = node
+        return found
 
     def choice(self, options: list[Any], hint: frozenset[str], turn: int) -> Any:
         if None in options and self.nothing_to_say(hint):
@@ -208,6 +216,9 @@ class _Filler:
             text = _fitted(text, schema.get("minLength", 0), schema.get("maxLength"))
         if "pattern" in schema:
             text = _matching(schema, [text, *self.subject.keywords, *_PATTERN_CANDIDATES])
+        self.characters += len(text)
+        if self.characters > MOST_CHARACTERS:
+            raise Unfillable("the schema asks for too much text")
         return text
 
     def number(self, schema: Schema, hint: frozenset[str], *, whole: bool) -> float | int:
@@ -269,8 +280,8 @@ def _moved(bound: float | None, by: float) -> float | None:
 
 
 def _fitted(text: str, least: int, most: int | None) -> str:
-    if least > 100_000:
-        raise Unfillable("a text of that length is too much for the sandbox")
+    if least > MOST_CHARACTERS:
+        raise Unfillable("the schema asks for too much text")
     while len(text) < least:
         text = f"{text} {text}" if text else "…"
     return text if most is None else text[: max(most, 0)]

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from apps.providers.sandbox import sentiment
 
-_TAGGED: Final = re.compile(r"<(?P<tag>[a-zA-Z][\w-]{0,40})>\s*(?P<body>.+?)\s*</(?P=tag)>", re.DOTALL)
-_FENCED: Final = re.compile(r"(?P<fence>```|\"\"\"|''')[^\n]*?\n?(?P<body>.+?)(?P=fence)", re.DOTALL)
+LONGEST: Final = 20_000  # characters that are read; what comes after does not change the answer
+
+_OPENING_TAG: Final = re.compile(r"<([a-zA-Z][\w-]{0,40})>")
+_FENCES: Final = ("```", '"""', "'''")
 _LABELLED: Final = re.compile(r"^[A-Z][\w '()-]{0,40}:[ \t]*\n?(?P<body>\S.*)\Z", re.DOTALL | re.MULTILINE)
 _WORD: Final = re.compile(r"[a-z]{3,}")
 
@@ -30,23 +32,19 @@ _STOP_WORDS: Final = word_set("""
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What the request is about: the text, how positive it is (-1 to 1), its sentences and key words."""
+    """What the request is about: the text, how positive it is (-1 to 1), its sentences and key words.
+
+    `words` are the stems of all its words, for comparing with choices; `worst` and `best` the sentences
+    that lean most to either side, empty when none does.
+    """
 
     text: str
     score: float
     sentences: tuple[str, ...]
     keywords: tuple[str, ...]
-
-    @property
-    def words(self) -> frozenset[str]:
-        """Stems of all its words, for comparing with choices."""
-        return stems(self.text)
-
-    def extreme(self, *, negative: bool) -> str:
-        """The most negative (or positive) sentence; empty when none leans that way."""
-        sign = -1.0 if negative else 1.0
-        best = max(self.sentences, key=lambda part: sign * sentiment.score(part), default="")
-        return best if best and sign * sentiment.score(best) > 0 else ""
+    words: frozenset[str]
+    worst: str
+    best: str
 
 
 def read_subject(messages: Sequence[dict[str, Any]]) -> Subject:
@@ -56,8 +54,19 @@ def read_subject(messages: Sequence[dict[str, Any]]) -> Subject:
     last paragraph; a message without any of these is taken whole.
     """
     users = [content_text(message) for message in messages if message.get("role") == "user"]
-    text = _input_part(users[-1] if users else "\n".join(map(content_text, messages)))
-    return Subject(text, sentiment.score(text), tuple(sentiment.sentences(text)), tuple(_keywords(text)))
+    text = _input_part((users[-1] if users else "\n".join(map(content_text, messages)))[:LONGEST])
+    sentences = tuple(sentiment.sentences(text))
+    scored = [(sentiment.score(sentence), sentence) for sentence in sentences]
+    low, high = min(scored, default=(0.0, "")), max(scored, default=(0.0, ""))
+    return Subject(
+        text=text,
+        score=sentiment.score(text),
+        sentences=sentences,
+        keywords=tuple(_keywords(text)),
+        words=stems(text),
+        worst=low[1] if low[0] < 0 else "",
+        best=high[1] if high[0] > 0 else "",
+    )
 
 
 def content_text(message: dict[str, Any]) -> str:
@@ -77,12 +86,36 @@ def stems(text: str) -> frozenset[str]:
 
 
 def _input_part(message: str) -> str:
-    for pattern in (_TAGGED, _FENCED, _LABELLED):
-        found = pattern.search(message)
-        if found:
-            return found["body"].strip()
+    found = _tagged(message) or _fenced(message)
+    if found:
+        return found
+    labelled = _LABELLED.search(message)
+    if labelled:
+        return labelled["body"].strip()
     paragraphs = [part.strip() for part in re.split(r"\n\s*\n", message) if part.strip()]
     return paragraphs[-1] if paragraphs else message.strip()
+
+
+def _tagged(message: str) -> str:
+    """What stands in the first tag that is closed. By hand: a pattern would take quadratic time."""
+    unclosed = set()
+    for opening in _OPENING_TAG.finditer(message):
+        name = opening[1]
+        end = -1 if name in unclosed else message.find(f"</{name}>", opening.end())
+        if end >= 0:
+            return message[opening.end() : end].strip()
+        unclosed.add(name)
+    return ""
+
+
+def _fenced(message: str) -> str:
+    for fence in _FENCES:
+        _, opened, rest = message.partition(fence)
+        body, closed, _ = rest.partition(fence)
+        if opened and closed and body.strip():
+            # The rest of the opening line names a language.
+            return body.partition("\n")[2].strip() or body.strip()
+    return ""
 
 
 def _keywords(text: str) -> list[str]:
