@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -82,6 +83,11 @@ class ReadOnlyAdmin(_ModelAdmin):
     ) -> HttpResponse:
         with system_scope():
             return _rendered(super().history_view(request, object_id, extra_context))
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        raise PermissionDenied
 
     def _is_shown(self, field: "models.Field[Any, Any]") -> bool:
         hidden = {*self.content_fields, *(self.exclude or ())}

@@ -4,30 +4,26 @@ What is sealed is bound to its place (organization, table, column, row), so a ci
 not open. Rotation rewraps the data keys and touches no row; deleting a data key shreds what it sealed.
 """
 
-import base64
-import binascii
 import os
 import threading
 import time
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.conf import settings
 from django.contrib.postgres.functions import TransactionNow
-from django.core.exceptions import ImproperlyConfigured
 from django.db import models, transaction
 from django.utils import timezone
 
 from apps.core import changes
+from apps.core.keys import KEY_BYTES, master_keys
 from apps.core.models import DataKey
 from apps.core.scope import ScopeError, current_organization_id, in_scope, in_system_scope, system_scope
 
 FORMAT: Final = b"\x01"
-KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 CACHE_SECONDS: Final = 300
 CACHE_SIZE: Final = 10_000
@@ -152,28 +148,6 @@ def rewrap_data_keys() -> int:
     while count := _rewrap_some():
         total += count
     return total
-
-
-@lru_cache(maxsize=8)
-def _parse_master_keys(words: tuple[str, ...]) -> dict[int, bytes]:
-    keys = {}
-    for word in words:
-        version, separator, text = word.rpartition(":")
-        try:
-            key = base64.b64decode(text, validate=True)
-            keys[int(version) if separator else 1] = key
-        except (binascii.Error, ValueError):
-            raise ImproperlyConfigured("MASTER_KEYS must read 1:<base64>,2:<base64>…") from None
-        if len(key) != KEY_BYTES:
-            raise ImproperlyConfigured("A master key must be the base64 of 32 bytes.")
-    if len(keys) != len(words) or not keys:
-        raise ImproperlyConfigured("Every master key needs a version of its own.")
-    return keys
-
-
-def master_keys() -> dict[int, bytes]:
-    """Master keys by version; the highest wraps new data keys. Raises ImproperlyConfigured."""
-    return _parse_master_keys(tuple(settings.MASTER_KEYS))
 
 
 def _owner(organization_id: UUID | None) -> str:

@@ -16,6 +16,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from apps.core import redis
+from apps.core.checks import has_dangerous_role
 from apps.core.logs import get_logger
 from apps.core.partitions import partitions_ahead
 
@@ -52,7 +53,7 @@ def liveness() -> Health:
 
 
 def readiness() -> Health:
-    """Postgres answers, every migration is applied, partitions lie ahead."""
+    """Postgres answers, every migration is applied, partitions lie ahead; in production also the role."""
     global _last
     with _lock:
         if _last is not None and time.monotonic() - _last[0] < KEPT_SECONDS:
@@ -81,6 +82,8 @@ def _check() -> Health:
             cursor.execute("SELECT 1")
         checks["database"] = True
         checks["migrations"] = not unapplied_migrations()
+        if settings.PRODUCTION:
+            checks["role"] = not has_dangerous_role()
         checks["partitions"] = all(found.days_ahead >= LEAST_DAYS_AHEAD for found in partitions_ahead())
     except DatabaseError as error:
         logger.warning("readiness.failed", extra={"error": str(error)})

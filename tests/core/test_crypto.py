@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import transaction
 from pytest_django import Settings
 
-from apps.core import crypto, ids
+from apps.core import crypto, ids, keys
 from apps.core.models import DataKey
 from apps.core.scope import ScopeError, organization_scope, system_scope
 
@@ -174,10 +174,10 @@ def test_unseal__master_key_gone__is_refused(settings: Settings) -> None:
 def test_master_keys__malformed__is_refused(settings: Settings, words: list[str]) -> None:
     settings.MASTER_KEYS = words
     with pytest.raises(ImproperlyConfigured):
-        crypto.master_keys()
+        keys.master_keys()
 
 
 def test_master_keys__one_version_twice__is_refused(settings: Settings) -> None:
     settings.MASTER_KEYS = [f"1:{new_master_key()}", new_master_key()]
     with pytest.raises(ImproperlyConfigured):
-        crypto.master_keys()
+        keys.master_keys()

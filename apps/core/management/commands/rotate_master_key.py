@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.core import crypto
+from apps.core import crypto, keys
 
 
 class Command(BaseCommand):
@@ -12,6 +12,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         count = crypto.rewrap_data_keys()
-        newest = max(crypto.master_keys())
+        newest = max(keys.master_keys())
         self.stdout.write(f"{count} data keys rewrapped under master key {newest}.")
         self.stdout.write("Older master keys may leave MASTER_KEYS now.")
