@@ -86,6 +86,14 @@ def versions_of(prompt: Prompt) -> QuerySet[PromptVersion]:
     return PromptVersion.objects.filter(prompt=prompt)
 
 
+def timeline(prompt: Prompt, *, upto: int | None, limit: int) -> QuerySet[PromptVersion]:
+    """The newest versions, without their content, from the number `upto` downwards."""
+    versions = PromptVersion.objects.filter(prompt=prompt).order_by("-number")
+    if upto is not None:
+        versions = versions.filter(number__lte=upto)
+    return versions.defer("messages", "variables", "parameters", "output_schema")[:limit]
+
+
 def get_version(prompt: Prompt, number: int) -> PromptVersion:
     """One version of a prompt. Raises NotFound."""
     try:
@@ -156,6 +164,12 @@ def label_history(prompt: Prompt, label: str = "") -> QuerySet[LabelMove]:
     """The steps of one label, or of all labels of a prompt."""
     moves = LabelMove.objects.filter(prompt=prompt)
     return moves.filter(label=label) if label else moves
+
+
+def moved_labels(prompt: Prompt) -> list[str]:
+    """The names of all labels that a prompt has or had, production first."""
+    names = LabelMove.objects.filter(prompt=prompt).values_list("label", flat=True).distinct()
+    return sorted(names, key=_label_order)
 
 
 def rollback_target(prompt: Prompt, label: str) -> int | None:

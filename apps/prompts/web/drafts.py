@@ -76,7 +76,7 @@ def from_version(content: VersionContent, base_number: int | None) -> Draft:
         variables=tuple(_draft_variable(variable) for variable in content.variables),
         model=content.model,
         parameters={name: _parameter_text(value) for name, value in content.parameters.items()},
-        output_schema=_pretty(content.output_schema) if content.output_schema is not None else "",
+        output_schema=pretty(content.output_schema) if content.output_schema is not None else "",
         base_number=base_number,
     )
 
@@ -187,7 +187,8 @@ def _schema_json(text: str) -> Any:
         raise InvalidRequest(message, param="output_schema") from None
 
 
-def _pretty(value: Any) -> str:
+def pretty(value: Any) -> str:
+    """JSON over several lines."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 

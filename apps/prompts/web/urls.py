@@ -1,0 +1,23 @@
+"""Addresses of the pages of prompts."""
+
+from django.urls import path
+
+from apps.prompts.web import editor_views, history_views, label_views, list_views
+
+app_name = "prompts"
+
+PROMPTS = "<slug:organization>/<slug:project>/prompts/"
+PROMPT = f"{PROMPTS}<str:prompt>/"
+
+urlpatterns = [
+    path(PROMPTS, list_views.PromptListView.as_view(), name="list"),
+    path(f"{PROMPTS}new/", list_views.NewPromptView.as_view(), name="new"),
+    path(PROMPT, editor_views.PromptView.as_view(), name="detail"),
+    path(f"{PROMPT}preview/", editor_views.PreviewView.as_view(), name="preview"),
+    path(f"{PROMPT}history/", history_views.HistoryView.as_view(), name="history"),
+    path(f"{PROMPT}versions/<int:number>/", history_views.VersionView.as_view(), name="version"),
+    path(f"{PROMPT}labels/", label_views.LabelsView.as_view(), name="labels"),
+    path(f"{PROMPT}labels/move/", label_views.MoveView.as_view(), name="move"),
+    path(f"{PROMPT}labels/<str:label>/rollback/", label_views.RollbackView.as_view(), name="rollback"),
+    path(f"{PROMPT}labels/<str:label>/remove/", label_views.RemoveView.as_view(), name="remove"),
+]
