@@ -43,7 +43,7 @@ class Gateway:
             try:
                 self._serving = await stack.enter_async_context(open_serving())
             except Exception as error:
-                logger.error("gateway.start_failed", exc_info=error)
+                logger.exception("gateway.start_failed")
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             await send({"type": "lifespan.startup.complete"})

@@ -3,9 +3,8 @@
 import asyncio
 import hashlib
 import math
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -35,6 +34,8 @@ class Serving:
         self.runtime = runtime
         self.draining = False
         self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._used_keys: set[UUID] = set()
         self._keys: ReadThroughCache[bytes, AccessFacts] = ReadThroughCache(_tags)
         runtime.freshness.watch(self._keys)
@@ -86,10 +87,13 @@ class Serving:
         if self._in_flight >= MOST_RUNS_AT_ONCE or self.draining:
             raise Unavailable("The gateway is busy; try again.", code="overloaded", retry_after=1)
         self._in_flight += 1
+        self._idle.clear()
         try:
             yield
         finally:
             self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
 
     async def mark_used_forever(self) -> None:
         """Note now and then which keys were used; losing a note is harmless."""
@@ -105,9 +109,8 @@ class Serving:
     async def drain(self, seconds: float) -> None:
         """Refuse new runs and wait for those in flight."""
         self.draining = True
-        until = time.monotonic() + seconds
-        while self._in_flight and time.monotonic() < until:
-            await asyncio.sleep(0.05)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), seconds)
 
 
 @asynccontextmanager

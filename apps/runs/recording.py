@@ -63,6 +63,7 @@ class GroupRecorder:
         self._writer_count = writers
         self._room = asyncio.Semaphore(queue_limit)
         self._waiting: deque[_Waiting] = deque()
+        self._unfinished: set[asyncio.Future[bool]] = set()
         self._arrived = asyncio.Event()
         self._writers: list[asyncio.Task[None]] = []
 
@@ -72,8 +73,8 @@ class GroupRecorder:
 
     async def close(self) -> None:
         """Write what waits, then stop. No record may arrive any more."""
-        while self._waiting:
-            await asyncio.wait([waiting.done for waiting in self._waiting])
+        while self._unfinished:
+            await asyncio.wait(self._unfinished)
         for task in self._writers:
             task.cancel()
         await asyncio.gather(*self._writers, return_exceptions=True)
@@ -86,9 +87,12 @@ class GroupRecorder:
         data_key = await self._data_keys.get(record.request.organization_id)
         waiting = _Waiting(record_rows.seal(record, data_key), asyncio.get_running_loop().create_future())
         async with self._room:
+            self._unfinished.add(waiting.done)
+            waiting.done.add_done_callback(self._unfinished.discard)
             self._waiting.append(waiting)
             self._arrived.set()
-            return await waiting.done
+            # The record is written even if its caller is cancelled.
+            return await asyncio.shield(waiting.done)
 
     async def _write_forever(self) -> None:
         while True:
@@ -102,7 +106,7 @@ class GroupRecorder:
         group = [self._waiting.popleft() for _ in range(size)]
         if not self._waiting:
             self._arrived.clear()
-        return [waiting for waiting in group if not waiting.done.done()]
+        return group
 
     async def _write(self, group: list[_Waiting]) -> None:
         try:
@@ -116,7 +120,7 @@ class GroupRecorder:
             await self._write_halves(group, error)
         else:
             for waiting in group:
-                _finish(waiting, waiting.row.run_id in kept)
+                waiting.done.set_result(waiting.row.run_id in kept)
 
     async def _write_halves(self, group: list[_Waiting], error: Exception) -> None:
         """Find the record that can't be written: everybody else's must not suffer for it."""
@@ -157,12 +161,8 @@ class GroupRecorder:
         return kept
 
 
-def _finish(waiting: _Waiting, recorded: bool) -> None:
-    if not waiting.done.done():
-        waiting.done.set_result(recorded)
-
-
 def _fail(group: list[_Waiting], error: Exception) -> None:
     for waiting in group:
-        if not waiting.done.done():
-            waiting.done.set_exception(error)
+        waiting.done.set_exception(error)
+        # Marks it as retrieved: the caller may have gone.
+        waiting.done.exception()

@@ -1,0 +1,57 @@
+"""The real gateway: Granian in a process of its own, on a free port, with this session's database."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from promptsaas.serving import Address, gateway_command
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 30.0
+
+
+@pytest.fixture(scope="session")
+def gateway_url(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running gateway. Its rate limit is low enough to be reached."""
+    address = Address("127.0.0.1", _free_port())
+    log_path = tmp_path_factory.mktemp("gateway") / "log"
+    environment = {**os.environ, "PROMPTSAAS_PROCESS": "gateway", "GATEWAY_REQUESTS_PER_MINUTE": "300"}
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            gateway_command(address, workers=1), cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+    try:
+        url = f"http://{address.host}:{address.port}"
+        _wait_until_ready(url, process, log_path)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=40)
+        sys.stderr.write(log_path.read_text(errors="replace")[-4000:])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log_path: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            break
+        try:
+            if httpx2.get(f"{url}/readyz", timeout=5).status_code == 200:
+                return
+        except httpx2.TransportError:
+            pass
+        time.sleep(0.05)
+    pytest.fail(f"the gateway did not start:\n{log_path.read_text(errors='replace')[-4000:]}")

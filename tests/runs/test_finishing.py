@@ -1,0 +1,77 @@
+"""From what a run got to its record."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from apps.billing.allowance import Reservation
+from apps.providers.sandbox import SandboxProvider
+from apps.providers.types import ChatRequest, ChatResult, ProviderCallError, Usage
+from apps.runs.calling import Progress
+from apps.runs.finishing import finished
+from apps.runs.types import RunRecord, RunRequest, Target
+
+ANSWER = ChatResult(text="fine", finish_reason="stop", usage=Usage(3, 1, 0), model="fast")
+FAILURE = ProviderCallError("Overloaded.", reason="rate_limited", retryable=True, retry_after=7, status=429)
+CHAT = ChatRequest(model="fast", messages=({"role": "user", "content": "Hello you"},))
+
+
+def _finished(progress: Progress, *, cancelled: bool = False, **chat: Any) -> RunRecord:
+    organization_id = uuid4()
+    request = RunRequest(
+        run_id=uuid4(), organization_id=organization_id, project_id=uuid4(), source="gateway", usage_key="k"
+    )
+    return finished(
+        request=request,
+        prompt=None,
+        target=Target("sandbox", "sandbox", "fast", SandboxProvider(), sandbox=True),
+        chat=replace(CHAT, **chat),
+        created_at=datetime.now(UTC),
+        reservation=Reservation(organization_id, "sandbox_runs"),
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def test_finished__answered__succeeds_with_the_providers_usage() -> None:
+    record = _finished(Progress(deadline=5, answer=ANSWER))
+    assert (record.result.status, record.usage_origin, record.charged) == ("succeeded", "provider", True)
+    assert record.result.usage == ANSWER.usage
+
+
+def test_finished__an_answer_that_breaks_the_schema__fails_charged_with_its_text() -> None:
+    record = _finished(Progress(deadline=5, answer=ANSWER), output_schema={"type": "object"})
+    assert record.result.error is not None
+    assert (record.result.status, record.result.error.code) == ("failed", "output_invalid")
+    assert record.result.text == "fine"
+    assert record.charged
+
+
+def test_finished__cancelled_after_the_answer__has_succeeded() -> None:
+    assert _finished(Progress(deadline=5, answer=ANSWER), cancelled=True).result.status == "succeeded"
+
+
+def test_finished__broken_off__counts_what_came_and_says_that_it_is_estimated() -> None:
+    record = _finished(Progress(deadline=5, parts=["Once upon", " a time"]), cancelled=True)
+    assert (record.result.status, record.usage_origin, record.charged) == ("cancelled", "estimated", True)
+    assert record.result.text == "Once upon a time"
+    assert record.result.usage.output_tokens
+
+
+def test_finished__cancelled_before_anything_came__is_not_charged() -> None:
+    record = _finished(Progress(deadline=5), cancelled=True)
+    assert (record.usage_origin, record.charged, record.result.price) == ("none", False, None)
+
+
+def test_finished__failed__names_the_failure_for_the_caller() -> None:
+    record = _finished(Progress(deadline=5, error=FAILURE))
+    assert record.result.error is not None
+    assert (record.result.error.code, record.result.error.status) == ("provider_rate_limited", 429)
+    assert record.result.error.retry_after == 7
+    assert not record.charged
+
+
+def test_finished__text_that_postgres_cannot_store__is_made_storable() -> None:
+    record = _finished(Progress(deadline=5, answer=replace(ANSWER, text="a\x00b")))
+    assert record.result.text == "a\ufffdb"

@@ -1,0 +1,142 @@
+"""Group commit: every record once, a bad one alone, fences, claims."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.db import connection
+from psycopg_pool import AsyncConnectionPool
+
+from apps.core import crypto
+from apps.core.change_readers import connection_parameters
+from apps.core.scope import organization_scope, system_scope
+from apps.runs.models import Run, RunPayload
+from apps.runs.recording import GroupRecorder
+from apps.runs.types import RecordCompanion, RunRecord
+from tests.factories import make_project, make_run_record
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class DataKeysAtHand:
+    """Data keys that were loaded before the event loop began."""
+
+    def __init__(self, organization_id: UUID) -> None:
+        with organization_scope(organization_id):
+            self.key = crypto.data_key(organization_id)
+
+    async def get(self, organization_id: UUID) -> bytes:
+        return self.key
+
+
+class Fence:
+    """A companion that lets only some runs through."""
+
+    def __init__(self, lost: set[UUID]) -> None:
+        self.lost = lost
+
+    async def write(self, connection: Any, records: Sequence[RunRecord]) -> set[UUID]:
+        return {record.request.run_id for record in records} - self.lost
+
+
+@asynccontextmanager
+async def _recorder(
+    keys: DataKeysAtHand, *companions: RecordCompanion, **options: int
+) -> AsyncIterator[GroupRecorder]:
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+        kwargs=connection_parameters(), min_size=1, max_size=2, open=False
+    )
+    async with pool:
+        recorder = GroupRecorder(pool, keys, companions, **options)
+        await recorder.open()
+        yield recorder
+        await recorder.close()
+
+
+def _record_all(records: list[RunRecord], *companions: RecordCompanion, **options: int) -> list[Any]:
+    async def run() -> list[Any]:
+        async with _recorder(keys, *companions, **options) as recorder:
+            tasks = (recorder.record(record) for record in records)
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    keys = DataKeysAtHand(records[0].request.organization_id)
+    return asyncio.run(run())
+
+
+def _count(table: str) -> int:
+    with system_scope(), connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table}")
+        return int(cursor.fetchone()[0])
+
+
+def test_record__many_at_once__writes_each_run_payload_and_usage_once() -> None:
+    project = make_project()
+    records = [make_run_record(project=project) for _ in range(150)]
+    assert _record_all(records, group_limit=16) == [True] * 150
+    with organization_scope(project.organization_id):
+        assert set(Run.objects.values_list("pk", flat=True)) == {r.request.run_id for r in records}
+        assert RunPayload.objects.count() == 150
+    assert _count("billing_usageevent") == 150
+
+
+def test_record__one_record_that_postgres_refuses__fails_alone() -> None:
+    project = make_project()
+    records = [make_run_record(project=project) for _ in range(20)]
+    bad = replace(records[7], request=replace(records[7].request, user="\x00"))
+    records[7] = bad
+    outcomes = _record_all(records)
+    assert isinstance(outcomes[7], psycopg.DataError)
+    assert [outcome for index, outcome in enumerate(outcomes) if index != 7] == [True] * 19
+    assert _count("runs_run") == 19
+
+
+def test_record__whose_fence_is_lost__writes_nothing_and_says_so() -> None:
+    project = make_project()
+    kept, lost = make_run_record(project=project), make_run_record(project=project)
+    assert _record_all([kept, lost], Fence({lost.request.run_id})) == [True, False]
+    with organization_scope(project.organization_id):
+        assert [run.pk for run in Run.objects.all()] == [kept.request.run_id]
+    assert _count("billing_usageevent") == 1
+
+
+def test_record__the_same_record_twice__stands_once() -> None:
+    project = make_project()
+    record = make_run_record(project=project)
+    assert _record_all([record, record]) == [True, True]
+    assert (_count("runs_run"), _count("billing_usageevent")) == (1, 1)
+
+
+def test_record__two_runs_with_one_usage_key__count_once() -> None:
+    project = make_project()
+    records = [make_run_record(project=project, usage_key="item:1:1") for _ in range(2)]
+    assert _record_all(records) == [True, True]
+    assert (_count("runs_run"), _count("billing_usageevent")) == (2, 1)
+
+
+def test_record__that_was_not_answered__is_not_charged() -> None:
+    project = make_project()
+    record = replace(make_run_record(project=project), usage_origin="none")
+    assert _record_all([record]) == [True]
+    assert (_count("runs_run"), _count("billing_usageevent")) == (1, 0)
+
+
+def test_record__by_a_caller_that_is_cancelled__is_written_anyway() -> None:
+    project = make_project()
+    record = make_run_record(project=project)
+    keys = DataKeysAtHand(project.organization_id)
+
+    async def run() -> None:
+        async with _recorder(keys) as recorder:
+            task = asyncio.create_task(recorder.record(record))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait({task})
+
+    asyncio.run(run())
+    assert _count("runs_run") == 1
