@@ -57,7 +57,15 @@ def seal(plaintext: bytes, *, organization_id: UUID | None, table: str, column: 
 def unseal(sealed: bytes, *, organization_id: UUID | None, table: str, column: str, row_id: UUID) -> bytes:
     """The value sealed for that place. Raises SealBroken when it was altered or comes from elsewhere."""
     place = associated_data(organization_id=organization_id, table=table, column=column, row_id=row_id)
-    return unseal_bytes(existing_data_key(organization_id), sealed, place)
+    cached = cached_data_key(organization_id)
+    if cached is None:
+        return unseal_bytes(existing_data_key(organization_id), sealed, place)
+    try:
+        return unseal_bytes(cached, sealed, place)
+    except SealBroken:
+        # The cached key may be older than the database, which may have been restored.
+        forget_data_key(organization_id)
+        return unseal_bytes(existing_data_key(organization_id), sealed, place)
 
 
 def associated_data(*, organization_id: UUID | None, table: str, column: str, row_id: UUID) -> bytes:

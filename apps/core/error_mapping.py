@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.core import exceptions as django_exceptions
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
+from redis.exceptions import RedisError
 from rest_framework import exceptions as drf_exceptions
 
 from apps.core import errors
@@ -82,8 +83,9 @@ def _from_validation(exception: Exception) -> errors.PromptsaasError | None:
 def _from_outage(exception: Exception) -> errors.PromptsaasError | None:
     if isinstance(exception, drf_exceptions.Throttled):
         return errors.RateLimited("Too many requests.", retry_after=getattr(exception, "wait", None) or 1)
-    if isinstance(exception, OperationalError | InterfaceError):
-        logger.warning("database.unavailable", exc_info=exception)
+    # Redis raises where its absence may not be passed over: sign-in limits fail closed.
+    if isinstance(exception, OperationalError | InterfaceError | RedisError):
+        logger.warning("service.unavailable", exc_info=exception)
         return errors.Unavailable("The service is busy; try again.", retry_after=RETRY_SECONDS)
     return None
 

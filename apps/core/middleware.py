@@ -8,10 +8,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from apps.core.client_address import client_address
+from apps.core.errors import InvalidRequest
 from apps.core.request_id import new_request_id, set_request_id
-from apps.core.web.errors import error_response, is_api
+from apps.core.web.errors import answer, error_response, is_api
 
 API_VERSION: Final = "2026-11-20"
+VERSION_HEADER: Final = "Promptsaas-Version"
 PERMISSIONS_POLICY: Final = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -35,13 +37,19 @@ class RequestContextMiddleware:
         set_request_id(request_id)
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
-                response = self.get_response(request)
+                response = self._refused_version(request) or self.get_response(request)
         finally:
             set_request_id(None)
         response["Request-Id"] = request_id
         if is_api(request):
-            response.setdefault("Promptsaas-Version", API_VERSION)
+            response.setdefault(VERSION_HEADER, API_VERSION)
         return response
+
+    def _refused_version(self, request: HttpRequest) -> HttpResponse | None:
+        if not is_api(request) or request.headers.get(VERSION_HEADER, API_VERSION) == API_VERSION:
+            return None
+        message = f"The only version of this API is {API_VERSION}."
+        return answer(request, InvalidRequest(message, code="unknown_version", param=VERSION_HEADER))
 
 
 class SecurityHeadersMiddleware:

@@ -7,6 +7,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
 from django.db import OperationalError
 from django.http import Http404
+from redis.exceptions import ConnectionError as RedisConnectionError
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
@@ -78,6 +79,7 @@ def test_to_error__plain_list__has_no_param() -> None:
         (ValidationError({"name": ["Bad."]}), 400, "invalid_request_error", "parameter_invalid"),
         (ValidationError("Bad."), 400, "invalid_request_error", "parameter_invalid"),
         (OperationalError("secret detail"), 503, "api_error", "unavailable"),
+        (RedisConnectionError("secret detail"), 503, "api_error", "unavailable"),
         (RuntimeError("secret detail"), 500, "api_error", "internal_error"),
         (errors.Conflict("Moved.", code="stale"), 409, "conflict_error", "stale"),
     ],

@@ -144,6 +144,8 @@ def new_master_key() -> str:
 def test_rotate_master_key__newer_version__rewraps_and_every_row_still_opens(
     settings: Settings,
 ) -> None:
+    with system_scope():
+        DataKey.objects.all().delete()
     first, second = new_master_key(), new_master_key()
     settings.MASTER_KEYS = [f"1:{first}"]
     row_id = ids.uuid7()
@@ -158,6 +160,15 @@ def test_rotate_master_key__newer_version__rewraps_and_every_row_still_opens(
             assert crypto.unseal(value, organization_id=organization_id, row_id=row_id, **PLACE)
     with system_scope():
         assert set(DataKey.objects.values_list("master_version", flat=True)) == {2}
+
+
+@pytest.mark.django_db
+def test_unseal__cached_key_older_than_the_database__reads_the_key_again() -> None:
+    organization_id, row_id = ids.uuid7(), ids.uuid7()
+    value = sealed(organization_id, row_id)
+    crypto._remember(organization_id, os.urandom(32))
+    with organization_scope(organization_id):
+        assert crypto.unseal(value, organization_id=organization_id, row_id=row_id, **PLACE)
 
 
 @pytest.mark.django_db

@@ -52,6 +52,17 @@ def test_unknown_api_address__is_json(client: Client) -> None:
     assert response["Promptsaas-Version"] == "2026-11-20"
 
 
+@pytest.mark.django_db
+def test_version__other_than_ours__is_refused_under_the_api_only(client: Client) -> None:
+    refused = client.get("/api/v1/no-such-thing", headers={"Promptsaas-Version": "2020-01-01"})
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == "Promptsaas-Version"
+    assert refused["Request-Id"] == refused.json()["error"]["request_id"]
+    named = client.get("/api/v1/no-such-thing", headers={"Promptsaas-Version": "2026-11-20"})
+    assert named.status_code == 404
+    assert client.get("/healthz", headers={"Promptsaas-Version": "x"}).status_code == 200
+
+
 def test_request_context__during_the_request__names_it_and_the_client() -> None:
     seen: list[str | None] = []
 
