@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from contextlib import suppress
 from types import FrameType
 
@@ -13,6 +14,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from apps.core.logs import get_logger
+from apps.core.queue import get_queue
+from apps.core.redis import DEAD_REDIS
 
 # An idle worker blocks for this minus 15 s before it looks after itself, so it is kept short.
 WORKER_SECONDS = 30
@@ -43,7 +46,20 @@ class ProductWorker(Worker):
         if self.horse_pid:
             with suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGTERM)
-        super().request_stop(signum, frame)
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+
+def wait_for_worker(queue_name: str = "default", seconds: float = 30.0) -> bool:
+    """Wait until a worker listens on the queue; False if none does after that time. A job waits either way."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if Worker.count(queue=get_queue(queue_name)):
+                return True
+        except DEAD_REDIS:
+            pass
+        time.sleep(0.1)
+    return False
 
 
 def run_worker(queue_name: str, *, burst: bool = False) -> None:

@@ -9,6 +9,7 @@ from promptsaas.demo import processes, terminal
 from promptsaas.demo.model_choice import offer_model
 from promptsaas.demo.options import DemoError, DemoOptions
 from promptsaas.demo.seeding import EMAIL, Seeded, seed
+from promptsaas.worker import wait_for_worker
 
 
 def drive(options: DemoOptions, *, url: str, web_url: str, result: Path) -> int:
@@ -18,6 +19,7 @@ def drive(options: DemoOptions, *, url: str, web_url: str, result: Path) -> int:
     _announce(seeded, url)
     if not options.job:
         return 0
+    wait_for_worker()
     job = _run_job(seeded, options)
     result.write_text(terminal.json_line(job))
     if not options.once:

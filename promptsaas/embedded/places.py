@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 # The kernel's sockaddr_un holds 108 bytes with the closing zero.
@@ -35,7 +36,7 @@ class Account:
     """Whether a child process has to change to it (we are root)."""
 
     @property
-    def popen_options(self) -> dict[str, object]:
+    def popen_options(self) -> dict[str, Any]:
         """Keyword arguments for subprocess that make the child run as this account."""
         if not self.switch:
             return {}

@@ -100,7 +100,7 @@ def _initialize(places: Places) -> None:
         capture_output=True,
         text=True,
         check=False,
-        **places.account.popen_options,  # type: ignore[call-overload]
+        **places.account.popen_options,
     )
     if done.returncode != 0:
         raise EmbeddedError(f"initdb failed: {done.stderr.strip()}")

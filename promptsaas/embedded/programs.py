@@ -80,5 +80,5 @@ def start_daemon(places: Places, command: Sequence[str], log: Path) -> subproces
             cwd="/",
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
             start_new_session=True,
-            **places.account.popen_options,  # type: ignore[call-overload]
+            **places.account.popen_options,
         )
