@@ -5,7 +5,7 @@ The shape is a superset of OpenAI's (``error.message/type/param/code``) and foll
 
 from typing import Any, ClassVar
 
-DOCUMENTATION = "/docs/errors"
+from django.conf import settings
 
 
 class PromptsaasError(Exception):
@@ -38,7 +38,7 @@ class PromptsaasError(Exception):
             "code": self.code,
             "message": self.message,
             "param": self.param,
-            "doc_url": f"{DOCUMENTATION}#{self.code}",
+            "doc_url": f"{settings.PUBLIC_URL}/docs/errors#{self.code}",
             "request_id": request_id,
         }
         return {"error": error | self.extra}

@@ -16,7 +16,7 @@ from apps.runs.outputs import parse_output
 from apps.runs.types import RunError, RunRecord, RunRequest, RunResult, Status, Target, UsageOrigin
 
 # How a provider's failure looks from outside: code, error type, HTTP status.
-_FAILURES: Final[dict[CallErrorReason, tuple[str, str, int]]] = {
+FAILURES: Final[dict[CallErrorReason, tuple[str, str, int]]] = {
     "rate_limited": ("provider_rate_limited", "rate_limit_error", 429),
     "timeout": ("provider_timeout", "provider_error", 504),
     "server": ("provider_failed", "provider_error", 502),
@@ -99,7 +99,7 @@ def _verdict(
 
 
 def _run_error(error: ProviderCallError) -> RunError:
-    code, kind, status = _FAILURES[error.reason]
+    code, kind, status = FAILURES[error.reason]
     return RunError(
         code=code,
         type=kind,
