@@ -68,8 +68,21 @@ def test_new__bad_values__shows_each_at_its_field_and_never_the_key(web: Client,
     page = response.content.decode()
     assert "Only https addresses can be called." in page
     assert KEY not in page
-    assert "Enter the key" in web.post(address(project, "new"), NEW | {"api_key": ""}).content.decode()
     assert "has no colon" in web.post(address(project, "new"), NEW | {"headers": "x"}).content.decode()
+
+
+def test_new__empty_key__is_for_servers_that_ask_for_none(web: Client, project: Project) -> None:
+    assert web.post(address(project, "new"), NEW | {"api_key": ""}).status_code == 302
+    with organization_scope(project.organization_id):
+        assert queries.load_connection(project.id, "openai").api_key == ""
+
+
+def test_edit__new_address_and_no_key_asked__needs_none(web: Client, project: Project) -> None:
+    found = make_connection(project=project, api_key=KEY)
+    given = {"base_url": "https://other.example.com/v1", "keyless": "on"}
+    assert web.post(address(project, found.public_id), given).status_code == 302
+    with organization_scope(project.organization_id):
+        assert queries.load_connection(project.id, found.name).api_key == ""
 
 
 def test_edit__new_address_without_key__asks_for_the_key(web: Client, project: Project) -> None:

@@ -29,7 +29,7 @@ class ConnectionForm(forms.Form):
         required=False,
         max_length=4_000,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="Stored sealed and never shown again.",
+        help_text="Stored sealed and never shown again. Empty for a server that asks for none.",
     )
     keyless = forms.BooleanField(label="This server asks for no key", required=False)
     headers = forms.CharField(
@@ -52,7 +52,7 @@ class ConnectionForm(forms.Form):
         super().__init__(*arguments, **named)
         self.credential = credential
         if credential is None:
-            del self.fields["drop_headers"]
+            del self.fields["drop_headers"], self.fields["keyless"]
             return
         del self.fields["name"]
         self.fields[
@@ -70,8 +70,6 @@ class ConnectionForm(forms.Form):
         given = super().clean() or {}
         if given.get("api_key") and given.get("keyless"):
             self.add_error("keyless", "Enter a key or say that there is none, not both.")
-        if self.credential is None and not given.get("api_key") and not given.get("keyless"):
-            self.add_error("api_key", "Enter the key, or say below that the server asks for none.")
         return given
 
     def clean_headers(self) -> dict[str, str]:
@@ -94,10 +92,14 @@ class ConnectionForm(forms.Form):
             headers = {}
         return {
             "base_url": given["base_url"],
-            "api_key": "" if given["keyless"] else given["api_key"] or (None if self.credential else ""),
+            "api_key": "" if given.get("keyless") else given["api_key"] or self._absent_key(),
             "headers": headers,
             "models": given["models"],
         }
+
+    def _absent_key(self) -> str | None:
+        """What an empty field means: no key for a new connection, the stored one for another."""
+        return None if self.credential else ""
 
     def add_problem(self, problem: PromptsaasError) -> None:
         """Show what the service refused at the field that it names."""
