@@ -53,12 +53,13 @@ class _Follower:
     def _take(self, rows: list[changes.Row], started: float) -> None:
         # After a gap longer than lines are kept, what was missed can't be known: everything is forgotten.
         missed = self._read_at != -math.inf and started - self._read_at > KEPT.total_seconds() / 2
-        lines, self._position = changes.advance(self._position, rows)
+        lines, position = changes.advance(self._position, rows)
         if missed:
             self._on_reset()
         for line in lines:
             self._on_change(line)
-        self._read_at = started
+        # Only now: lines whose delivery failed come again, and until then the feed counts as stale.
+        self._position, self._read_at = position, started
 
 
 class ChangeReader(_Follower):
@@ -90,6 +91,9 @@ class ChangeReader(_Follower):
                     self._follow(connection)
             except (psycopg.Error, OSError) as error:
                 logger.warning("changes.feed_is_away", extra={"error": str(error)})
+                self._stopping.wait(RETRY_SECONDS)
+            except Exception:
+                logger.exception("changes.delivery_failed")
                 self._stopping.wait(RETRY_SECONDS)
 
     def _follow(self, connection: psycopg.Connection[Any]) -> None:
@@ -144,6 +148,9 @@ class AsyncChangeReader(_Follower):
                     await self._follow(connection)
             except (psycopg.Error, OSError) as error:
                 logger.warning("changes.feed_is_away", extra={"error": str(error)})
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                logger.exception("changes.delivery_failed")
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow(self, connection: psycopg.AsyncConnection[Any]) -> None:

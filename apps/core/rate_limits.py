@@ -66,6 +66,8 @@ def check(
     name: str, key: str, limit: int, period: float, *, cost: int = 1, fail_closed: bool = False
 ) -> Decision:
     """Take `cost` from the allowance of `limit` calls in `period` seconds, kept for `key` under `name`."""
+    if limit <= 0:
+        return Decision(False, 0, 0, period, period)
     place, interval = f"rate:{name}:{key}", period / limit
     if _breaker.is_closed():
         try:
@@ -80,6 +82,8 @@ async def acheck(
     name: str, key: str, limit: int, period: float, *, cost: int = 1, fail_closed: bool = False
 ) -> Decision:
     """`check` for an event loop."""
+    if limit <= 0:
+        return Decision(False, 0, 0, period, period)
     place, interval = f"rate:{name}:{key}", period / limit
     if _breaker.is_closed():
         try:

@@ -213,6 +213,26 @@ def test_async_change_reader__bell__rings_sooner_than_the_poll(redis: redis_libr
     assert set(seen.keys) == {"x"}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_change_reader__callback_fails__delivers_again() -> None:
+    seen = Seen()
+    failures = [RuntimeError("first"), RuntimeError("second")]
+
+    def fragile(line: ChangeLine) -> None:
+        if failures:
+            raise failures.pop()
+        seen.change(line)
+
+    reader = ChangeReader(on_change=fragile, on_reset=seen.reset, poll_seconds=0.05)
+    reader.start()
+    try:
+        wait_until(lambda: reader.stale_for() < 1)
+        changes.append("label", "x")
+        wait_until(lambda: seen.keys == ["x"])
+    finally:
+        reader.stop()
+
+
 def test_follower__gap_longer_than_lines_are_kept__resets(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Seen()
     reader = ChangeReader(on_change=seen.change, on_reset=seen.reset)

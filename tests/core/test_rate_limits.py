@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -39,10 +40,13 @@ def test_check__refused__takes_nothing(redis: redis_library.Redis) -> None:
     assert rate_limits.check("api", "k", 1, 1000).retry_after <= 1000
 
 
-def test_check__time_passes__gives_back_one_by_one(redis: redis_library.Redis) -> None:
-    assert rate_limits.check("api", "k", 1000, 1).allowed
-    for _ in range(20):
-        assert rate_limits.check("api", "k", 1000, 1).remaining >= 980
+def test_check__time_passes__gives_back_one(redis: redis_library.Redis) -> None:
+    start = time.monotonic()
+    assert [rate_limits.check("api", "k", 2, 0.4).allowed for _ in range(3)] == [True, True, False]
+    while not rate_limits.check("api", "k", 2, 0.4).allowed:
+        assert time.monotonic() - start < 2
+    assert time.monotonic() - start > 0.19
+    assert not rate_limits.check("api", "k", 2, 0.4).allowed
 
 
 def test_check__other_key_or_name__counts_apart(redis: redis_library.Redis) -> None:
@@ -56,6 +60,12 @@ def test_check__cost__takes_as_much(redis: redis_library.Redis) -> None:
     assert rate_limits.check("api", "k", 10, 100, cost=8).remaining == 2
     assert not rate_limits.check("api", "k", 10, 100, cost=3).allowed
     assert rate_limits.check("api", "k", 10, 100, cost=2).allowed
+
+
+def test_check__limit_of_nothing__refuses() -> None:
+    decision = rate_limits.check("api", "nothing", 0, 60)
+    assert not decision.allowed
+    assert decision.headers()["Retry-After"] == "60"
 
 
 def test_check__many_threads__never_overshoots(redis: redis_library.Redis) -> None:
