@@ -50,7 +50,7 @@ class ProductWorker(Worker):
 
 
 def wait_for_worker(queue_name: str = "default", seconds: float = 30.0) -> bool:
-    """Wait until a worker listens on the queue; False if none does after that time. A job waits either way."""
+    """Wait until a worker listens on the queue; False if none does. The jobs themselves wait either way."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
