@@ -9,7 +9,7 @@ from uuid import UUID
 from apps.core import ids
 from apps.core.errors import InvalidRequest, PromptsaasError, ProviderFailure, RateLimited
 from apps.providers.types import Usage
-from apps.runs.types import RunError, RunResult
+from apps.runs.types import RunError, RunResult, amount_text
 
 
 class OutputInvalid(ProviderFailure):
@@ -87,7 +87,7 @@ def facts(result: RunResult) -> dict[str, Any]:
         "latency_ms": result.latency_ms,
         "cost": {
             "status": price.status if price else "none",
-            "amount": str(price.amount) if price and price.amount is not None else None,
+            "amount": amount_text(price.amount) if price else None,
             "currency": "USD",
         },
     }

@@ -173,7 +173,7 @@ def _joined_parts(parts: list[Any], param: str) -> str:
 
 
 def _metadata(body: dict[str, Any]) -> dict[str, str]:
-    metadata = _typed(body, "metadata", dict, {})
+    metadata: dict[str, str] = _typed(body, "metadata", dict, {})
     if len(metadata) > METADATA_PAIRS:
         raise InvalidRequest(f"metadata holds at most {METADATA_PAIRS} pairs.", param="metadata")
     for key, value in metadata.items():

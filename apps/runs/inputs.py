@@ -37,10 +37,10 @@ def check_text(param: str, value: Any) -> None:
         encoded = orjson.dumps(value)
     except TypeError:
         raise InvalidRequest(
-            f"{param} holds text that is not valid Unicode.", code="invalid_text", param=param
+            f"{param} holds text that is not valid Unicode.", code="invalid_character", param=param
         ) from None
     if b"\\u0000" in encoded and _has_nul(value):
-        raise InvalidRequest(f"{param} holds a NUL character.", code="invalid_text", param=param)
+        raise InvalidRequest(f"{param} holds a NUL character.", code="invalid_character", param=param)
 
 
 def clean_text(text: str) -> str:

@@ -162,7 +162,9 @@ class CachedDataKeys:
     async def get(self, organization_id: UUID) -> bytes:
         """The organization's data key."""
         found = crypto.cached_data_key(organization_id)
-        return found or await self._calls.run(lambda: _load_data_key(organization_id))
+        if found is not None:
+            return found
+        return await self._calls.run(lambda: _load_data_key(organization_id))
 
 
 def _resolve(organization_id: UUID, project_id: UUID, reference: PromptReference) -> ResolvedPrompt:

@@ -6,6 +6,7 @@ Plain frozen data without Django, so that the gateway, batches and evaluations c
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
@@ -178,6 +179,11 @@ class TargetSource(Protocol):
     """Finds and opens the connection of a model reference. Raises errors.NotFound, errors.InvalidRequest."""
 
     async def open(self, request: RunRequest, model: str) -> Target: ...
+
+
+def amount_text(amount: Decimal | None) -> str | None:
+    """An amount of dollars as the APIs write it: plain decimals, without trailing zeros."""
+    return None if amount is None else f"{amount.normalize():f}"
 
 
 InputCheck = Callable[[RunRequest, tuple[dict[str, Any], ...]], Awaitable[None]]

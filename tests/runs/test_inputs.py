@@ -42,7 +42,7 @@ def test_check_request__text_that_postgres_cannot_store__is_refused(
 ) -> None:
     with pytest.raises(InvalidRequest) as refused:
         check_request(_request(**values))
-    assert (refused.value.code, refused.value.param) == ("invalid_text", param)
+    assert (refused.value.code, refused.value.param) == ("invalid_character", param)
 
 
 def test_check_request__the_six_characters_of_an_escape__are_plain_text() -> None:

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from apps.core import ids
 from apps.runs.models import Run, RunSource, RunStatus
 from apps.runs.queries import Content
+from apps.runs.types import amount_text
 
 
 class TokenUsageSerializer(serializers.Serializer[Any]):
@@ -51,12 +52,14 @@ class RunSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     livemode = serializers.BooleanField(help_text="False for a run of a psk_test_ key.")
     status = serializers.ChoiceField(choices=RunStatus.values)
-    source = serializers.ChoiceField(choices=RunSource.values)
+    source = serializers.ChoiceField(choices=RunSource.values)  # type: ignore[assignment]
     source_id = serializers.CharField(allow_null=True)
     prompt = serializers.CharField(allow_null=True, help_text="The prompt's name.")
     prompt_id = serializers.CharField(allow_null=True)
     version = serializers.IntegerField(allow_null=True)
-    label = serializers.CharField(allow_null=True, help_text="The label that was asked for.")
+    label = serializers.CharField(  # type: ignore[assignment]
+        allow_null=True, help_text="The label that was asked for."
+    )
     model = serializers.CharField()
     sandbox = serializers.BooleanField()
     usage = TokenUsageSerializer()
@@ -110,7 +113,7 @@ def run_body(run: Run) -> dict[str, Any]:
             "cached_tokens": run.cached_tokens,
             "origin": run.usage_origin,
         },
-        "cost": {"status": run.price_status, "amount": _amount(run), "currency": "USD"},
+        "cost": {"status": run.price_status, "amount": amount_text(run.price_amount), "currency": "USD"},
         "latency_ms": run.latency_ms,
         "first_token_ms": run.first_token_ms,
         "finish_reason": run.finish_reason or None,
@@ -141,10 +144,6 @@ def _source_id(run: Run) -> str | None:
     if run.source_id is None:
         return None
     return ids.encode("bat", run.source_id) if run.source == RunSource.BATCH else str(run.source_id)
-
-
-def _amount(run: Run) -> str | None:
-    return None if run.price_amount is None else f"{run.price_amount.normalize():f}"
 
 
 def _failure(run: Run) -> dict[str, str] | None:
