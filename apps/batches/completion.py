@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection
-from psycopg.rows import namedtuple_row
+from psycopg.rows import class_row
 
 from apps.batches.claims import Claim
 from apps.batches.matching import matches
@@ -113,7 +113,7 @@ WITH input AS (
     WHERE job.id = sums.batch_id AND job.organization_id = sums.organization_id
     RETURNING job.id, job.running = 0 AND (job.pending = 0 OR job.status <> 'in_progress') AS over
 )
-SELECT done.id, done.batch_id, done.organization_id, moved.over
+SELECT done.id AS item_id, done.batch_id AS job_id, done.organization_id, moved.over
 FROM done JOIN moved ON moved.id = done.batch_id
 """
 
@@ -126,11 +126,9 @@ def parameters(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 async def complete(connection: AsyncConnection[Any], outcomes: Sequence[Outcome]) -> list[Completed]:
     """Complete the rows whose fence holds; what is missing in the answer was lost to another holder."""
-    async with connection.cursor(row_factory=namedtuple_row) as cursor:
+    async with connection.cursor(row_factory=class_row(Completed)) as cursor:
         await cursor.execute(STATEMENT, parameters(outcomes))
-        return [
-            Completed(row.id, row.batch_id, row.organization_id, row.over) for row in await cursor.fetchall()
-        ]
+        return await cursor.fetchall()
 
 
 def outcome(claim: Claim, result: RunResult) -> Outcome:

@@ -30,10 +30,12 @@ def guess_field(schema: dict[str, Any] | None, expected_column: str) -> str:
     properties = (schema or {}).get("properties")
     if not isinstance(properties, dict) or not properties:
         return ""
-    by_name = {name.casefold(): name for name in properties}
+    by_name: dict[str, str] = {name.casefold(): name for name in properties}
     if expected_column.casefold() in by_name:
         return by_name[expected_column.casefold()]
-    listed = [name for name, rule in properties.items() if isinstance(rule, dict) and "enum" in rule]
+    listed: list[str] = [
+        name for name, rule in properties.items() if isinstance(rule, dict) and "enum" in rule
+    ]
     return (listed or list(properties))[0]
 
 

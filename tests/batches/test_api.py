@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from django.http import StreamingHttpResponse
 from django.test import Client
 
 from apps.core.scope import organization_scope
@@ -45,8 +44,8 @@ class Api:
 
     def download(self, path: str) -> str:
         response = self.client.get(f"/api/v1/{path}", headers=self.headers)
-        assert isinstance(response, StreamingHttpResponse)
-        return b"".join(response.streaming_content).decode()  # type: ignore[arg-type]
+        assert response.streaming
+        return response.getvalue().decode()
 
 
 def body_for(project: Project) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def test_claim__under_a_cap__sets_the_worst_case_aside_and_stops_at_the_end() ->
     assert run(work()) == (3, 0, 1, True)
     job = reload(job)
     assert (job.status, job.stop_reason) == (JobStatus.CANCELLING, StopReason.COST_CAP)
-    assert (job.cost_used, job.cost_reserved) == (Decimal("0.025"), 0)
+    assert (job.cost_used, job.cost_reserved) == (Decimal("0.025"), Decimal(0))
 
 
 def test_cap__two_pumps_at_once__is_never_passed() -> None:

@@ -114,6 +114,6 @@ def test_download__of_finished_rows__streams_csv(client: Client) -> None:
 
     response = client.get(f"{room}{job.public_id}/download/?format=csv")
 
-    lines = b"".join(response.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    lines = response.getvalue().decode().splitlines()
     assert lines[0].startswith("row,review,reason,sentiment,status,output,expected,match")
     assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3"]

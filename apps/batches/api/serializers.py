@@ -1,7 +1,7 @@
 """Shapes of the batch API."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 
@@ -25,7 +25,7 @@ class PlanBatchSerializer(serializers.Serializer[Any]):
 
     prompt = serializers.CharField(max_length=255, help_text="The prompt's name.")
     version = serializers.IntegerField(min_value=1, required=False)
-    label = serializers.CharField(max_length=36, required=False)
+    label = serializers.CharField(max_length=36, required=False)  # type: ignore[assignment]
     dataset_version = serializers.CharField(help_text="dsv_…, or dst_… for a dataset's latest version.")
     model = serializers.CharField(max_length=255, required=False, help_text="Instead of the version's model.")
     parameters = serializers.DictField(required=False, help_text="Model parameters over the version's own.")
@@ -88,6 +88,9 @@ class BatchPlanSerializer(serializers.Serializer[Any]):
     missing_variables = MissingVariableSerializer(many=True)
 
 
+COUNTS: Final = ("total", "pending", "running", "succeeded", "failed", "cancelled")
+
+
 class CountsSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField()
     pending = serializers.IntegerField()
@@ -128,7 +131,7 @@ class BatchSerializer(serializers.Serializer[Any]):
     stop_reason = serializers.CharField()
     prompt = serializers.CharField()
     version = serializers.IntegerField()
-    label = serializers.CharField(allow_null=True)
+    label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     dataset_version = serializers.CharField()
     model = serializers.CharField()
     parameters = serializers.DictField()
@@ -203,7 +206,7 @@ def batch_json(job: BatchJob) -> dict[str, Any]:
         "model": job.model,
         "parameters": job.parameters,
         "concurrency": job.concurrency,
-        "counts": {name: getattr(job, name) for name in CountsSerializer().fields},
+        "counts": {name: getattr(job, name) for name in COUNTS},
         "usage": {"input_tokens": job.input_tokens, "output_tokens": job.output_tokens},
         "cost": {
             "used_usd": _usd(job.cost_used),

@@ -124,4 +124,4 @@ def summary(job: BatchJob) -> dict[str, Any]:
 def _run(statement: str, job: BatchJob, **more: Any) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(statement, {"job": job.id, "organization": job.organization_id, **more})
-        return cursor.rowcount > 0
+        return bool(cursor.rowcount > 0)
