@@ -8,16 +8,17 @@ from django.urls import reverse
 
 from apps.prompts.diffing import Gap, Line, Row, Section, Side
 from apps.prompts.models import Prompt
-from apps.tenants.models import Project
 from apps.tenants.web.base import ProjectView
 
 
 class PromptPage(ProjectView, abstract=True):
     """What every page of prompts shares: addresses, and the head of one prompt."""
 
-    def address(self, view: str, *args: object, **query: object) -> str:
-        """The address of a page of this project, with the query's set values."""
-        return address(self.project, view, *args, **query)
+    def address(self, view: str, /, *args: object, **query: object) -> str:
+        """The address of a page of this project; empty values of the query are left out."""
+        path = reverse(f"prompts:{view}", args=[self.organization.slug, self.project.slug, *args])
+        given = {name: value for name, value in query.items() if value not in (None, "")}
+        return f"{path}?{urlencode(given)}" if given else path
 
     def head(self, prompt: Prompt, labels: dict[str, int], current: str) -> dict[str, Any]:
         """Badges, breadcrumb and tabs of a prompt's pages."""
@@ -49,13 +50,6 @@ class PromptPage(ProjectView, abstract=True):
                 for label, view, count in tabs
             ],
         }
-
-
-def address(project: Project, view: str, *args: object, **query: object) -> str:
-    """The address of a page of prompts; empty values of the query are left out."""
-    path = reverse(f"prompts:{view}", args=[project.organization.slug, project.slug, *args])
-    given = {name: value for name, value in query.items() if value not in (None, "")}
-    return f"{path}?{urlencode(given)}" if given else path
 
 
 def section_rows(section: Section, *, split: bool) -> list[dict[str, Any]]:

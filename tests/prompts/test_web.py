@@ -1,0 +1,430 @@
+"""The pages of prompts without a script: what they show and what their forms do."""
+
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from apps.core.scope import organization_scope
+from apps.prompts import queries
+from apps.prompts.models import Prompt
+from apps.tenants.models import Project
+from apps.tenants.roles import Role
+from tests.factories import make_content, make_member, make_project, make_prompt, owner_of
+
+pytestmark = pytest.mark.django_db
+
+
+class Web:
+    """A signed-in person on the pages of one project."""
+
+    def __init__(self, project: Project, role: Role | None = None) -> None:
+        organization = project.organization
+        self.client = Client()
+        self.client.force_login(
+            make_member(organization=organization, role=role) if role else owner_of(organization)
+        )
+        self.base = f"/{organization.slug}/{project.slug}/prompts/"
+
+    def get(self, path: str = "", **query: object) -> tuple[int, str]:
+        response = self.client.get(self.base + path, query)
+        return response.status_code, response.content.decode()
+
+    def post(self, path: str, data: dict[str, Any] | None = None, **headers: str) -> tuple[int, str]:
+        response = self.client.post(self.base + path, data or {}, headers=headers)
+        location = response.headers.get("Location", "")
+        return response.status_code, location or response.content.decode()
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project()
+
+
+@pytest.fixture
+def web(project: Project) -> Web:
+    return Web(project)
+
+
+def labels(prompt: Prompt) -> dict[str, int]:
+    with organization_scope(prompt.organization_id):
+        return queries.labels_of([prompt])[prompt.pk]
+
+
+def newest(prompt: Prompt) -> Any:
+    with organization_scope(prompt.organization_id):
+        return queries.latest_version(Prompt.objects.get(pk=prompt.pk))
+
+
+def editor_form(content: str = "Hi {{ name }}", **more: Any) -> dict[str, Any]:
+    """The editor's form for one user message with one variable."""
+    return {
+        "role": ["user"],
+        "content": [content],
+        "variable": ["name"],
+        "type": ["text"],
+        "need": ["required"],
+        "default": [""],
+        "sample": [""],
+        "model": "sandbox/standard",
+        "base_number": "1",
+        **more,
+    }
+
+
+def words(html: str) -> str:
+    """A page's text on one line."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def test_list__no_prompts__explains_and_offers_the_first(web: Web) -> None:
+    status, html = web.get()
+    assert status == 200
+    assert "No prompts yet" in html
+    assert "New prompt" in html
+
+
+def test_list__folders_and_prompts__are_shown_by_level(web: Web, project: Project) -> None:
+    for name in ("top", "support/reply", "support/de/mail"):
+        make_prompt(project=project, name=name, labels={"production": 1})
+    _, html = web.get()
+    assert ">top<" in html
+    assert "folder=support" in html
+    assert "reply" not in html
+    _, html = web.get(folder="support")
+    assert ">reply<" in html
+    assert "folder=support%2Fde" in html
+    assert ">top<" not in html
+
+
+def test_list__search_and_label__find_in_every_folder(web: Web, project: Project) -> None:
+    make_prompt(project=project, name="support/reply", labels={"production": 1})
+    make_prompt(project=project, name="sales/offer", description="Writes a REPLY to an offer")
+    _, html = web.get(q="reply")
+    assert "support/reply" in html
+    assert "sales/offer" in html
+    _, html = web.get(label="production")
+    assert "support/reply" in html
+    assert "sales/offer" not in html
+    assert "No prompt matches" in web.get(q="zzz")[1]
+
+
+def test_list__ten_prompts__cost_the_same_queries_as_one(web: Web, project: Project) -> None:
+    counts = []
+    for wanted in (1, 10):
+        with organization_scope(project.organization_id):
+            missing = wanted - Prompt.objects.count()
+        for _ in range(missing):
+            make_prompt(project=project, labels={"production": 1})
+        with CaptureQueriesContext(connection) as captured:
+            assert web.get()[1].count('data-testid="prompt-row"') == wanted
+        counts.append(len(captured))
+        own = [query["sql"] for query in captured if "prompts_" in query["sql"]]
+        assert len(own) <= 5
+    assert counts[0] == counts[1]
+
+
+def test_list__more_than_a_page__goes_on_by_last_change(web: Web, project: Project) -> None:
+    for number in range(52):
+        make_prompt(project=project, name=f"p{number}")
+    _, html = web.get()
+    found = re.search(r'href="[^"]*after=(prm_\w+)"', html)
+    assert found is not None
+    _, html = web.get(after=found.group(1))
+    assert html.count('data-testid="prompt-row"') == 2
+
+
+def test_new__form__makes_prompt_and_opens_the_editor(web: Web, project: Project) -> None:
+    assert web.get("new/")[0] == 200
+    form = {
+        "name": "a/b",
+        "kind": "chat",
+        "system": "Be kind.",
+        "content": "{{ x }}",
+        "model": "sandbox/standard",
+    }
+    status, location = web.post("new/", form)
+    assert status == 302
+    with organization_scope(project.organization_id):
+        prompt = Prompt.objects.get(name="a/b")
+        assert queries.latest_version(prompt).messages[0] == {"role": "system", "content": "Be kind."}
+    assert location.endswith(f"/prompts/{prompt.public_id}/")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"name": "taken"}, "There is a prompt"),
+        ({"name": "a/run"}, "reserved"),
+        ({"content": "{{ a + 1 }}"}, "Arithmetic is not available"),
+        ({"kind": "text", "system": "x"}, "exactly one message"),
+        ({"name": ""}, "This field is required"),
+    ],
+)
+def test_new__not_allowed__keeps_what_was_typed(
+    web: Web, project: Project, change: dict[str, str], text: str
+) -> None:
+    make_prompt(project=project, name="taken")
+    form = {"name": "new", "kind": "chat", "content": "typed text", "model": "sandbox/standard"} | change
+    status, html = web.post("new/", form)
+    assert status == 422
+    assert text in words(html)
+    assert form["content"] in html
+
+
+def test_editor__newest_version__fills_the_form(web: Web, project: Project) -> None:
+    content = make_content(
+        "Reply to {{ review }}", system="Be kind.", parameters={"temperature": 0.2, "stop": ["END"]}
+    )
+    prompt = make_prompt(project=project, name="support/reply", content=content)
+    status, html = web.get(f"{prompt.public_id}/")
+    assert status == 200
+    assert "Be kind." in html
+    assert 'value="0.2"' in html
+    assert "[review]" in html  # the preview's stand-in
+    assert 'name="base_number" value="1"' in html
+
+
+@pytest.mark.parametrize(
+    ("action", "order"),
+    [
+        ("down:0", "b a c"),
+        ("up:2", "a c b"),
+        ("drop:1", "a c"),
+        ("copy:0", "a a b c"),
+        ("add", "a b c "),
+        ("up:0", "a b c"),
+        ("drop:9", "a b c"),
+    ],
+)
+def test_editor__block_buttons__change_the_form_only(
+    web: Web, project: Project, action: str, order: str
+) -> None:
+    prompt = make_prompt(project=project)
+    form = editor_form(action=action) | {"role": ["system", "user", "assistant"], "content": ["a", "b", "c"]}
+    status, html = web.post(f"{prompt.public_id}/", form)
+    assert status == 200
+    assert re.findall(
+        r'<textarea class="code-edit__input"[^>]*>\n(.*?)</textarea>', html, re.DOTALL
+    ) == order.split(" ")
+    assert newest(prompt).number == 1
+
+
+def test_editor__preview__shows_what_a_model_would_get_and_warns(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project)
+    form = editor_form("Hi {{ name }} and {place}", sample=["<Dana>"], action="preview")
+    _, html = web.post(f"{prompt.public_id}/", form)
+    assert "Hi &lt;Dana&gt; and {place}" in html
+    assert "{place} is plain text" in html
+    _, html = web.post(f"{prompt.public_id}/", editor_form("line\n{{ a() }}", action="preview"))
+    assert "Message 1, line 2, column 1" in words(html)
+    assert "Saving waits for these" in html
+
+
+def test_editor__save_button__opens_the_dialog_with_the_change(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project)
+    _, html = web.post(f"{prompt.public_id}/", editor_form(action="save"))
+    assert re.search(r'<dialog[^>]*id="save"[^>]* open>', html)
+    assert "User message and variables change against v1" in words(html)
+
+
+def test_editor__publish_with_label__saves_version_and_moves_it(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project, labels={"production": 1})
+    form = editor_form(action="publish", message="Greets", label="production", temperature="0.5")
+    status, location = web.post(f"{prompt.public_id}/", form)
+    assert (status, location) == (302, f"{web.base}{prompt.public_id}/")
+    version = newest(prompt)
+    assert (version.number, version.message, version.parameters) == (2, "Greets", {"temperature": 0.5})
+    assert version.author_name == owner_of(project.organization).display_name
+    assert labels(prompt) == {"production": 2}
+    assert "Version 2 is saved and production points at it" in web.get(f"{prompt.public_id}/")[1]
+
+
+def test_editor__publish_unchanged__says_so(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project, content=make_content("Hi {{ name }}"))
+    status, html = web.post(f"{prompt.public_id}/", editor_form(action="publish"))
+    assert status == 422
+    assert "Nothing differs from version 1" in html
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"temperature": "hot"}, "This must be a number"),
+        ({"temperature": "9"}, "must be a number from 0 to 2"),
+        ({"output_schema": "{broken"}, "This is not JSON"),
+        ({"output_schema": '{"type": "objekt"}'}, "not valid JSON Schema"),
+        ({"content": ["{% set x = 1 %}"]}, "{% set %} is not available"),
+        ({"type": ["number"], "default": ["x"]}, "is not a number"),
+    ],
+)
+def test_editor__not_allowed__keeps_everything_typed(
+    web: Web, project: Project, change: dict[str, Any], text: str
+) -> None:
+    prompt = make_prompt(project=project)
+    form = editor_form(action="publish") | change
+    status, html = web.post(f"{prompt.public_id}/", form)
+    assert status == 422
+    assert text in words(html).replace("&#x27;", "'")
+    for value in change.values():
+        typed = value[0] if isinstance(value, list) else value
+        assert typed.replace('"', "&quot;") in html
+    assert newest(prompt).number == 1
+
+
+def test_editor__somebody_saved_meanwhile__shows_both_and_loses_nothing(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project, versions=2)
+    form = editor_form("My own words {{ name }}", action="publish", message="mine", sample=["Dana"])
+    status, html = web.post(f"{prompt.public_id}/", form)
+    assert status == 409
+    assert "while you worked on v1" in words(html)
+    kept = dict(re.findall(r'<textarea name="(\w+)" hidden>\n(.*?)</textarea>', html, re.DOTALL))
+    assert kept["content"] == "My own words {{ name }}"
+    assert (kept["message"], kept["sample"], kept["model"]) == ("mine", "Dana", "sandbox/standard")
+    status, _ = web.post(f"{prompt.public_id}/", {**form, "base_number": "2"})
+    assert status == 302
+    assert newest(prompt).number == 3
+
+
+def test_preview_fragment__message_change__answers_only_the_parts(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project)
+    _, html = web.post(f"{prompt.public_id}/preview/", editor_form("{{ fresh }}"))
+    assert "<html" not in html
+    assert "fresh" in html
+    assert 'id="variables"' in html
+    assert 'id="messages-list"' not in html
+    _, html = web.post(f"{prompt.public_id}/preview/", editor_form(part="values"))
+    assert 'id="variables"' not in html
+    _, html = web.post(f"{prompt.public_id}/preview/", editor_form(action="add"))
+    assert 'id="messages-list"' in html
+
+
+def test_history__two_versions__are_compared_split_and_unified(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project, versions=3, labels={"production": 1})
+    status, html = web.get(f"{prompt.public_id}/history/")
+    assert status == 200
+    assert "User message" in html
+    assert "<del" in html
+    assert "<ins" in html
+    assert "Change 3" in html
+    _, html = web.get(f"{prompt.public_id}/history/", **{"from": 1, "to": 3, "view": "unified"})
+    assert "diff__cell--one" in html
+    assert "Pick two different versions" in web.get(f"{prompt.public_id}/history/", **{"from": 2, "to": 2})[1]
+    assert web.get(f"{prompt.public_id}/history/", to=9)[0] == 404
+
+
+def test_history__one_version__says_there_is_nothing_to_compare(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project)
+    assert "Nothing to compare yet" in web.get(f"{prompt.public_id}/history/")[1]
+
+
+def test_history__fifty_versions__cost_the_same_queries_as_two(web: Web, project: Project) -> None:
+    counts = []
+    for versions in (2, 20):
+        prompt = make_prompt(project=project, versions=versions)
+        with CaptureQueriesContext(connection) as captured:
+            web.get(f"{prompt.public_id}/history/")
+        counts.append(len(captured))
+    assert counts[0] == counts[1]
+
+
+def test_version__page__shows_content_and_a_call(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project, name="support/reply", labels={"production": 1})
+    status, html = web.get(f"{prompt.public_id}/versions/1/")
+    assert status == 200
+    assert "prompt:support/reply@production" in html
+    assert web.get(f"{prompt.public_id}/versions/9/")[0] == 404
+
+
+def test_move__dialog_and_form__move_with_reason(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project, versions=2, labels={"production": 1})
+    status, html = web.get(f"{prompt.public_id}/labels/move/", label="production", to=2)
+    assert status == 200
+    assert "Move production to v2" in html
+    assert 'name="expected" value="1"' in html
+    assert "User message changes" in html
+    form = {"label": "production", "number": "2", "expected": "1", "reason": "Better tone"}
+    status, location = web.post(f"{prompt.public_id}/labels/move/", form)
+    assert (status, location) == (302, f"{web.base}{prompt.public_id}/labels/")
+    assert labels(prompt) == {"production": 2}
+    _, html = web.get(f"{prompt.public_id}/labels/")
+    assert "Better tone" in html
+    assert "v1 → v2" in html
+
+
+def test_move__stale_page__tells_where_the_label_is_and_asks_again(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project, versions=3, labels={"production": 2})
+    form = {"label": "production", "number": "3", "expected": "1", "reason": "kept words"}
+    status, html = web.post(f"{prompt.public_id}/labels/move/", form)
+    assert status == 409
+    assert "points at version 2" in html
+    assert "kept words" in html
+    assert 'name="expected" value="2"' in html
+    assert labels(prompt) == {"production": 2}
+
+
+@pytest.mark.parametrize(("name", "status"), [("staging", 302), ("latest", 422), ("Not Good", 422)])
+def test_move__new_label__needs_an_allowed_name(web: Web, project: Project, name: str, status: int) -> None:
+    prompt = make_prompt(project=project)
+    assert web.get(f"{prompt.public_id}/labels/move/")[0] == 200
+    answer, html = web.post(f"{prompt.public_id}/labels/move/", {"label": name, "number": "1"})
+    assert answer == status
+    assert status == 302 or f'value="{name}"' in html
+
+
+def test_rollback_and_remove__dialogs__do_what_they_say(web: Web, project: Project) -> None:
+    prompt = make_prompt(project=project, versions=2, labels={"production": 1})
+    web.post(f"{prompt.public_id}/labels/move/", {"label": "production", "number": "2"})
+    assert "Roll back to v1" in web.get(f"{prompt.public_id}/labels/")[1]
+    assert "Roll production back to v1?" in web.get(f"{prompt.public_id}/labels/production/rollback/")[1]
+    assert web.post(f"{prompt.public_id}/labels/production/rollback/", {"expected": "2"})[0] == 302
+    assert labels(prompt) == {"production": 1}
+    assert web.post(f"{prompt.public_id}/labels/production/remove/", {"expected": "2"})[0] == 409
+    assert web.post(f"{prompt.public_id}/labels/production/remove/", {"expected": "1"})[0] == 302
+    assert labels(prompt) == {}
+    assert web.get(f"{prompt.public_id}/labels/none/remove/")[0] == 404
+
+
+def test_roles__viewer__reads_and_changes_nothing(project: Project) -> None:
+    prompt = make_prompt(project=project, versions=2, labels={"production": 1})
+    viewer = Web(project, Role.VIEWER)
+    status, location = viewer.client.get(f"{viewer.base}{prompt.public_id}/").status_code, ""
+    assert (status, location) == (302, "")
+    html = viewer.get(f"{prompt.public_id}/versions/2/")[1] + viewer.get(f"{prompt.public_id}/history/")[1]
+    assert "Move label" not in html
+    for path in ("", "preview/", "labels/move/", "labels/production/remove/"):
+        assert viewer.post(f"{prompt.public_id}/{path}", editor_form(action="publish"))[0] == 403
+    assert viewer.get("new/")[0] == 403
+
+
+def test_roles__editor__saves_but_does_not_release(project: Project) -> None:
+    prompt = make_prompt(project=project, labels={"production": 1})
+    editor = Web(project, Role.EDITOR)
+    assert editor.post(f"{prompt.public_id}/", editor_form(action="publish", label="production"))[0] == 403
+    assert newest(prompt).number == 1
+    assert editor.post(f"{prompt.public_id}/", editor_form(action="publish"))[0] == 302
+    assert labels(prompt) == {"production": 1}
+
+
+def test_pages__prompt_of_another_organization__do_not_exist(web: Web) -> None:
+    foreign = make_prompt()
+    for path in ("", "history/", "versions/1/", "labels/", "labels/move/"):
+        assert web.get(f"{foreign.public_id}/{path}")[0] == 404
+
+
+def test_pages__hostile_content__is_escaped(web: Web, project: Project) -> None:
+    evil = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
+    content = make_content(f"{evil} {{{{ name }}}}", system=evil)
+    prompt = make_prompt(project=project, description=evil, content=content, versions=2)
+    for path in (
+        "",
+        f"{prompt.public_id}/",
+        f"{prompt.public_id}/history/",
+        f"{prompt.public_id}/versions/1/",
+    ):
+        html = web.get(path)[1]
+        assert "<script>alert" not in html
+        assert "<img src=x" not in html
