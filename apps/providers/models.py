@@ -23,7 +23,7 @@ class ProviderCredential(TenantModel):
     project_id: UUID
     name = models.SlugField(max_length=40, db_index=False)
     base_url = models.URLField(max_length=500)
-    sealed_key = models.BinaryField()
+    sealed_key = models.BinaryField(null=True)
     sealed_headers = models.BinaryField(null=True)
     header_names = ArrayField(models.CharField(max_length=100), default=list)
     key_hint = models.CharField(max_length=4, blank=True)

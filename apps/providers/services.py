@@ -145,7 +145,7 @@ def _shown(credential: ProviderCredential) -> dict[str, Any]:
 
 
 def _seal_key(credential: ProviderCredential, key: str) -> None:
-    credential.sealed_key = _seal(credential, "sealed_key", key.encode())
+    credential.sealed_key = _seal(credential, "sealed_key", key.encode()) if key else None
     # Four characters of a short key would be too much of it.
     credential.key_hint = key[-4:] if len(key) >= 16 else ""
 

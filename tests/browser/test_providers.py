@@ -54,4 +54,3 @@ def test_providers__test_call_of_a_refused_address__tells_why(
     expect(page.get_by_test_id("connection-row")).to_contain_text("Failed")
     expect(page.get_by_test_id("connection-row")).to_contain_text("provider.invalid has no address")
     check_page(page)
-    page.screenshot(path="/tmp/providers.png", full_page=True)

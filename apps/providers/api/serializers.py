@@ -15,6 +15,7 @@ class ConnectionSerializer(serializers.Serializer[Any]):
     object = serializers.ChoiceField(choices=["provider_connection"])
     name = serializers.CharField(help_text="Stands before the model, as in openai/gpt-4o-mini.")
     base_url = serializers.CharField()
+    has_key = serializers.BooleanField(help_text="False for a server that asks for none.")
     key_hint = serializers.CharField(help_text="The key's last four characters; empty for a short key.")
     header_names = serializers.ListField(child=serializers.CharField())
     models = serializers.ListField(child=serializers.CharField())
@@ -72,6 +73,7 @@ def connection_body(credential: ProviderCredential) -> dict[str, Any]:
         "object": "provider_connection",
         "name": credential.name,
         "base_url": credential.base_url,
+        "has_key": credential.sealed_key is not None,
         "key_hint": credential.key_hint,
         "header_names": credential.header_names,
         "models": credential.model_ids,

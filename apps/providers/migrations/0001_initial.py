@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ),
                 ("name", models.SlugField(db_index=False, max_length=40)),
                 ("base_url", models.URLField(max_length=500)),
-                ("sealed_key", models.BinaryField()),
+                ("sealed_key", models.BinaryField(null=True)),
                 ("sealed_headers", models.BinaryField(null=True)),
                 (
                     "header_names",
