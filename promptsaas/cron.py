@@ -30,6 +30,7 @@ class PeriodicJob:
 JOBS: Final = (
     PeriodicJob("apps.audit.jobs.seal", 1),
     PeriodicJob("apps.batches.jobs.sweep", 5),
+    PeriodicJob("apps.billing.jobs.sweep", 5),
     PeriodicJob("apps.core.outbox.relay", 5),
     PeriodicJob("apps.core.mail.deliver", 5),
     PeriodicJob("apps.core.partitions.ensure_all_partitions", 3600),
