@@ -82,7 +82,7 @@ def _stored_file(project: Project) -> Model:
 
 @tenant_factory("core.FileChunk")
 def _file_chunk(project: Project) -> Model:
-    return FileChunk.objects.get(file=_stored_file(project))
+    return FileChunk.objects.get(file_id=_stored_file(project).pk)
 
 
 @tenant_factory("core.IdempotencyKey")

@@ -225,7 +225,7 @@ def _check_key(token: str) -> tuple[APIKey, AccessFacts]:
         raise errors.AuthenticationFailed(str(problem), code="api_key_malformed") from None
     key = APIKey.all_organizations.select_related("organization", "project").filter(key_id=key_id).first()
     # An unknown id takes the same comparison, and gets the same words, as a wrong secret.
-    if not tokens.matches(token, key.digest if key else _UNKNOWN_DIGEST) or key is None:
+    if not tokens.matches(token, bytes(key.digest) if key else _UNKNOWN_DIGEST) or key is None:
         raise errors.AuthenticationFailed("There is no such API key.", code="api_key_unknown")
     _refuse_ended(key)
     facts = _key_facts(key)

@@ -155,7 +155,7 @@ class APIKey(TenantModel):
         return f"psk_{'live' if self.livemode else 'test'}_{self.key_id}_…{self.last_four}"
 
 
-class ProjectUserObjectPermission(TenantModel, UserObjectPermissionBase):
+class ProjectUserObjectPermission(TenantModel, UserObjectPermissionBase):  # type: ignore[misc]
     """A permission given to one member on one project, on top of the role.
 
     django-guardian's direct-foreign-key model with the organization and its policy added; written by

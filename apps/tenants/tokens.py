@@ -62,7 +62,7 @@ def digest(token: str) -> bytes:
 
 def matches(token: str, stored: bytes) -> bool:
     """Compare a token with a stored digest in constant time."""
-    return hmac.compare_digest(digest(token), bytes(stored))
+    return hmac.compare_digest(digest(token), stored)
 
 
 def checksum(body: str) -> str:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -140,10 +142,11 @@ def undone() -> Iterator[None]:
 
 def _call(client: Client, method: str, address: str, headers: Mapping[str, str] | None = None) -> Outcome:
     # Signing out by a rolled-back call must not cost the client its cookie.
-    cookies = client.cookies.copy()
+    cookies = deepcopy(client.cookies)
     with undone():
-        body = {"data": "{}", "content_type": "application/json"} if address.startswith("/api/") else {}
-        response = client.generic(method, address, headers=dict(headers or {}), **body)
+        is_json = address.startswith("/api/")
+        data, kind = ("{}", "application/json") if is_json else ("", "application/x-www-form-urlencoded")
+        response: Any = client.generic(method, address, data, kind, headers=dict(headers or {}))
     client.cookies = cookies
     return _outcome(response, f"{method} {address}")
 

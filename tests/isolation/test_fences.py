@@ -89,7 +89,8 @@ def _scoped(model: Model) -> models.QuerySet[models.Model]:
 
 
 def _unscoped(model: Model) -> models.QuerySet[models.Model]:
-    return model.all_organizations.all()  # type: ignore[attr-defined]
+    rows: models.QuerySet[models.Model] = model.all_organizations.all()  # type: ignore[attr-defined]
+    return rows
 
 
 @for_every_model
@@ -188,11 +189,11 @@ def test_tenant_model__deleting_anothers_row__deletes_nothing(
         assert _raw_count(model, row.pk) == 1
 
 
-def _raw_delete(table: str, column: str, key: object) -> int:
+def _raw_delete(table: str, column: str | None, key: object) -> int:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f'DELETE FROM "{table}" WHERE "{column}"::text = %s', [str(key)])
-            return cursor.rowcount
+            return int(cursor.rowcount)
     except ProgrammingError as refusal:
         if not re.search(REFUSED, str(refusal)):
             raise

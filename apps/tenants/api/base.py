@@ -7,7 +7,7 @@ class that forgets one can't be imported. An error takes back everything the han
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -37,7 +37,7 @@ class ProjectAPIView(APIView):
     the network in between; such a view handles ``Idempotency-Key`` itself.
     """
 
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "put", "patch", "delete"]
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     permissions: ClassVar[Mapping[str, str]] = {}
     scoped: ClassVar[bool] = True
     idempotent: ClassVar[bool] = True
@@ -121,12 +121,13 @@ class ProjectAPIView(APIView):
         handler = getattr(self, method, None) if method in self.http_method_names else None
         if handler is None:
             return self.http_method_not_allowed(self.request, *self.args, **self.kwargs)
-        return handler(self.request, *self.args, **self.kwargs)
+        response: HttpResponseBase = handler(self.request, *self.args, **self.kwargs)
+        return response
 
     def _finished(self, response: HttpResponseBase) -> HttpResponseBase:
         if response.status_code == 401:
             response.headers["WWW-Authenticate"] = 'Bearer realm="promptsaas"'
-        finished = self.finalize_response(self.request, response, *self.args, **self.kwargs)
+        finished = self.finalize_response(self.request, cast(Response, response), *self.args, **self.kwargs)
         if isinstance(finished, Response):
             finished.render()
         return finished

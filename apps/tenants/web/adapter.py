@@ -14,7 +14,7 @@ from apps.tenants.models import User
 from apps.tenants.web.base import client_ip
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Sign-in by e-mail; sign-ins and refused ones are audited."""
 
     def login(self, request: HttpRequest, user: User) -> None:

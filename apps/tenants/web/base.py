@@ -44,7 +44,7 @@ def check_permissions(view: type[View], permissions: Mapping[str, str]) -> None:
 class SignedInView(View):
     """A page of the user, outside every organization. Anonymous visitors are sent to sign in."""
 
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]
+    http_method_names = ["get", "head", "post"]
     user: User
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -61,7 +61,7 @@ class OrganizationView(View):
     the network in between. A response with a status of 400 or more takes back what the handler wrote.
     """
 
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "put", "patch", "delete"]
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     permissions: ClassVar[Mapping[str, str]] = {}
     scoped: ClassVar[bool] = True
 
