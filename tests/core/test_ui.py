@@ -70,7 +70,7 @@ def test_when__absent__says_so() -> None:
         ("priced", Decimal("0.00424"), "$0.004240"),
         ("unknown", None, "unknown"),
         ("free", None, "free"),
-        ("sandbox", Decimal("1.5"), "$1.50 sandbox"),
+        ("sandbox", Decimal("1.5"), "$1.50 <small>sandbox</small>"),
         (None, None, "none"),
     ],
 )

@@ -59,7 +59,7 @@ def cost(status: str | None, amount: Decimal | None = None) -> SafeString:
         return format_html('<span class="num">{}</span>', formatting.format_money(amount))
     if status == "sandbox":
         return format_html(
-            '<span class="num muted" title="{}">{} sandbox</span>',
+            '<span class="num muted" title="{}">{} <small>sandbox</small></span>',
             "A made-up price of the sandbox model. It is never billed.",
             formatting.format_money(amount or Decimal(0)),
         )

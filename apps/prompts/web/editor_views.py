@@ -30,7 +30,7 @@ EFFORTS: Final = [
 ]
 NUMBER_FIELDS: Final = (
     ("temperature", "Temperature", "0 to 2"),
-    ("max_tokens", "Maximum output tokens", ""),
+    ("max_tokens", "Maximum tokens", ""),
     ("top_p", "Top p", "0 to 1"),
     ("seed", "Seed", ""),
     ("frequency_penalty", "Frequency penalty", "-2 to 2"),
