@@ -5,8 +5,9 @@ Fence 1 is the ORM's scoped manager, fence 2 Postgres row-level security. A mode
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 
 import pytest
 from django.apps import apps
@@ -47,19 +48,6 @@ def ours() -> Project:
 @pytest.fixture
 def theirs() -> Project:
     return make_project()
-
-
-@pytest.fixture
-def make_row() -> Callable[[Model, Project], models.Model]:
-    """Make one row of a model in a project's organization."""
-
-    def make(model: Model, project: Project) -> models.Model:
-        return TENANT_FACTORIES[model._meta.label](project)
-
-    return make
-
-
-Maker = Callable[[Model, Project], models.Model]
 
 
 @contextmanager
@@ -110,83 +98,42 @@ def test_tenant_model__no_scope__raises(model: Model) -> None:
 
 
 @for_every_model
-def test_tenant_model__own_scope__sees_its_row(model: Model, ours: Project, make_row: Maker) -> None:
-    row = make_row(model, ours)
+def test_tenant_model__another_organization__reads_nothing_behind_either_fence(
+    model: Model, ours: Project, theirs: Project
+) -> None:
+    row = TENANT_FACTORIES[model._meta.label](ours)
     with organization_scope(ours.organization_id):
-        assert _scoped(model).filter(pk=row.pk).exists()
-
-
-@for_every_model
-def test_tenant_model__other_scope__sees_nothing(
-    model: Model, ours: Project, theirs: Project, make_row: Maker
-) -> None:
-    row = make_row(model, ours)
+        assert _scoped(model).filter(pk=row.pk).exists(), "the owner sees it"
     with organization_scope(theirs.organization_id):
-        assert not _scoped(model).filter(pk=row.pk).exists()
-
-
-@for_every_model
-def test_tenant_model__other_scope_without_the_orm_fence__sees_nothing(
-    model: Model, ours: Project, theirs: Project, make_row: Maker
-) -> None:
-    row = make_row(model, ours)
-    with organization_scope(theirs.organization_id):
-        assert not _unscoped(model).filter(pk=row.pk).exists()
-        assert _raw_count(model, row.pk) == 0
-
-
-@for_every_model
-def test_tenant_model__other_scope_without_row_security__sees_nothing(
-    model: Model, ours: Project, theirs: Project, make_row: Maker
-) -> None:
-    row = make_row(model, ours)
+        assert not _scoped(model).filter(pk=row.pk).exists(), "both fences"
+        assert not _unscoped(model).filter(pk=row.pk).exists(), "row security alone, through the ORM"
+        assert _raw_count(model, row.pk) == 0, "row security alone, in SQL"
     with organization_scope(theirs.organization_id), row_security_off():
         assert _raw_count(model, row.pk) == 1, "row security was meant to be off here"
-        assert not _scoped(model).filter(pk=row.pk).exists()
+        assert not _scoped(model).filter(pk=row.pk).exists(), "the ORM's filter alone"
+    assert _raw_count(model, row.pk) == 0, "SQL without a scope"
 
 
 @for_every_model
-def test_tenant_model__raw_sql_without_scope__sees_nothing(
-    model: Model, ours: Project, make_row: Maker
+def test_tenant_model__another_organization__writes_nothing(
+    model: Model, ours: Project, theirs: Project
 ) -> None:
-    row = make_row(model, ours)
-    assert _raw_count(model, row.pk) == 0
-
-
-@for_every_model
-def test_tenant_model__insert_into_another_organization__is_refused(
-    model: Model, ours: Project, theirs: Project, make_row: Maker
-) -> None:
-    copy = make_row(model, ours)
-    copy.pk = uuid7() if isinstance(model._meta.pk, models.UUIDField) else None
-    copy._state.adding = True
+    row, own_row = (TENANT_FACTORIES[model._meta.label](project) for project in (ours, theirs))
     with organization_scope(theirs.organization_id):
-        refused = pytest.raises(ProgrammingError, match=REFUSED)
-        with refused, transaction.atomic():
-            copy.save_base(force_insert=True, raw=True)
-
-
-@for_every_model
-def test_tenant_model__moving_a_row_to_another_organization__is_refused(
-    model: Model, ours: Project, theirs: Project, make_row: Maker
-) -> None:
-    row = make_row(model, theirs)
-    with organization_scope(theirs.organization_id):
-        refused = pytest.raises(ProgrammingError, match=REFUSED)
-        with refused, transaction.atomic():
-            _unscoped(model).filter(pk=row.pk).update(organization_id=ours.organization_id)
-
-
-@for_every_model
-def test_tenant_model__deleting_anothers_row__deletes_nothing(
-    model: Model, ours: Project, theirs: Project, make_row: Maker
-) -> None:
-    row = make_row(model, ours)
-    table, column = model._meta.db_table, model._meta.pk.column
-    with organization_scope(theirs.organization_id):
-        assert _raw_delete(table, column, row.pk) == 0
+        with pytest.raises(ProgrammingError, match=REFUSED), transaction.atomic():
+            _copy(row).save_base(force_insert=True, raw=True)
+        with pytest.raises(ProgrammingError, match=REFUSED), transaction.atomic():
+            _unscoped(model).filter(pk=own_row.pk).update(organization_id=ours.organization_id)
+        assert _raw_delete(model._meta.db_table, model._meta.pk.column, row.pk) == 0
     with organization_scope(ours.organization_id):
         assert _raw_count(model, row.pk) == 1
+
+
+def _copy(row: models.Model) -> models.Model:
+    copy = deepcopy(row)
+    copy.pk = uuid7() if isinstance(row._meta.pk, models.UUIDField) else None
+    copy._state.adding = True
+    return copy
 
 
 def _raw_delete(table: str, column: str | None, key: object) -> int:
@@ -265,8 +212,7 @@ def test_factories__every__belongs_to_a_model() -> None:
     assert set(TENANT_FACTORIES) <= {model._meta.label for model in TENANT_MODELS}
 
 
-def test_row__of_a_factory__belongs_to_the_scope_it_was_made_in(ours: Project, make_row: Maker) -> None:
-    row = make_row(Project, ours)
+def test_row__of_a_factory__belongs_to_the_scope_it_was_made_in(ours: Project) -> None:
+    row = TENANT_FACTORIES["tenants.Project"](ours)
     assert isinstance(row, Project)
-
     assert row.organization_id == ours.organization_id
