@@ -49,7 +49,7 @@ INSTALLED_APPS = [
     "apps.gateway",
     "apps.batches",
     "apps.dashboard",
-    "django.contrib.admin",
+    "apps.core.admin_config.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -31,6 +31,8 @@ class ReadOnlyAdmin(_ModelAdmin):
     Trap: `list_filter` on a foreign key asks the scoped manager and fails; filter by plain columns.
     """
 
+    # The mark that StaffSite asks for.
+    is_read_only: ClassVar[bool] = True
     content_fields: ClassVar[tuple[str, ...]] = ()
     show_full_result_count = False
     list_per_page = 50

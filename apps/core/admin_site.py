@@ -1,0 +1,16 @@
+"""The staff's admin site."""
+
+from typing import Any
+
+from django.contrib import admin
+
+
+class StaffSite(admin.AdminSite):
+    """Takes read-only pages only: what libraries register would write past services and audit."""
+
+    site_header = site_title = "promptsaas staff"
+    index_title = "Everything, read only"
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        if getattr(admin_class, "is_read_only", False):
+            super().register(model_or_iterable, admin_class, **options)
