@@ -1,6 +1,6 @@
 """Reads of runs, inside the organization's scope."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -108,19 +108,22 @@ def recent_models(project_id: UUID) -> list[str]:
 
 def load_content(run: Run) -> Content | None:
     """A run's content, or None where it was not kept or has been deleted."""
-    payload = RunPayload.objects.filter(pk=run.pk).only("organization_id", "content").first()
+    payload = RunPayload.objects.filter(pk=run.pk).only("organization", "content").first()
     if payload is None:
         return None
-    content = orjson.loads(_unseal(payload, "content", payload.content))
+    key = crypto.data_key(payload.organization_id)
+    content = orjson.loads(_unseal(key, payload, "content", payload.content))
     return Content(tuple(content["messages"]), content["variables"], content["parameters"], content["output"])
 
 
-def load_previews(runs: Iterable[Run]) -> dict[UUID, Preview]:
-    """The previews of a page of runs, in one query."""
-    payloads = RunPayload.objects.filter(pk__in=[run.pk for run in runs]).only("organization_id", "preview")
+def load_previews(runs: Sequence[Run]) -> dict[UUID, Preview]:
+    """The previews of a page of runs of one organization, in one query."""
+    if not runs:
+        return {}
+    key = crypto.data_key(runs[0].organization_id)
+    payloads = RunPayload.objects.filter(pk__in=[run.pk for run in runs]).only("organization", "preview")
     return {
-        payload.pk: Preview(**orjson.loads(_unseal(payload, "preview", payload.preview)))
-        for payload in payloads
+        each.pk: Preview(**orjson.loads(_unseal(key, each, "preview", each.preview))) for each in payloads
     }
 
 
@@ -168,11 +171,8 @@ def error_of(run: Run) -> RunError | None:
     )
 
 
-def _unseal(payload: RunPayload, column: str, sealed: bytes | memoryview) -> bytes:
-    return crypto.unseal(
-        bytes(sealed),
-        organization_id=payload.organization_id,
-        table=PAYLOAD_TABLE,
-        column=column,
-        row_id=payload.pk,
+def _unseal(key: bytes, payload: RunPayload, column: str, sealed: bytes | memoryview) -> bytes:
+    place = crypto.associated_data(
+        organization_id=payload.organization_id, table=PAYLOAD_TABLE, column=column, row_id=payload.pk
     )
+    return crypto.unseal_bytes(key, sealed, place)
