@@ -1,6 +1,8 @@
 import re
 
 import pytest
+from django.core.handlers.exception import convert_exception_to_response
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
@@ -113,6 +115,21 @@ def test_server_error__page__tells_nothing_and_needs_no_database() -> None:
     response = pages.server_error(RequestFactory().get("/acme/"))
     assert response.status_code == 500
     assert b"<html" in response.content
+
+
+@pytest.mark.parametrize(
+    ("exception", "status"), [(OperationalError("x"), 503), (RuntimeError("secret"), 500)]
+)
+def test_server_error__raised_outside_the_view__is_told_by_its_kind(
+    exception: Exception, status: int
+) -> None:
+    def broken(request: HttpRequest) -> HttpResponse:
+        raise exception
+
+    response = convert_exception_to_response(broken)(RequestFactory().get("/acme/"))
+    assert response.status_code == status
+    assert b"secret" not in response.content
+    assert ("Retry-After" in response) == (status == 503)
 
 
 def test_error_page__template_fails__is_still_told(monkeypatch: pytest.MonkeyPatch) -> None:

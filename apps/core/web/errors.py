@@ -1,5 +1,6 @@
 """Error pages, and their JSON form under /api/."""
 
+import sys
 from http import HTTPStatus
 
 from django.core.exceptions import PermissionDenied
@@ -59,7 +60,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500."""
+    """Django's handler500, called while the exception is handled: an outage is told as 503."""
+    exception = sys.exc_info()[1]
+    if isinstance(exception, Exception):
+        return answer(request, to_error(exception, log=False))
     return answer(request, InternalError("Something went wrong on our side."))
 
 
