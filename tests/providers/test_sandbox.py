@@ -79,6 +79,11 @@ def test_read_subject__input_inside_an_instruction__is_found(message: str) -> No
     assert read_subject([{"role": "user", "content": message.format(HAPPY)}]).text == HAPPY
 
 
+def test_read_subject__review_of_several_paragraphs__is_taken_whole() -> None:
+    message = "The room was clean.\n\nThe staff was rude."
+    assert read_subject([{"role": "user", "content": message}]).text == message
+
+
 def test_complete__review_schema__fills_it_from_the_input() -> None:
     angry, happy = (json.loads(complete(request(text, REVIEW)).text) for text in (ANGRY, HAPPY))
     assert (angry["sentiment"], happy["sentiment"]) == ("Negative", "Positive")

@@ -45,6 +45,7 @@ def test_create__connection__keeps_the_key_sealed_and_tells_of_it(project: Proje
     with organization_scope(project.organization_id):
         stored = ProviderCredential.objects.get()
         loaded = queries.load_connection(project.id, "openai")
+    assert stored.sealed_key is not None
     assert KEY.encode() not in bytes(stored.sealed_key)
     assert (stored.key_hint, stored.header_names) == ("cdef", ["X-Team"])
     assert (loaded.api_key, loaded.headers, loaded.credential_id) == (KEY, {"X-Team": "blue"}, made.id)

@@ -30,6 +30,13 @@ _STOP_WORDS: Final = word_set("""
 """)
 
 
+_IMPERATIVES: Final = word_set("""
+    analyse analyze answer assign categorize check choose classify decide describe determine does evaluate
+    explain extract find following give grade here identify judge label list mark name pick please rate read
+    return rewrite say score sort state summarize tag tell translate what which write you your
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What the request is about: the text, how positive it is (-1 to 1), its sentences and key words.
@@ -50,8 +57,8 @@ class Subject:
 def read_subject(messages: Sequence[dict[str, Any]]) -> Subject:
     """Find the part of the last user message that holds the input rather than the instruction.
 
-    A tagged or fenced block wins, then what follows a label such as `Review:` at a line's start, then the
-    last paragraph; a message without any of these is taken whole.
+    A tagged or fenced block wins, then what follows a label such as `Review:` at a line's start, then what
+    follows a first paragraph that reads like an instruction; else the message is taken whole.
     """
     users = [content_text(message) for message in messages if message.get("role") == "user"]
     text = _input_part((users[-1] if users else "\n".join(map(content_text, messages)))[:LONGEST])
@@ -92,8 +99,13 @@ def _input_part(message: str) -> str:
     labelled = _LABELLED.search(message)
     if labelled:
         return labelled["body"].strip()
-    paragraphs = [part.strip() for part in re.split(r"\n\s*\n", message) if part.strip()]
-    return paragraphs[-1] if paragraphs else message.strip()
+    head, *rest = re.split(r"\n\s*\n", message.strip(), maxsplit=1)
+    return rest[0].strip() if rest and _is_instruction(head) else message.strip()
+
+
+def _is_instruction(paragraph: str) -> bool:
+    words = _WORD.findall(paragraph.lower())
+    return paragraph[-1:] in ("?", ":") or bool(words and words[0] in _IMPERATIVES)
 
 
 def _tagged(message: str) -> str:
