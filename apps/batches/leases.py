@@ -129,7 +129,7 @@ ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
 _START: Final = """
 UPDATE batches_pump
 SET started_at = now(), expires_at = now() + make_interval(secs => %(seconds)s), process = %(process)s
-WHERE id = %(pump)s AND started_at IS NULL AND expires_at > now()
+WHERE id = %(pump)s AND started_at IS NULL
 RETURNING slots
 """
 
@@ -222,7 +222,7 @@ class LeaseStore:
         return {row.id for row in await self._rows(_STOPPED_JOBS, jobs=list(jobs))}
 
     async def start_pump(self) -> int | None:
-        """Turn the ring into a running pump; returns its slots, None if the ring has expired meanwhile."""
+        """Turn the ring into a running pump; returns its slots, None if the ring has been swept away."""
         rows = await self._rows(_START, pump=self.owner, seconds=self.seconds, process=self.process)
         return rows[0].slots if rows else None
 

@@ -238,8 +238,8 @@ class BatchItem(TenantModel):
 class Pump(models.Model):
     """A pump that is rung (not yet started) or running; it counts as alive until `expires_at`.
 
-    Belongs to no organization: a pump serves all of them in turn. A ring that Redis lost expires and is rung
-    again; a job that starts after its ring expired finds no row and ends at once.
+    Belongs to no organization: a pump serves all of them in turn. A ring that Redis lost expires; the sweeper
+    deletes it and rings again, so a job that starts too late finds no row and ends at once.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)

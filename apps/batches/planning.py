@@ -29,7 +29,7 @@ EXAMPLES: Final = 5
 DEFAULT_OUTPUT_TOKENS: Final = 1_024
 """The longest answer under a cost cap where the prompt sets no maximum; it is sent to the provider."""
 
-SHORT_ANSWER_TOKENS: Final = 16
+SHORT_ANSWER_TOKENS: Final = 4
 LEAST_RUNS: Final = 20
 
 

@@ -81,7 +81,7 @@ class Pump:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Work until the minute is over or nothing is left. Does nothing if the ring has expired."""
+        """Work until the minute is over or nothing is left. Does nothing if the ring was swept away."""
         slots = await self.store.start_pump()
         if slots is None:
             return

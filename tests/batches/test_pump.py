@@ -52,10 +52,11 @@ def test_pump__a_started_batch__every_row_has_one_result_and_one_usage_record() 
     assert Pump.objects.count() == 1  # the ring of the start; run_batch_pump's own is gone
 
 
-def test_pump__an_expired_ring__does_nothing() -> None:
+def test_pump__a_ring_that_was_swept_away__does_nothing() -> None:
     make_batch(rows=2)
     pump_id = ring()
     Pump.objects.update(expires_at="2020-01-01T00:00:00Z")
+    sweep()
 
     assert asyncio.run(run_pump(pump_id, QUICK)) == 0
 

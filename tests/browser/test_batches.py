@@ -1,0 +1,93 @@
+"""From the form to the results, with a real worker."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from apps.batches.services.starting import BatchOptions
+from apps.datasets.mapping import RowValues
+from apps.tenants.models import User
+from tests.browser.checks import check_page
+from tests.browser.servers import Site
+from tests.factories import (
+    SENTIMENT_SCHEMA,
+    make_batch,
+    make_content,
+    make_dataset_version,
+    make_project,
+    make_prompt,
+    owner_of,
+)
+
+SHOTS = os.environ.get("SHOTS")
+SignIn = Callable[[User, Site], None]
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture for a person, where one is wanted."""
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.browser
+def test_new_batch__checked_started_and_followed__ends_with_results_to_download(
+    page: Page, sign_in: SignIn, whole_site: Site
+) -> None:
+    project = make_project()
+    sign_in(owner_of(project.organization), whole_site)
+    content = make_content(output_schema=SENTIMENT_SCHEMA)
+    make_prompt(project=project, name="review-sentiment", labels={"production": 1}, content=content)
+    rows = [RowValues({"review": f"Great product number {n}."}, "Positive", {}) for n in range(40)]
+    make_dataset_version(project=project, name="Reviews", rows=rows)
+
+    page.goto(f"{whole_site.url}/{project.organization.slug}/{project.slug}/batches/")
+    page.get_by_role("link", name="New batch").first.click()
+    page.get_by_label("Prompt and version").select_option(label="review-sentiment, production (v1)")
+    page.get_by_label("Name").fill("Spring reviews")
+    expect(page.get_by_text("Every row has a value")).to_be_visible()
+    expect(page.get_by_text("sandbox, not real money")).to_be_visible()
+    shoot(page, "batch-new")
+    check_page(page)
+    page.get_by_role("button", name="Start batch").click()
+
+    expect(page.get_by_role("heading", name="Spring reviews")).to_be_visible()
+    expect(page.locator("#batch-badge")).to_contain_text("Finished", timeout=30_000)
+    expect(page.get_by_text("40 of 40 rows finished")).to_be_visible()
+    shoot(page, "batch-done")
+    check_page(page)
+    page.get_by_role("navigation", name="Sections").get_by_role("link", name="Results").click()
+    page.get_by_role("link", name="2", exact=True).click()
+    expect(page.get_by_role("link", name="Open the run")).to_be_visible()
+    shoot(page, "batch-results")
+    check_page(page)
+    page.locator("summary", has_text="Download").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV", exact=True).click()
+    assert len(download.value.path().read_text().splitlines()) == 41
+
+
+@pytest.mark.browser
+def test_batch__while_it_runs__can_be_stopped(page: Page, sign_in: SignIn, whole_site: Site) -> None:
+    project = make_project()
+    sign_in(owner_of(project.organization), whole_site)
+    options = BatchOptions(concurrency=2, parameters={"sandbox_latency_ms": 60_000})
+    job = make_batch(project=project, rows=5, options=options)
+    room = f"{whole_site.url}/{project.organization.slug}/{project.slug}/batches/"
+
+    page.goto(room)
+    shoot(page, "batch-list")
+    check_page(page)
+    page.goto(f"{room}{job.public_id}/")
+    expect(page.get_by_text("In flight 2")).to_be_visible(timeout=30_000)
+    shoot(page, "batch-running")
+    check_page(page)
+    page.get_by_role("button", name="Stop batch").click()
+
+    expect(page.get_by_text("calls in flight. Finished rows stay.")).to_be_visible()
+    expect(page.locator("#batch-badge")).to_contain_text("Stopped", timeout=10_000)
+    expect(page.get_by_role("button", name="Stop batch")).to_have_count(0)
+    expect(page.get_by_role("button", name="Retry 5 rows")).to_be_visible()
+    shoot(page, "batch-stopped")
