@@ -159,8 +159,8 @@ class BatchJob(TenantModel):
 
     @property
     def finished(self) -> int:
-        """Rows that need nothing more: done, failed or stopped."""
-        return self.succeeded + self.failed + self.cancelled
+        """Rows that were run to an end; those that a stop left out are not among them."""
+        return self.succeeded + self.failed
 
     @property
     def is_terminal(self) -> bool:

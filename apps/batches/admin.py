@@ -1,0 +1,68 @@
+"""Batches for staff: numbers and states, never content."""
+
+from contextlib import suppress
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from apps.batches import services
+from apps.batches.models import BatchItem, BatchJob, Pump
+from apps.core.admin import ReadOnlyAdmin
+from apps.core.errors import Conflict
+from apps.core.scope import organization_scope
+from apps.tenants.admin import staff_actor
+
+
+@admin.register(BatchJob)
+class BatchJobAdmin(ReadOnlyAdmin):
+    """Jobs of every organization; staff can stop one."""
+
+    list_display = (
+        "public_id",
+        "organization",
+        "status",
+        "total",
+        "pending",
+        "running",
+        "succeeded",
+        "failed",
+        "cancelled",
+        "created_at",
+    )
+    list_select_related = ("organization",)
+    list_filter = ("status", "stop_reason", "sandbox")
+    search_fields = ("=id",)
+    ordering = ("-id",)
+    content_fields = ("metadata", "started_by_name")
+    actions = ("stop",)
+
+    @admin.action(description="Stop", permissions=["operate"])
+    def stop(self, request: HttpRequest, rows: list[BatchJob]) -> None:
+        """Stop the selected jobs; those that have ended stay as they are."""
+        for job in rows:
+            with suppress(Conflict), organization_scope(job.organization_id):
+                services.cancel_batch(actor=staff_actor(request), job=job)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Acting takes the change permission; looking doesn't give it."""
+        return request.user.has_perm("batches.change_batchjob")
+
+
+@admin.register(BatchItem)
+class BatchItemAdmin(ReadOnlyAdmin):
+    """Rows with their leases; outputs stay hidden."""
+
+    list_display = ("public_id", "batch_id", "number", "status", "round", "attempts", "lease_expires_at")
+    list_filter = ("status",)
+    search_fields = ("=id", "=batch_id", "=run_id")
+    ordering = ("-id",)
+    # A provider's message may quote what was sent.
+    content_fields = ("output", "parsed", "error_message")
+
+
+@admin.register(Pump)
+class PumpAdmin(ReadOnlyAdmin):
+    """What is rung or running."""
+
+    list_display = ("id", "process", "slots", "rung_at", "started_at", "expires_at")
+    ordering = ("-id",)
