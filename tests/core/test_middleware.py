@@ -127,6 +127,7 @@ def test_server_error__raised_outside_the_view__is_told_by_its_kind(
         raise exception
 
     response = convert_exception_to_response(broken)(RequestFactory().get("/acme/"))
+    assert isinstance(response, HttpResponse)
     assert response.status_code == status
     assert b"secret" not in response.content
     assert ("Retry-After" in response) == (status == 503)
