@@ -45,7 +45,7 @@ def web_page(queryset: QuerySet[Row], request: HttpRequest, *, limit: int = PAGE
 
 def _cursor(parameters: QueryDict, name: str, prefix: str) -> UUID | None:
     try:
-        return ids.decode(prefix, parameters[name]) if name in parameters else None
+        return ids.decode(prefix, str(parameters[name])) if name in parameters else None
     except ValueError:
         return None
 
