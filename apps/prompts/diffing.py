@@ -25,7 +25,7 @@ _WORDS: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\w+|\s+|[^\w\s]")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a line; `changed` when the other side has something else there."""
+    """A stretch of a line; `changed` when the line opposite has something else there."""
 
     text: str
     changed: bool
@@ -232,9 +232,9 @@ def _replaced(before: Sequence[str], after: Sequence[str], left: int, right: int
         old = before[offset] if offset < len(before) else None
         new = after[offset] if offset < len(after) else None
         if old is None and new is not None:
-            yield Row("added", None, _plain(right + offset, new, True))
+            yield Row("added", None, _plain(right + offset, new, False))
         elif new is None and old is not None:
-            yield Row("removed", _plain(left + offset, old, True), None)
+            yield Row("removed", _plain(left + offset, old, False), None)
         elif old is not None and new is not None:
             yield _changed(old, new, left + offset, right + offset)
 

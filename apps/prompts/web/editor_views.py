@@ -33,8 +33,8 @@ NUMBER_FIELDS: Final = (
     ("max_tokens", "Maximum tokens", ""),
     ("top_p", "Top p", "0 to 1"),
     ("seed", "Seed", ""),
-    ("frequency_penalty", "Frequency penalty", "-2 to 2"),
-    ("presence_penalty", "Presence penalty", "-2 to 2"),
+    ("frequency_penalty", "Frequency penalty", ""),
+    ("presence_penalty", "Presence penalty", ""),
 )
 
 

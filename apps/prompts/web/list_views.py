@@ -95,19 +95,20 @@ class NewPromptForm(forms.Form):
         strip=False,
         label="System message",
         help_text="How the model should behave. Chat prompts only.",
-        widget=forms.Textarea(attrs={"rows": 3, "class": "input--mono"}),
+        widget=forms.Textarea(attrs={"rows": 3, "class": "input--mono", "spellcheck": "true"}),
     )
     content = forms.CharField(
         strip=False,
         label="User message",
         help_text="Variables stand in two braces, as in {{ review }}.",
-        widget=forms.Textarea(attrs={"rows": 8, "class": "input--mono"}),
+        widget=forms.Textarea(attrs={"rows": 8, "class": "input--mono prompt-new__content"}),
     )
-    model = forms.ChoiceField(label="Model")
+    model = forms.ChoiceField(label="Model", required=False)
 
     def __init__(self, *args: Any, models: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["model"].choices = models  # type: ignore[attr-defined]
+        self.fields["model"].initial = models[0][0]
 
     def version_content(self) -> VersionContent:
         """What was typed, as a version's content."""

@@ -1,0 +1,192 @@
+"""The pages of prompts in a real browser: sound in both themes, and the editor's script."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from apps.core.scope import organization_scope
+from apps.prompts import queries
+from apps.prompts.models import Prompt
+from apps.tenants.models import Project, User
+from tests.browser.checks import check_page
+from tests.browser.servers import Site
+from tests.factories import make_content, make_organization, make_project, make_prompt, make_user
+
+SignIn = Callable[[User, Site], None]
+
+SYSTEM = """You write replies for the Acme help desk.
+Use the tone guide: friendly, exact, no filler. Answer in {{ language }}.
+Never promise a refund; quote the policy instead.
+{% if order %}
+Order {{ order.id }} was placed on {{ order.date }} and is now “{{ order.status }}”.
+{% endif %}
+At most {{ max_words }} words."""
+SCHEMA = {"type": "object", "required": ["reply"], "properties": {"reply": {"type": "string"}}}
+
+
+@pytest.fixture
+def project(transactional_db: None, sign_in: SignIn, web_site: Site) -> Project:
+    user = make_user(name="Mira Okafor")
+    sign_in(user, web_site)
+    return make_project(organization=make_organization(name="Acme", owner=user))
+
+
+@pytest.fixture
+def prompt(project: Project) -> Prompt:
+    """A prompt with rich content, then two plain versions, and labels at two of them."""
+    return make_prompt(
+        project=project,
+        name="support/reply",
+        description="Answers a customer's e-mail in our tone",
+        content=make_content(
+            "Customer {{ customer_name }} wrote:\n<message>\n{{ message }}\n</message>",
+            system=SYSTEM,
+            variables=(
+                {"name": "language", "type": "text", "default": "English"},
+                {"name": "order", "type": "json", "required": False},
+                {"name": "max_words", "type": "number", "default": 120},
+            ),
+            parameters={"temperature": 0.2, "max_tokens": 600},
+            output_schema=SCHEMA,
+        ),
+        versions=3,
+        labels={"production": 1, "staging": 2},
+    )
+
+
+def open_page(page: Page, site: Site, path: str = "") -> None:
+    page.goto(f"{site.url}/acme/default/prompts/{path}")
+
+
+def message(page: Page, number: int) -> str:
+    return page.get_by_role("article").nth(number - 1).get_by_role("textbox").input_value()
+
+
+def test_list__empty_and_filled__sound(page: Page, web_site: Site, project: Project) -> None:
+    open_page(page, web_site)
+    expect(page.get_by_role("heading", name="No prompts yet")).to_be_visible()
+    check_page(page)
+    make_prompt(project=project, name="top", versions=2, labels={"production": 1, "staging": 2})
+    make_prompt(project=project, name="support/reply", description="Answers a customer's e-mail")
+    open_page(page, web_site)
+    check_page(page)
+    page.get_by_role("link", name="support").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("support")
+    expect(page.get_by_role("link", name="reply", exact=True)).to_be_visible()
+
+
+def test_new__form__creates_and_opens_the_editor(page: Page, web_site: Site, project: Project) -> None:
+    open_page(page, web_site, "new/")
+    check_page(page)
+    page.get_by_label("Name").fill("support/reply")
+    page.get_by_label("User message").fill("Reply to {{ review }}")
+    page.get_by_role("button", name="Create prompt").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("reply")
+    assert message(page, 1) == "Reply to {{ review }}"
+
+
+def test_editor__page__sound(page: Page, web_site: Site, prompt: Prompt) -> None:
+    open_page(page, web_site, f"{prompt.public_id}/")
+    check_page(page)
+
+
+def test_editor__typing__follows_with_variables_preview_and_warnings(
+    page: Page, web_site: Site, project: Project
+) -> None:
+    prompt = make_prompt(project=project, content=make_content("Hi {{ name }}"))
+    open_page(page, web_site, f"{prompt.public_id}/")
+    editor = page.get_by_label("User message 1")
+    editor.fill("Hi {{ name }}, about {{ topic }} and {place}")
+    expect(page.locator("#variables")).to_contain_text("topic")
+    expect(page.locator("#hints")).to_contain_text("{place} is plain text")
+    expect(page.locator(".code-edit__paint mark").nth(1)).to_have_text("{{ topic }}")
+    page.locator("#sample-topic").fill("tea")
+    expect(page.locator("#preview")).to_contain_text("Hi [name], about tea and {place}")
+    editor.fill("line\n  {{ name.__class__ }}")
+    expect(page.locator("#hints")).to_contain_text("Saving waits for these")
+    check_page(page)
+    page.get_by_role("link", name="Message 1, line 2").click()
+    assert editor.evaluate("node => node.selectionStart") == len("line\n  {{ name.")
+
+
+def test_editor__blocks__are_added_moved_and_dropped_in_place(
+    page: Page, web_site: Site, project: Project
+) -> None:
+    prompt = make_prompt(project=project, content=make_content("second", system="first"))
+    open_page(page, web_site, f"{prompt.public_id}/")
+    page.get_by_role("button", name="Add message").click()
+    page.get_by_label("Assistant message 3").fill("third")
+    page.get_by_role("button", name="Move message 3 up").click()
+    expect(page.get_by_label("Assistant message 2")).to_have_value("third")
+    page.get_by_role("button", name="Delete message 1").click()
+    expect(page.get_by_role("article")).to_have_count(2)
+    assert [message(page, 1), message(page, 2)] == ["third", "second"]
+    expect(page.locator(".code-edit__paint").first).to_have_text("third")
+
+
+def test_editor__save_dialog__saves_version_with_label(page: Page, web_site: Site, prompt: Prompt) -> None:
+    open_page(page, web_site, f"{prompt.public_id}/")
+    page.get_by_label("User message 1").fill("Shorter: {{ review }}")
+    expect(page.locator("#change")).to_contain_text("User message changes", use_inner_text=False)
+    page.keyboard.press("Control+s")
+    dialog = page.get_by_role("dialog", name="Save as v4")
+    expect(dialog).to_be_visible()
+    check_page(page)
+    dialog.get_by_label("What changed").fill("Shorter")
+    dialog.get_by_label("Label").select_option("production")
+    dialog.get_by_role("button", name="Save v4").click()
+    expect(page.get_by_text("Version 4 is saved and production points at it.")).to_be_visible()
+    with organization_scope(prompt.organization_id):
+        assert queries.labels_of([prompt])[prompt.pk]["production"] == 4
+
+
+def test_editor__saved_meanwhile__shows_both_and_keeps_mine(
+    page: Page, web_site: Site, prompt: Prompt
+) -> None:
+    open_page(page, web_site, f"{prompt.public_id}/")
+    page.get_by_label("User message 1").fill("Mine: {{ review }}")
+    page.locator("[name=base_number]").evaluate("node => { node.value = '2' }")
+    page.get_by_role("button", name="Save version").click()
+    page.get_by_role("button", name="Save v4").click()
+    expect(page.get_by_role("button", name="Save mine as v4")).to_be_visible()
+    check_page(page)
+    page.get_by_role("button", name="Go on editing mine").click()
+    assert message(page, 1) == "Mine: {{ review }}"
+
+
+def test_history__split_and_unified__sound(page: Page, web_site: Site, prompt: Prompt) -> None:
+    open_page(page, web_site, f"{prompt.public_id}/history/?from=1&to=3")
+    check_page(page)
+    page.get_by_role("link", name="Unified").click()
+    expect(page.locator("ins").first).to_be_visible()
+    check_page(page)
+    page.get_by_label("Compare to").select_option("2")
+    expect(page).to_have_url(re.compile("to=2"))
+    expect(page.locator("ins").first).to_contain_text("Review 2")
+
+
+def test_version__page__sound(page: Page, web_site: Site, prompt: Prompt) -> None:
+    open_page(page, web_site, f"{prompt.public_id}/versions/1/")
+    expect(page.get_by_text("prompt:support/reply@production").first).to_be_visible()
+    check_page(page)
+
+
+def test_labels__move_roll_back_and_remove__by_dialogs(page: Page, web_site: Site, prompt: Prompt) -> None:
+    open_page(page, web_site, f"{prompt.public_id}/history/")
+    page.get_by_text("Move label").click()
+    page.get_by_role("link", name="Move production to v3").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Gateways serve v3 within a second")
+    check_page(page)
+    page.get_by_label("Reason").fill("Agreed in the review")
+    page.get_by_role("button", name="Move production to v3").click()
+    expect(page.get_by_text("Agreed in the review")).to_be_visible()
+    check_page(page)
+    page.get_by_role("link", name=re.compile("Roll back to v1")).click()
+    page.get_by_role("button", name="Roll back to v1").click()
+    expect(page.get_by_text("production is back at v1.")).to_be_visible()
+    page.get_by_role("link", name="Remove staging").click()
+    check_page(page)
+    page.get_by_role("button", name="Remove staging").click()
+    expect(page.get_by_text("staging is removed.")).to_be_visible()
