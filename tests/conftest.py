@@ -45,7 +45,8 @@ def django_db_setup(
 
 @pytest.fixture(scope="session")
 def _redis_session(servers: None) -> Iterator[redis_library.Redis]:
-    with redis_library.Redis.from_url(SERVERS.redis_url) as client:
+    # Longer than any test waits for a blocking read.
+    with redis_library.Redis.from_url(SERVERS.redis_url, socket_timeout=120) as client:
         yield client
 
 

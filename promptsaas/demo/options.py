@@ -21,6 +21,7 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", default="", help="name or name@label; review-sentiment without it")
     parser.add_argument("--model", default="", help="connection/model instead of the prompt's own")
     parser.add_argument("--port", type=int, default=None, help="8000, or the next free one, without it")
+    parser.add_argument("--logs", default="", help="folder for the processes' logs")
     parser.add_argument("--once", action="store_true", help="end after the job with a line of JSON")
     parser.add_argument("--no-job", action="store_true", help="start everything, but run nothing")
 
@@ -35,6 +36,7 @@ class DemoOptions:
     prompt: str = ""
     model: str = ""
     port: int | None = None
+    logs: str = ""
     once: bool = False
     job: bool = True
 
@@ -48,6 +50,7 @@ class DemoOptions:
             prompt=wanted.prompt,
             model=wanted.model,
             port=wanted.port,
+            logs=wanted.logs,
             once=wanted.once,
             job=not wanted.no_job,
         )

@@ -121,17 +121,19 @@ def migrate_if_needed(profile: str | None) -> None:
         mark.write_text(fingerprint)
 
 
-def log_folder() -> Path:
-    """Where the processes' logs go, one file each."""
+def log_folder(wanted: str = "") -> Path:
+    """Where the processes' logs go, one file each; beside the data unless told otherwise."""
+    if wanted:
+        return Path(wanted).resolve()
     return embedded.Places(embedded.profile_from_environment()).home / "logs"
 
 
-def supervisor(ports: Ports, profile: str | None, report: Callable[[str], None]) -> Supervisor:
+def supervisor(ports: Ports, profile: str | None, logs: Path, report: Callable[[str], None]) -> Supervisor:
     """The supervisor of all processes, not yet started; it keeps the embedded servers up as well."""
     return Supervisor(
         plans(ports),
         working_folder=ROOT,
-        logs=log_folder(),
+        logs=logs,
         embedded_profile=profile,
         chore=(lambda: revive(profile, report)) if profile else None,
         report=report,

@@ -44,7 +44,7 @@ def run_demo(options: DemoOptions) -> int:
     with tempfile.TemporaryDirectory(prefix="promptsaas-demo-") as folder:
         result = Path(folder) / "result.json"
         try:
-            with _only_one(), _servers(profile):
+            with _only_one(processes.log_folder(options.logs)), _servers(profile):
                 status = _serve(options, profile, result)
         except KeyboardInterrupt:
             status = INTERRUPTED if options.once else 0
@@ -57,7 +57,8 @@ def run_demo(options: DemoOptions) -> int:
 def _serve(options: DemoOptions, profile: str | None, result: Path) -> int:
     processes.migrate_if_needed(profile)
     ports = processes.choose_ports(options.port)
-    with processes.supervisor(ports, profile, _say) as running:
+    logs = processes.log_folder(options.logs)
+    with processes.supervisor(ports, profile, logs, _say) as running:
         running.start("web", "gateway")
         with _driver(options, ports, result, running.token) as driver:
             processes.wait_until_ready(ports, running)
@@ -65,7 +66,7 @@ def _serve(options: DemoOptions, profile: str | None, result: Path) -> int:
             status = driver.wait()
         if status or options.once:
             return status
-        _say(f"Logs       {processes.log_folder()}", "Ctrl-C stops everything.")
+        _say(f"Logs       {logs}", "Ctrl-C stops everything.")
         _wait(running)
     return 0
 
@@ -123,9 +124,8 @@ def _servers(profile: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def _only_one() -> Iterator[None]:
-    """Hold the lock of the demo. Raises DemoError when another one runs in this checkout."""
-    folder = processes.log_folder()
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold the lock of the demo. Raises DemoError when another one runs with these logs."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / "demo.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
