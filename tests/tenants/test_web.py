@@ -206,7 +206,7 @@ def test_new_key__made__shows_the_secret_once(web: Client, project: Project) -> 
 
 
 def test_new_key__no_scope__keeps_the_form(web: Client, project: Project) -> None:
-    response = web.post(_keys_path(project, "new/"), {"name": "x", "livemode": "live", "lifetime": ""})
+    response = web.post(_keys_path(project, "new/"), {"name": "x", "livemode": "live", "lifetime": "never"})
     assert response.status_code == 422
     assert "Choose at least one." in response.text
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.tenants.roles import SCOPE_DESCRIPTIONS, Scope, scope_permissions
 
-LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "1 year", "": "Never"}
+LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "1 year", "never": "Never"}
 _SCOPE_CHOICES: Final = [(scope.value, f"{scope.value}: {SCOPE_DESCRIPTIONS[scope]}") for scope in Scope]
 
 
@@ -45,9 +45,7 @@ class KeyForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         label="May", widget=forms.CheckboxSelectMultiple, choices=_SCOPE_CHOICES
     )
-    lifetime = forms.ChoiceField(
-        label="Expires", choices=list(LIFETIMES.items()), required=False, initial="90"
-    )
+    lifetime = forms.ChoiceField(label="Expires", choices=list(LIFETIMES.items()), initial="90")
 
     def __init__(self, *args: Any, permissions: frozenset[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,4 +61,4 @@ class KeyForm(forms.Form):
     def expires_at(self) -> datetime | None:
         """When the key ends, counted from now; None for never."""
         days = self.cleaned_data["lifetime"]
-        return timezone.now() + timedelta(days=int(days)) if days else None
+        return None if days == "never" else timezone.now() + timedelta(days=int(days))
