@@ -178,6 +178,15 @@ class BatchItem(TenantModel):
 
     PREFIX: ClassVar[str] = "bti"
 
+    # One key to the job is enough, and the job's leads to the organization: a start adds 100,000 rows.
+    organization = models.ForeignKey(
+        "tenants.Organization",
+        on_delete=models.CASCADE,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
+        editable=False,
+    )
     batch_id: UUID
     # The database's own key is (organization, batch): it can't lead into another organization.
     batch = models.ForeignKey(

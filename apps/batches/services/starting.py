@@ -1,4 +1,4 @@
-"""Starting a batch: one INSERT … SELECT, however many rows there are."""
+"""Starting a batch: rows are added inside the database, however many there are."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,6 +20,8 @@ from apps.runs.types import PromptReference
 from apps.tenants.models import Project
 
 DEFAULT_CONCURRENCY: Final = 16
+ROWS_A_STATEMENT: Final = 10_000
+"""Keeps one statement far below a web process's time limit."""
 
 # UUIDv7 made by the database: `uuidv7()` exists from Postgres 18 on only.
 _UUID7: Final = """encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) placing substring(
@@ -33,7 +35,8 @@ INSERT INTO batches_batchitem (
 )
 SELECT {_UUID7}, organization_id, %(job)s, number, 'pending', 0, 0, 0, '', FALSE, '', '', '', '', 0
 FROM datasets_datasetrow
-WHERE organization_id = %(organization)s AND dataset_version_id = %(version)s AND number <= %(rows)s
+WHERE organization_id = %(organization)s AND dataset_version_id = %(version)s
+  AND number BETWEEN %(first)s AND %(last)s
 ORDER BY number
 """
 
@@ -160,17 +163,13 @@ def expected_column(dataset_version: DatasetVersion) -> str:
 
 
 def _add_items(job: BatchJob) -> None:
+    names = {"job": job.id, "organization": job.organization_id, "version": job.dataset_version_id}
+    added = 0
     with connection.cursor() as cursor:
-        cursor.execute(
-            _ADD_ITEMS,
-            {
-                "job": job.id,
-                "organization": job.organization_id,
-                "version": job.dataset_version_id,
-                "rows": job.total,
-            },
-        )
-        added = cursor.rowcount
+        for first in range(1, job.total + 1, ROWS_A_STATEMENT):
+            last = min(first + ROWS_A_STATEMENT - 1, job.total)
+            cursor.execute(_ADD_ITEMS, names | {"first": first, "last": last})
+            added += cursor.rowcount
     if added != job.total:
         # The counters rest on gapless numbers from 1.
         message = f"The dataset version says {job.total} rows, but {added} were found."
