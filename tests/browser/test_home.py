@@ -1,12 +1,19 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from apps.tenants.models import Project, User
 from tests.browser.checks import check_page
 from tests.browser.servers import Site
-from tests.factories import make_api_key, make_organization, make_project, make_prompt, make_user
+from tests.factories import (
+    make_api_key,
+    make_batch,
+    make_organization,
+    make_project,
+    make_prompt,
+    make_user,
+)
 
 SignIn = Callable[[User, Site], None]
 
@@ -35,3 +42,27 @@ def test_home__waiting_for_the_first_call__sound(page: Page, web_site: Site, pro
 def test_styleguide__staff__sound(page: Page, web_site: Site, project: Project) -> None:
     page.goto(f"{web_site.url}/styleguide/")
     check_page(page)
+
+
+def test_home__batches_run__panels_arrive_and_are_sound(page: Page, web_site: Site, project: Project) -> None:
+    make_prompt(project=project, name="support/reply", versions=2, labels={"production": 2})
+    make_batch(project=project, rows=5)
+    page.goto(f"{web_site.url}/acme/default/")
+    expect(page.get_by_role("heading", name="Running batches")).to_be_visible()
+    expect(page.get_by_text("0 of 5 rows")).to_be_visible()
+    expect(page.get_by_text("of 10,000 runs")).to_be_visible()
+    check_page(page)
+
+
+def test_home__one_panel_fails__says_so_and_the_others_stay(
+    context: BrowserContext, web_site: Site, project: Project
+) -> None:
+    make_batch(project=project, rows=5)
+    page = context.new_page()
+    page.route("**/home/labels/", lambda route: route.fulfill(status=500, body="broken"))
+    page.goto(f"{web_site.url}/acme/default/")
+    expect(page.get_by_role("alert")).to_contain_text("This part could not be loaded")
+    expect(page.get_by_text("0 of 5 rows")).to_be_visible()
+    page.unroute("**/home/labels/")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("No label has moved yet")).to_be_visible()
