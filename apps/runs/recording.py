@@ -54,7 +54,7 @@ class GroupRecorder:
         *,
         queue_limit: int = 2048,
         group_limit: int = 64,
-        writers: int = 2,
+        writers: int = 1,
     ) -> None:
         self._pool = pool
         self._data_keys = data_keys

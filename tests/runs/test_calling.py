@@ -29,7 +29,8 @@ class ScriptedProvider:
         self.closed_streams = 0
 
     async def complete(self, request: ChatRequest) -> ChatResult:
-        return await self._next()
+        answer: ChatResult = await self._next()
+        return answer
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta | ChatResult, None]:
         try:
@@ -45,7 +46,7 @@ class ScriptedProvider:
     async def close(self) -> None:
         return None
 
-    async def _next(self) -> ChatResult:
+    async def _next(self) -> Any:
         self.calls += 1
         item = self.script.pop(0)
         if isinstance(item, Exception):
@@ -56,7 +57,8 @@ class ScriptedProvider:
 
     def _script(self) -> list[Any]:
         self.calls += 1
-        return self.script.pop(0)
+        items: list[Any] = self.script.pop(0)
+        return items
 
 
 def _complete(provider: ScriptedProvider, *, deadline: float = 5, policy: RetryPolicy = FAST) -> Progress:
