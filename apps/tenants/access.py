@@ -103,13 +103,9 @@ def open_session_for_project(
     """The API's session door: a member's access to a project by its id. Raises NotFound for strangers."""
     with system_scope():
         project = Project.all_organizations.filter(id=project_id).first()
-        membership = (
-            Membership.all_organizations.select_related("organization", "user")
-            .filter(user=user, organization_id=project.organization_id)
-            .first()
-            if project
-            else None
-        )
+        wanted = project.organization_id if project else None
+        # The same statements whether the project is another's or nobody's.
+        membership = next((each for each in _memberships(user) if each.organization_id == wanted), None)
         if membership is None:
             raise errors.NotFound("There is no such project.", param="Promptsaas-Project")
         return _member_access(membership, project, ip=ip, request_id=request_id)

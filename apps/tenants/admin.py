@@ -14,8 +14,6 @@ from apps.tenants.web.base import client_ip
 
 # Staff sign in where everybody does, so there is one place where sessions begin.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-admin.site.site_header = "promptsaas administration"
-admin.site.site_title = "promptsaas administration"
 
 
 def staff_actor(request: HttpRequest) -> Actor:

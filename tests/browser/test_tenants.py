@@ -9,10 +9,10 @@ from apps.audit.actor import SYSTEM
 from apps.core.scope import organization_scope
 from apps.tenants import services
 from apps.tenants.models import Project, User
-from apps.tenants.roles import Role, Scope
+from apps.tenants.roles import Scope
 from tests.browser.checks import check_page
 from tests.browser.servers import Site
-from tests.factories import make_api_key, make_member, make_organization, make_project, make_user
+from tests.factories import make_api_key, make_organization, make_project, make_user
 
 SignIn = Callable[[User, Site], None]
 
@@ -36,12 +36,6 @@ def _keys(site: Site) -> str:
 def test_new_organization__first_one__sound(page: Page, web_site: Site, owner: User) -> None:
     page.goto(web_site.url)
     expect(page.get_by_role("heading", level=1)).to_have_text("Name your organization")
-    check_page(page)
-
-
-def test_keys__none__sound(page: Page, web_site: Site, project: Project) -> None:
-    page.goto(_keys(web_site))
-    expect(page.get_by_text("No API keys yet")).to_be_visible()
     check_page(page)
 
 
@@ -85,15 +79,6 @@ def test_project__made_and_switched__sound(page: Page, web_site: Site, project: 
     page.get_by_text("Switch project").locator("..").click()
     page.get_by_role("link", name="Default").click()
     expect(page).to_have_url(f"{web_site.url}/acme/default/")
-
-
-def test_denied__viewer__is_told_who_can_help(
-    page: Page, web_site: Site, project: Project, sign_in: SignIn
-) -> None:
-    sign_in(make_member(organization=project.organization, role=Role.VIEWER), web_site)
-    page.goto(_keys(web_site))
-    expect(page.get_by_text("Mira Okafor can give it to you.")).to_be_visible()
-    check_page(page)
 
 
 def test_theme__dark__is_drawn_by_the_server(page: Page, web_site: Site, project: Project) -> None:

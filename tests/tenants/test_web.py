@@ -16,7 +16,9 @@ from apps.core import ids
 from apps.core.scope import organization_scope, system_scope
 from apps.tenants.models import APIKey, Organization, Project, User
 from apps.tenants.roles import Permission, Role, Scope
+from apps.tenants.slugs import RESERVED_ORGANIZATIONS, RESERVED_PROJECTS, TRIES
 from apps.tenants.web.base import ProjectView
+from tests.access.matrix import found_routes
 from tests.factories import make_api_key, make_member, make_organization, make_project, make_user, owner_of
 
 pytestmark = pytest.mark.django_db
@@ -231,3 +233,25 @@ def test_revoke_key__of_another_project__is_not_found(web: Client, project: Proj
     assert web.post(_keys_path(project, f"{key.public_id}/revoke/")).status_code == 404
     foreign, _ = make_api_key(project=make_project(organization=make_organization()))
     assert web.post(_keys_path(project, f"{foreign.public_id}/revoke/")).status_code == 404
+
+
+def test_new_organization__every_address_taken__keeps_the_form(client: Client) -> None:
+    for _ in range(TRIES - 1):
+        make_organization(name="Acme")
+    client.force_login(make_user())
+    response = client.post("/new/", {"name": "Acme"})
+    assert response.status_code == 422
+    assert "choose another" in response.text
+
+
+def test_reserved_words__cover__every_first_segment_of_our_own() -> None:
+    first = {found.path.partition("/")[0] for found in found_routes()}
+    own = {segment for segment in first if segment and not segment.startswith(("<", "^"))}
+    assert own | {"admin", "v1", "static"} <= RESERVED_ORGANIZATIONS
+
+
+def test_reserved_words__cover__every_second_segment_of_an_organizations_pages() -> None:
+    organization = "<slug:organization>/"
+    rest = {found.path.removeprefix(organization) for found in found_routes() if organization in found.path}
+    own = {path.partition("/")[0] for path in rest if path and not path.startswith("<")}
+    assert own <= RESERVED_PROJECTS

@@ -12,6 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from apps.core import errors, ids
 from apps.core.request_id import current_request_id
+from apps.core.web_paging import web_page
 from apps.tenants import queries, services
 from apps.tenants.access import places_of, user_actor
 from apps.tenants.models import APIKey
@@ -44,9 +45,13 @@ class NewOrganizationView(SignedInView):
         if not form.is_valid():
             return self._form(form, status=422)
         actor = user_actor(self.user, ip=client_ip(request), request_id=current_request_id())
-        organization = services.create_organization(
-            actor=actor, name=form.cleaned_data["name"], owner=self.user
-        )
+        try:
+            organization = services.create_organization(
+                actor=actor, name=form.cleaned_data["name"], owner=self.user
+            )
+        except errors.Conflict as conflict:
+            form.add_error("name", conflict.message)
+            return self._form(form, status=422)
         return redirect("tenants:organization", organization=organization.slug)
 
     def _form(self, form: OrganizationForm, status: int = 200) -> HttpResponse:
@@ -90,11 +95,18 @@ class NewProjectView(OrganizationView):
     def post(self, request: HttpRequest, organization: str) -> HttpResponse:
         form = ProjectForm(request.POST)
         if not form.is_valid():
-            return self.render("tenants/new_project.html", {"form": form}, status=422)
-        project = services.create_project(
-            actor=self.access.actor, organization=self.organization, name=form.cleaned_data["name"]
-        )
+            return self._refused(form)
+        try:
+            project = services.create_project(
+                actor=self.access.actor, organization=self.organization, name=form.cleaned_data["name"]
+            )
+        except errors.Conflict as conflict:
+            form.add_error("name", conflict.message)
+            return self._refused(form)
         return redirect(home_path(self.organization, project))
+
+    def _refused(self, form: ProjectForm) -> HttpResponse:
+        return self.render("tenants/new_project.html", {"form": form}, status=422)
 
 
 class KeysPage(ProjectView, abstract=True):
@@ -102,12 +114,12 @@ class KeysPage(ProjectView, abstract=True):
 
     def page(self, **context: object) -> HttpResponse:
         """The list of keys; ``revoke`` opens the dialog over it."""
-        rows = [
-            {"key": key, "state": _state(key), "unused": _is_unused(key)}
-            for key in queries.keys_of(self.project)
-        ]
+        found = web_page(queries.keys_of(self.project), self.request)
+        rows = [{"key": key, "state": _state(key), "unused": _is_unused(key)} for key in found.rows]
         may_manage = self.access.can(Permission.KEYS_MANAGE)
-        return self.render("tenants/keys.html", {"keys": rows, "may_manage": may_manage, **context})
+        return self.render(
+            "tenants/keys.html", {"keys": rows, "pages": found, "may_manage": may_manage, **context}
+        )
 
 
 class KeysView(KeysPage):
