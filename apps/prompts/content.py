@@ -83,11 +83,18 @@ def _clean_message(number: int, message: Mapping[str, Any]) -> dict[str, Any]:
     if role not in ROLES:
         text = f"The role of message {number + 1} must be one of {', '.join(ROLES)}."
         raise InvalidRequest(text, code="role_invalid", param=f"messages.{number}.role")
-    if not isinstance(content, str) or "\x00" in content:
-        text = f"The content of message {number + 1} must be text without NUL characters."
+    if not isinstance(content, str) or not _is_storable(content):
+        text = f"The content of message {number + 1} must be valid text without NUL characters."
         raise InvalidRequest(text, code="content_invalid", param=f"messages.{number}.content")
     # Browsers send forms with CRLF; one line end keeps hash, diff and columns equal everywhere.
     return {"role": role, "content": content.replace("\r\n", "\n").replace("\r", "\n")}
+
+
+def _is_storable(text: str) -> bool:
+    try:
+        return b"\x00" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _found_variables(messages: tuple[dict[str, Any], ...]) -> dict[str, Variable]:

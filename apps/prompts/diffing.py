@@ -244,12 +244,26 @@ def _changed(old: str, new: str, left: int, right: int) -> Row:
     if len(old_words) + len(new_words) > MAX_WORDS:
         return Row("changed", _plain(left, old, True), _plain(right, new, True))
     matcher = difflib.SequenceMatcher(None, old_words, new_words, autojunk=False)
-    if matcher.ratio() < SIMILAR:
-        return Row("changed", _plain(left, old, True), _plain(right, new, True))
     codes = matcher.get_opcodes()
+    kept = sum(bool(old_words[i].strip()) for tag, a, b, _, _ in codes if tag == "equal" for i in range(a, b))
+    if kept * 2 < SIMILAR * sum(bool(word.strip()) for word in (*old_words, *new_words)):
+        return Row("changed", _plain(left, old, True), _plain(right, new, True))
     before = [Piece("".join(old_words[a:b]), tag != "equal") for tag, a, b, _, _ in codes if b > a]
     after = [Piece("".join(new_words[c:d]), tag != "equal") for tag, _, _, c, d in codes if d > c]
-    return Row("changed", Side(left + 1, tuple(before)), Side(right + 1, tuple(after)))
+    return Row("changed", Side(left + 1, _joined(before)), Side(right + 1, _joined(after)))
+
+
+def _joined(pieces: list[Piece]) -> tuple[Piece, ...]:
+    """Blanks between two changed words belong to the change; neighbours of one kind become one piece."""
+    joined: list[Piece] = []
+    for index, piece in enumerate(pieces):
+        inside = 0 < index < len(pieces) - 1 and not piece.text.strip()
+        changed = piece.changed or (inside and pieces[index - 1].changed and pieces[index + 1].changed)
+        if joined and joined[-1].changed == changed:
+            joined[-1] = Piece(joined[-1].text + piece.text, changed)
+        else:
+            joined.append(Piece(piece.text, changed))
+    return tuple(joined)
 
 
 def _plain(index: int, text: str, changed: bool) -> Side:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from apps.prompts.rendering import TemplateProblem, Variable, check_template
 
 _SINGLE_BRACES: Final = re.compile(r"(?<![{%#$\\\w])\{([A-Za-z]\w{0,63})\}(?!\})")
+_TAG: Final = re.compile(r"\{\{[^\n]*?\}\}|\{%[^\n]*?%\}|\{#[^\n]*?#\}")
 _CLOSING: Final = re.compile(r"\}\}")
 SIMILAR_NAMES: Final = 0.82
 
@@ -58,7 +59,8 @@ def read_templates(contents: Sequence[str], declared: Iterable[Mapping[str, Any]
 
 
 def _brace_hints(index: int, content: str) -> Iterator[Hint]:
-    for match in _SINGLE_BRACES.finditer(content):
+    outside = _TAG.sub(lambda match: " " * len(match.group()), content)
+    for match in _SINGLE_BRACES.finditer(outside):
         name = match.group(1)
         text = f"{{{name}}} is plain text. A variable has two braces: {{{{ {name} }}}}."
         yield Hint("warn", text, index, *_place(content, match.start()))

@@ -8,7 +8,7 @@ import orjson
 
 def curl_call(origin: str, reference: str, variables: Iterable[Mapping[str, Any]]) -> str:
     """Run a prompt through the OpenAI-compatible address; the key comes from PROMPTSAAS_KEY."""
-    values = {variable["name"]: _example(variable) for variable in variables if "default" not in variable}
+    values = _needed(variables)
     body = {"model": f"prompt:{reference}", "messages": [], "variables": values}
     text = orjson.dumps(body, option=orjson.OPT_INDENT_2).decode().replace("'", "'\\''")
     return (
@@ -21,11 +21,14 @@ def curl_call(origin: str, reference: str, variables: Iterable[Mapping[str, Any]
 
 def python_call(origin: str, reference: str, variables: Iterable[Mapping[str, Any]]) -> str:
     """The same call with OpenAI's Python client."""
-    values = {variable["name"]: _example(variable) for variable in variables if "default" not in variable}
+    values = _needed(variables)
     return (
         "import os\n\n"
         "from openai import OpenAI\n\n"
-        f'client = OpenAI(base_url="{origin}/v1", api_key=os.environ["PROMPTSAAS_KEY"])\n'
+        "client = OpenAI(\n"
+        f'    base_url="{origin}/v1",\n'
+        '    api_key=os.environ["PROMPTSAAS_KEY"],\n'
+        ")\n"
         "answer = client.chat.completions.create(\n"
         f'    model="prompt:{reference}",\n'
         "    messages=[],\n"
@@ -33,6 +36,14 @@ def python_call(origin: str, reference: str, variables: Iterable[Mapping[str, An
         ")\n"
         "print(answer.choices[0].message.content)"
     )
+
+
+def _needed(variables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        variable["name"]: _example(variable)
+        for variable in variables
+        if variable["required"] and "default" not in variable
+    }
 
 
 def _example(variable: Mapping[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from apps.prompts import queries, services
 from apps.prompts.content import clean_content
 from apps.prompts.diffing import diff_versions, summarize
 from apps.prompts.hints import Reading
-from apps.prompts.models import Prompt, PromptVersion
+from apps.prompts.models import Prompt
 from apps.prompts.rendering import render
 from apps.prompts.types import ROLES, VersionContent
 from apps.prompts.web import drafts
@@ -46,6 +46,7 @@ class EditorPage(PromptPage, abstract=True):
         reading = draft.reading()
         draft = draft.with_found_variables(reading)
         return {
+            "prompt": prompt,
             "draft": draft,
             "blocks": _blocks(draft, prompt.kind, errors),
             "is_chat": prompt.kind == "chat",
@@ -110,18 +111,18 @@ class PromptView(EditorPage):
 
     def _publish(self, prompt: Prompt, draft: Draft) -> HttpResponse:
         try:
-            version = self._save(prompt, draft)
+            self._save(prompt, draft)
         except InvalidRequest as error:
             return self._page(prompt, draft, _place(error), status=422)
         except Conflict as error:
             if error.code == "version_stale":
                 return self._conflict(prompt, draft)
             return self._page(prompt, draft, {"": error.message}, status=422)
-        return redirect(self.address("detail", prompt.public_id)) if version else redirect(".")
+        return redirect(self.address("detail", prompt.public_id))
 
-    def _save(self, prompt: Prompt, draft: Draft) -> PromptVersion:
+    def _save(self, prompt: Prompt, draft: Draft) -> None:
         data = self.request.POST
-        label = data.get("new_label", "").strip() or data.get("label", "")
+        label = data.get("label", "")
         if label:
             self.access.require(Permission.PROMPTS_RELEASE)
         version = services.publish_version(
@@ -136,7 +137,6 @@ class PromptView(EditorPage):
             services.move_label(actor=self.access.actor, prompt=prompt, label=label, number=version.number)
             saved = f"Version {version.number} is saved and {label} points at it."
         messages.success(self.request, saved)
-        return version
 
     def _conflict(self, prompt: Prompt, draft: Draft) -> HttpResponse:
         """Somebody saved meanwhile: both changes side by side, and the draft kept in the form."""

@@ -1,0 +1,45 @@
+"""Prompts for staff: names and numbers. What customers wrote stays hidden."""
+
+from django.contrib import admin
+
+from apps.core.admin import ReadOnlyAdmin
+from apps.prompts.models import Label, LabelMove, Prompt, PromptVersion
+
+
+@admin.register(Prompt)
+class PromptAdmin(ReadOnlyAdmin):
+    """Prompts of every organization."""
+
+    list_display = ("name", "organization", "project", "kind", "latest_number", "changed_at")
+    list_select_related = ("organization", "project")
+    search_fields = ("name",)
+    ordering = ("-id",)
+
+
+@admin.register(PromptVersion)
+class PromptVersionAdmin(ReadOnlyAdmin):
+    """Versions, without their content."""
+
+    content_fields = ("messages", "variables", "parameters", "output_schema", "message")
+    list_display = ("prompt", "number", "model", "author_name", "created_at")
+    list_select_related = ("prompt",)
+    ordering = ("-id",)
+
+
+@admin.register(Label)
+class LabelAdmin(ReadOnlyAdmin):
+    """Where labels point."""
+
+    list_display = ("name", "prompt", "version", "moved_by", "moved_at")
+    list_select_related = ("prompt", "version")
+    ordering = ("-id",)
+
+
+@admin.register(LabelMove)
+class LabelMoveAdmin(ReadOnlyAdmin):
+    """Where labels have pointed, without the reasons that customers gave."""
+
+    content_fields = ("reason",)
+    list_display = ("label", "prompt", "kind", "from_number", "to_number", "author_name", "created_at")
+    list_select_related = ("prompt",)
+    ordering = ("-id",)

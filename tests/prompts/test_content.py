@@ -1,0 +1,148 @@
+"""What a version may hold: names, models, parameters, schemas, and the hash that tells contents apart."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from apps.core.errors import InvalidRequest
+from apps.prompts.content import clean_content, content_hash
+from apps.prompts.hints import read_templates
+from apps.prompts.names import check_label, clean_prompt_name
+from apps.prompts.snippets import curl_call, python_call
+from apps.prompts.types import VersionContent
+from tests.factories import make_content
+
+
+def refusal(**change: Any) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        clean_content("chat", replace(make_content(), **change))
+    return caught.value
+
+
+def test_clean__declared_variable__keeps_type_and_default_and_found_ones_are_added() -> None:
+    content = make_content("{{ a }} {{ b }}", variables=({"name": "b", "type": "number", "default": "7"},))
+    assert clean_content("chat", content).variables == (
+        {"name": "b", "type": "number", "required": False, "default": 7},
+        {"name": "a", "type": "text", "required": True},
+    )
+
+
+def test_clean__equal_settings_written_differently__have_one_hash() -> None:
+    one = clean_content("chat", make_content("a\r\nb", parameters={"temperature": 1.0, "seed": None}))
+    other = clean_content("chat", make_content("a\nb", parameters={"temperature": 1}))
+    assert content_hash(one) == content_hash(other)
+
+
+def test_hash__any_part_changed__differs() -> None:
+    base = clean_content("chat", make_content())
+    changed = [
+        replace(base, model="sandbox/fast"),
+        replace(base, parameters={"temperature": 0.1}),
+        replace(base, output_schema={"type": "object"}),
+        replace(base, variables=()),
+        replace(base, messages=({"role": "system", "content": base.messages[0]["content"]},)),
+    ]
+    assert len({content_hash(each) for each in [base, *changed]}) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"messages": ({"role": "user", "content": 3},)}, "content_invalid"),
+        ({"messages": ({"role": "user", "content": "a\x00"},)}, "content_invalid"),
+        ({"messages": ({"role": "user", "content": "half \ud800"},)}, "content_invalid"),
+        ({"messages": ({"role": "user", "content": "x"},) * 51}, "invalid_request"),
+        ({"messages": ({"role": "user", "content": "x" * 90_000},) * 6}, "content_too_large"),
+        ({"variables": ({"name": "a"}, {"name": "a"})}, "variable_repeated"),
+        ({"variables": ({"name": "a b"},)}, "name_invalid"),
+        ({"variables": ({"name": "a", "type": "date"},)}, "type_invalid"),
+        ({"model": "Sandbox standard"}, "model_invalid"),
+        ({"parameters": {"stop": []}}, "parameter_invalid"),
+        ({"parameters": {"max_tokens": True}}, "parameter_invalid"),
+        ({"parameters": {"temperature": float("nan")}}, "parameter_invalid"),
+        ({"output_schema": {"$id": "http://example.com"}}, "schema_invalid"),
+        ({"output_schema": {"properties": {"a": {"$ref": "file:///etc/passwd"}}}}, "schema_invalid"),
+        ({"output_schema": {"pattern": "(a+)+$(?=b)"}}, "schema_invalid"),
+        ({"output_schema": {"enum": ["x" * 70_000]}}, "schema_invalid"),
+    ],
+)
+def test_clean__not_allowed__has_a_code(change: dict[str, Any], code: str) -> None:
+    assert refusal(**change).code == code
+
+
+def test_clean__schema_with_inner_reference__is_allowed() -> None:
+    schema = {"$defs": {"a": {"type": "string"}}, "properties": {"x": {"$ref": "#/$defs/a"}}}
+    assert clean_content("chat", replace(make_content(), output_schema=schema)).output_schema == schema
+
+
+@pytest.mark.parametrize("name", ["reply", "support/de/reply", "Größe 2", "a.b-c_d", "x" * 255])
+def test_name__allowed__is_kept(name: str) -> None:
+    assert clean_prompt_name(f" {name} ") == name
+
+
+NAMES_WITH_FORBIDDEN_CHARACTERS = ["a|b", "a@b", "a#1", "a?b", "a%2Fb", "a\\b", "a\nb", "a\u200bb", "a:b"]
+NAMES_WITH_BAD_SEGMENTS = ["/a", "a/", "a//b", "a/ b", "..", "a/../b", "labels", "a/Versions", "run/b"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "x" * 256,
+        "prm_01m7yb17gyf1w96npr7ws57xgy",
+        *NAMES_WITH_FORBIDDEN_CHARACTERS,
+        *NAMES_WITH_BAD_SEGMENTS,
+    ],
+)
+def test_name__not_allowed__is_refused(name: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        clean_prompt_name(name)
+    assert (caught.value.code, caught.value.param) == ("name_invalid", "name")
+
+
+@pytest.mark.parametrize("label", ["production", "a", "v1.2_b-c", "0", "a" * 36])
+def test_label__allowed__passes(label: str) -> None:
+    assert check_label(label) == label
+
+
+def hints(*contents: str, declared: tuple[str, ...] = ()) -> list[str]:
+    found = read_templates(contents, [{"name": name} for name in declared])
+    return [hint.text for hint in found.hints]
+
+
+def test_hints__misspelt_unused_and_single_braces__are_told_with_their_place() -> None:
+    reading = read_templates(["{{ agent_name }}\n {customer}", "{{ agent_nmae }}"], [{"name": "old"}])
+    assert [(hint.message, hint.line, hint.column) for hint in reading.hints] == [
+        (0, 2, 2),
+        (1, 1, 4),
+        (None, 0, 0),
+    ]
+    assert "looks like agent_name" in reading.hints[1].text
+    assert "old is declared and never used" in reading.hints[2].text
+
+
+@pytest.mark.parametrize(
+    "text", ['Answer as {"a": 1}', "css {color}"[:3], "{{ a }}", "f(${x})", "{{ '{a}' }} {}"]
+)
+def test_hints__braces_that_are_meant__are_left_alone(text: str) -> None:
+    assert [hint for hint in hints(text) if "plain text" in hint] == []
+
+
+def test_hints__broken_template__hides_unused_remarks_and_forbids_saving() -> None:
+    reading = read_templates(["{{ a", "{{ b }}"], [{"name": "c"}])
+    assert not reading.savable
+    assert [hint.level for hint in reading.hints] == ["bad"]
+    assert [variable.name for variable in reading.variables] == ["b"]
+
+
+def test_snippets__quotes_in_names__cannot_leave_the_shell_word() -> None:
+    variables = ({"name": "a", "type": "text", "required": True},)
+    text = curl_call("https://example.com", "it's@production", variables)
+    assert "it'\\''s@production" in text
+    assert '"a": "…"' in text
+    compile(python_call("https://example.com", "it's@production", variables), "snippet", "exec")
+
+
+def test_clean__version_content__is_the_type_that_services_take() -> None:
+    assert isinstance(clean_content("chat", make_content()), VersionContent)
