@@ -9,8 +9,8 @@ from apps.core.admin import ReadOnlyAdmin
 from apps.core.request_id import current_request_id
 from apps.core.scope import organization_scope
 from apps.tenants import services
+from apps.tenants.entrance import client_ip
 from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
-from apps.tenants.web.base import client_ip
 
 # Staff sign in where everybody does, so there is one place where sessions begin.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

@@ -22,8 +22,8 @@ from typing import Any, Final
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from apps.tenants.entrance import HANDLED
 from apps.tenants.models import Project
-from apps.tenants.web.base import HANDLED
 from tests.factories import TENANT_FACTORIES
 
 PUBLIC: Final = "public"

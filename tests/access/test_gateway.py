@@ -26,7 +26,7 @@ def project() -> Project:
 def _status(url: str, route: Route, token: str | None) -> int:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     address = url + route.path.replace("*", "none")
-    body = {} if route.method == "POST" else None
+    body: dict[str, str] | None = {} if route.method == "POST" else None
     return httpx2.request(route.method, address, headers=headers, json=body, timeout=20).status_code
 
 

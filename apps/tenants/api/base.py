@@ -22,8 +22,8 @@ from apps.core import errors, idempotency, ids, rate_limits
 from apps.core.request_id import current_request_id
 from apps.core.scope import organization_scope
 from apps.tenants.access import Access, authenticate_key, open_session_for_project
+from apps.tenants.entrance import check_permissions, client_ip, refusal_reason
 from apps.tenants.models import Organization, Project, User
-from apps.tenants.web.base import check_permissions, client_ip, refusal_reason
 
 PROJECT_HEADER: Final = "Promptsaas-Project"
 REQUESTS_PER_MINUTE: Final = 1_200

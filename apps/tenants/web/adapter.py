@@ -10,8 +10,8 @@ from apps.audit import services as audit
 from apps.audit.actor import Actor
 from apps.core.request_id import current_request_id
 from apps.tenants.access import user_actor
+from apps.tenants.entrance import client_ip
 from apps.tenants.models import User
-from apps.tenants.web.base import client_ip
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]

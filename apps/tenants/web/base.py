@@ -7,11 +7,10 @@ refusal is audited.
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -25,20 +24,9 @@ from apps.core.request_id import current_request_id
 from apps.core.scope import organization_scope
 from apps.tenants import queries
 from apps.tenants.access import Access, SessionAccess, open_session
+from apps.tenants.entrance import check_permissions, client_ip, refusal_reason
 from apps.tenants.models import Organization, Project, User
 from apps.tenants.roles import Permission
-
-HANDLED: Final = ("get", "post", "put", "patch", "delete")
-
-
-def check_permissions(view: type[View], permissions: Mapping[str, str]) -> None:
-    """Raises ImproperlyConfigured unless ``permissions`` names exactly the methods that a view handles."""
-    handled = {method.upper() for method in HANDLED if hasattr(view, method)}
-    if handled != set(permissions):
-        raise ImproperlyConfigured(
-            f"{view.__module__}.{view.__qualname__} handles {sorted(handled)} "
-            f"but declares permissions for {sorted(permissions)}."
-        )
 
 
 class SignedInView(View):
@@ -181,16 +169,6 @@ def to_sign_in(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return HttpResponse(status=401, headers={"HX-Redirect": reverse("account_login")})
     return redirect_to_login(request.get_full_path())
-
-
-def client_ip(request: HttpRequest) -> str | None:
-    """The caller's address as core's middleware worked it out from the trusted proxies."""
-    return getattr(request, "client_address", None)
-
-
-def refusal_reason(permission: str, request: HttpRequest) -> str:
-    """What the audit trail says of a refused attempt."""
-    return f"{permission} is missing for {request.method} {request.path[:200]}"
 
 
 def home_path(organization: Organization, project: Project | None) -> str:

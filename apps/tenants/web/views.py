@@ -15,9 +15,10 @@ from apps.core.request_id import current_request_id
 from apps.core.web_paging import web_page
 from apps.tenants import queries, services
 from apps.tenants.access import places_of, user_actor
+from apps.tenants.entrance import client_ip
 from apps.tenants.models import APIKey
 from apps.tenants.roles import ANY_MEMBER, Permission
-from apps.tenants.web.base import OrganizationView, ProjectView, SignedInView, client_ip, home_path
+from apps.tenants.web.base import OrganizationView, ProjectView, SignedInView, home_path
 from apps.tenants.web.forms import KeyForm, OrganizationForm, ProjectForm
 
 UNUSED_AFTER: Final = timedelta(days=90)
