@@ -120,15 +120,13 @@ BOUNDED: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def run(template: str, values: dict[str, Any]) -> str:
     """What a probe ends in: ``refused``, an error's code, or the first of the text."""
-    variables = [{"name": name, "type": "json", "required": False} for name in values]
-    if isinstance(values.get("x"), str):
-        variables[0]["type"] = "text"
-    for variable in variables:
-        if isinstance(values[variable["name"]], str):
-            variable["type"] = "text"
+    variables = [
+        {"name": name, "type": "text" if isinstance(value, str) else "json", "required": False}
+        for name, value in values.items()
+    ]
     try:
         check_template(template)
-        return render([{"role": "user", "content": template}], variables, values)[0]["content"][:200]
+        return str(render([{"role": "user", "content": template}], variables, values)[0]["content"])[:200]
     except TemplateProblem:
         return "refused"
     except InvalidRequest as error:

@@ -81,8 +81,8 @@ def test_name__allowed__is_kept(name: str) -> None:
     assert clean_prompt_name(f" {name} ") == name
 
 
-NAMES_WITH_FORBIDDEN_CHARACTERS = ["a|b", "a@b", "a#1", "a?b", "a%2Fb", "a\\b", "a\nb", "a\u200bb", "a:b"]
-NAMES_WITH_BAD_SEGMENTS = ["/a", "a/", "a//b", "a/ b", "..", "a/../b", "labels", "a/Versions", "run/b"]
+FORBIDDEN_CHARACTERS = ["a|b", "a@b", "a#1", "a?b", "a%2Fb", "a\\b", "a\nb", "a\u200bb", "a:b"]
+BAD_SEGMENTS = ["/a", "a/", "a//b", "a/ b", "..", "a/../b", "labels", "a/Versions", "run/b"]
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ NAMES_WITH_BAD_SEGMENTS = ["/a", "a/", "a//b", "a/ b", "..", "a/../b", "labels",
         "",
         "x" * 256,
         "prm_01m7yb17gyf1w96npr7ws57xgy",
-        *NAMES_WITH_FORBIDDEN_CHARACTERS,
-        *NAMES_WITH_BAD_SEGMENTS,
+        *FORBIDDEN_CHARACTERS,
+        *BAD_SEGMENTS,
     ],
 )
 def test_name__not_allowed__is_refused(name: str) -> None:

@@ -1,6 +1,6 @@
 """Writes of prompts: versions without gaps, labels that move by compare-and-set, and what goes with them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from uuid import UUID
@@ -268,7 +268,7 @@ def test_resolve__prompt_of_another_organization__is_not_found() -> None:
         queries.resolve(project_id=foreign.project_id, name="reply", label=None, number=None)
 
 
-def in_threads(jobs: list[Callable[[], object]], organization_id: UUID) -> list[str]:
+def in_threads(jobs: Sequence[Callable[[], object]], organization_id: UUID) -> list[str]:
     """Run every job at once, each in its own scope; returns "done" or the error's code."""
 
     def run(job: Callable[[], object]) -> str:

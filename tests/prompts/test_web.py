@@ -29,7 +29,7 @@ class Web:
         )
         self.base = f"/{organization.slug}/{project.slug}/prompts/"
 
-    def get(self, path: str = "", **query: object) -> tuple[int, str]:
+    def get(self, path: str = "", **query: str | int) -> tuple[int, str]:
         response = self.client.get(self.base + path, query)
         return response.status_code, response.content.decode()
 
@@ -310,7 +310,7 @@ def test_history__two_versions__are_compared_split_and_unified(web: Web, project
     assert "<del" in html
     assert "<ins" in html
     assert "Change 3" in html
-    _, html = web.get(f"{prompt.public_id}/history/", **{"from": 1, "to": 3, "view": "unified"})
+    _, html = web.get(f"{prompt.public_id}/history/", **{"from": "1", "to": "3", "view": "unified"})
     assert "diff__cell--one" in html
     assert "Pick two different versions" in web.get(f"{prompt.public_id}/history/", **{"from": 2, "to": 2})[1]
     assert web.get(f"{prompt.public_id}/history/", to=9)[0] == 404

@@ -25,7 +25,9 @@ class VariableSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     type = serializers.ChoiceField(choices=VARIABLE_TYPES, default="text")
-    required = serializers.BooleanField(required=False, help_text="True without a default, else false.")
+    required = serializers.BooleanField(  # type: ignore[assignment]
+        required=False, help_text="True without a default, else false."
+    )
     default = serializers.JSONField(required=False, allow_null=True)
 
 
@@ -131,7 +133,7 @@ class LabelMoveSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     object = serializers.CharField(default="label_move")
     prompt = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     kind = serializers.CharField(help_text="move, rollback or remove")
     from_version = serializers.IntegerField(allow_null=True)
     to_version = serializers.IntegerField(allow_null=True)
@@ -164,7 +166,7 @@ class RenderRequestSerializer(serializers.Serializer[Any]):
     """Values to render with; neither ``version`` nor ``label`` means the label production."""
 
     version = serializers.IntegerField(required=False, allow_null=True)
-    label = serializers.CharField(required=False, allow_null=True)
+    label = serializers.CharField(required=False, allow_null=True)  # type: ignore[assignment]
     variables = serializers.DictField(default={})
 
 
@@ -174,7 +176,7 @@ class RenderedSerializer(serializers.Serializer[Any]):
     object = serializers.CharField(default="rendered_prompt")
     prompt = serializers.CharField()
     version = serializers.IntegerField()
-    label = serializers.CharField(allow_null=True)
+    label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     messages = MessageSerializer(many=True)
     model = serializers.CharField()
     parameters = serializers.DictField()

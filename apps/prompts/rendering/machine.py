@@ -159,12 +159,13 @@ def _finalize(value: Any) -> str:
 def _environment(template: str, fuel: int) -> Environment:
     environment = Environment(
         fuel=fuel,
-        undefined_behavior="semi_strict",
         keep_trailing_newline=True,
         finalizer=_finalize,
         debug=True,  # errors then name the expression; costs nothing until one happens
         pycompat=False,
     )
+    # A missing field is false in a condition and an error in the output. The stubs do not know the word.
+    environment.undefined_behavior = "semi_strict"  # type: ignore[assignment]
     for name in _REMOVED_FILTERS:
         environment.remove_filter(name)
     for name in _REMOVED_GLOBALS:

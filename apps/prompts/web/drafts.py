@@ -100,7 +100,7 @@ def from_post(data: QueryDict) -> Draft:
             for name, kind, need, default, sample in rows
         )[:MAX_VARIABLES],
         model=data.get("model", ""),
-        parameters={name: data[name] for name in PARAMETERS if data.get(name, "").strip()},
+        parameters={name: data.get(name, "") for name in PARAMETERS if data.get(name, "").strip()},
         output_schema=data.get("output_schema", "").replace("\r\n", "\n"),
         base_number=_whole(data.get("base_number", "")),
     )
