@@ -301,7 +301,7 @@ def _free_slugs(name: str) -> list[str]:
     slugs = list(candidates(name, fallback="organization", reserved=RESERVED_ORGANIZATIONS))
     with system_scope():
         taken = set(Organization.objects.filter(slug__in=slugs).values_list("slug", flat=True))
-    return [slug for slug in slugs if slug not in taken][:3]
+    return [slug for slug in slugs if slug not in taken]
 
 
 def _named(name: str) -> str:
