@@ -5,6 +5,7 @@ and a Redis index of its own, so any number of sessions run beside each other.
 """
 
 import fcntl
+import json
 import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +15,7 @@ from django.conf import settings
 from promptsaas.embedded import Places, endpoints, valkey
 
 PROFILE = "test"
+GIVEN = "PROMPTSAAS_TEST_GIVEN"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 DATABASE = f"test_{os.getpid()}_{WORKER}"
 
@@ -58,13 +60,13 @@ def configure() -> Servers:
 
 
 def _servers() -> Servers:
-    database_url = os.environ.get("DATABASE_URL")
-    if database_url and os.environ.get("REDIS_URL"):
+    given = _given_addresses()
+    if given["DATABASE_URL"] and given["REDIS_URL"]:
         return Servers(
             embedded=False,
-            database_url=database_url,
-            migration_database_url=os.environ.get("MIGRATION_DATABASE_URL", database_url),
-            redis_url=_numbered(os.environ["REDIS_URL"], _worker_number() + 1),
+            database_url=given["DATABASE_URL"],
+            migration_database_url=given["MIGRATION_DATABASE_URL"] or given["DATABASE_URL"],
+            redis_url=_numbered(given["REDIS_URL"], _worker_number() + 1),
         )
     places = Places(PROFILE)
     found = endpoints(PROFILE)
@@ -76,6 +78,15 @@ def _servers() -> Servers:
     )
 
 
+def _given_addresses() -> dict[str, str]:
+    """What the user gave; an xdist worker inherits an environment that its controller has changed already."""
+    if GIVEN not in os.environ:
+        names = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")
+        os.environ[GIVEN] = json.dumps({name: os.environ.get(name, "") for name in names})
+    found: dict[str, str] = json.loads(os.environ[GIVEN])
+    return found
+
+
 def _worker_number() -> int:
     return int(WORKER.removeprefix("gw")) if WORKER.startswith("gw") else 0
 
@@ -83,7 +94,7 @@ def _worker_number() -> int:
 def _numbered(redis_url: str, index: int) -> str:
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
-        return urlunsplit(parts._replace(query=f"db={index}"))
+        return f"unix://{parts.path}?db={index}"
     return urlunsplit(parts._replace(path=f"/{index}"))
 
 
