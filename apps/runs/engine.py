@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from apps.billing.allowance import AllowanceBook, Reservation
 from apps.core.errors import InvalidRequest
@@ -30,8 +30,6 @@ from apps.runs.types import (
     Target,
     TargetSource,
 )
-
-SANDBOX_PREFIX: Final = "sandbox_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class Engine:
         chat = ChatRequest(
             model=target.model,
             messages=messages,
-            parameters=_parameters(request, prompt, target),
+            parameters={**(prompt.parameters if prompt else {}), **request.overrides},
             output_schema=prompt.output_schema if prompt else None,
             timeout_seconds=request.timeout_seconds,
         )
@@ -168,10 +166,3 @@ def _messages(request: RunRequest, prompt: ResolvedPrompt | None) -> tuple[dict[
         return request.messages
     rendered = render(prompt.messages, prompt.variables, dict(request.variables))
     return (*rendered, *request.messages)
-
-
-def _parameters(request: RunRequest, prompt: ResolvedPrompt | None, target: Target) -> dict[str, Any]:
-    parameters = {**(prompt.parameters if prompt else {}), **request.overrides}
-    if target.sandbox:
-        return parameters
-    return {name: value for name, value in parameters.items() if not name.startswith(SANDBOX_PREFIX)}

@@ -104,10 +104,7 @@ class CachedTargets:
         self._calls = calls
         self._freshness = freshness
         self._cache: ReadThroughCache[tuple[UUID, str], tuple[Connection, Provider]] = ReadThroughCache(
-            lambda key, value: (
-                ("connection", f"{key[0]}:{key[1]}"),
-                ("connection", str(value[0].credential_id)),
-            ),
+            lambda key, value: (("connection", f"{key[0]}:{key[1]}"),),
             size=1000,
             dispose=self._retire,
         )

@@ -1,6 +1,7 @@
 """Running the real engine in a test: one event loop, real Postgres, the sandbox."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -46,3 +47,15 @@ def make_request(
             **values,
         }
     )
+
+
+async def within_a_second(
+    ask: Callable[[], Awaitable[Outcome]], wanted: Callable[[Outcome], bool] = lambda outcome: False
+) -> Outcome:
+    """Ask until the outcome is the wanted one (or an error is raised); the last one after a second."""
+    until = time.monotonic() + 1.0
+    while True:
+        outcome = await ask()
+        if wanted(outcome) or time.monotonic() > until:
+            return outcome
+        await asyncio.sleep(0.02)

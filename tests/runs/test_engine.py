@@ -17,7 +17,7 @@ from apps.runs.runtime import Runtime
 from apps.runs.types import PromptReference, RunDelta, RunRequest, RunResult
 from apps.tenants.models import Project
 from tests.factories import make_content, make_project, make_prompt, make_quota
-from tests.runs.support import make_request, with_runtime
+from tests.runs.support import make_request, with_runtime, within_a_second
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -239,8 +239,10 @@ def test_execute__after_a_label_was_moved__runs_the_new_version_within_a_second(
     async def use(runtime: Runtime) -> tuple[int | None, int | None]:
         before = await runtime.engine.execute(make_request(project, prompt="greet"))
         await runtime.calls.run(move)
-        await asyncio.sleep(1)
-        after = await runtime.engine.execute(make_request(project, prompt="greet"))
+        after = await within_a_second(
+            lambda: runtime.engine.execute(make_request(project, prompt="greet")),
+            lambda result: result.version_number == 2,
+        )
         return before.version_number, after.version_number
 
     assert with_runtime(use) == (1, 2)
