@@ -2,6 +2,10 @@
 
 It keeps its slots filled from whoever has the fewest calls in flight, holds a lease on every row that it
 works on, and after a minute hands over to a successor, so that nobody waits behind another's long job.
+
+What no design can promise is one call to the provider a row: a process that is killed between the answer and
+the commit loses the answer, and the row is called again (at most `slots` rows a kill). It is recorded and
+charged once all the same.
 """
 
 import asyncio

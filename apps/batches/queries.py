@@ -190,14 +190,9 @@ def result_page(
 def with_source(job: BatchJob, items: Sequence[BatchItem]) -> list[ResultRow]:
     """The items with their dataset rows, in the same order; one query."""
     wanted = [item.number for item in items]
-    rows = {
-        row.number: row
-        for row in DatasetRow.objects.filter(dataset_version_id=job.dataset_version_id, number__in=wanted)
-    }
-    return [
-        ResultRow(item, rows[item.number].variables, rows[item.number].expected, rows[item.number].metadata)
-        for item in items
-    ]
+    found = DatasetRow.objects.filter(dataset_version_id=job.dataset_version_id, number__in=wanted)
+    rows = {row[0]: row[1:] for row in found.values_list("number", "variables", "expected", "metadata")}
+    return [ResultRow(item, *rows[item.number]) for item in items]
 
 
 def input_columns(job: BatchJob) -> list[str]:
