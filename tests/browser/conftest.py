@@ -3,11 +3,18 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings as project_settings
 from django.contrib.sessions.backends.db import SessionStore
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    sync_playwright,
+)
 from pytest_django.fixtures import Settings
 
 from apps.tenants.models import User
@@ -86,18 +93,22 @@ def page(context: BrowserContext) -> Iterator[Page]:
     assert not problems, problems
 
 
+def session_cookie(user: User, site: Site) -> Any:
+    """The cookie of a new session of a user, made without the form."""
+    session = SessionStore()
+    session["_auth_user_id"] = str(user.pk)
+    session["_auth_user_backend"] = project_settings.AUTHENTICATION_BACKENDS[0]
+    session["_auth_user_hash"] = user.get_session_auth_hash()
+    session.save()
+    return {"name": project_settings.SESSION_COOKIE_NAME, "value": str(session.session_key), "url": site.url}
+
+
 @pytest.fixture
 def sign_in(context: BrowserContext) -> Callable[[User, Site], None]:
     """Give the browser a session of a user, without the form."""
 
     def sign_in(user: User, site: Site) -> None:
-        session = SessionStore()
-        session["_auth_user_id"] = str(user.pk)
-        session["_auth_user_backend"] = project_settings.AUTHENTICATION_BACKENDS[0]
-        session["_auth_user_hash"] = user.get_session_auth_hash()
-        session.save()
-        name, value = project_settings.SESSION_COOKIE_NAME, str(session.session_key)
-        context.add_cookies([{"name": name, "value": value, "url": site.url}])
+        context.add_cookies([session_cookie(user, site)])
 
     return sign_in
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from apps.core.scope import organization_scope
 from apps.prompts import queries
@@ -190,3 +190,29 @@ def test_labels__move_roll_back_and_remove__by_dialogs(page: Page, web_site: Sit
     check_page(page)
     page.get_by_role("button", name="Remove staging").click()
     expect(page.get_by_text("staging is removed.")).to_be_visible()
+
+
+def test_without_script__new_prompt_version_and_label__work(
+    chromium: Browser, context: BrowserContext, web_site: Site, project: Project
+) -> None:
+    plain = chromium.new_context(java_script_enabled=False, storage_state=context.storage_state())
+    page = plain.new_page()
+    open_page(page, web_site, "new/")
+    page.get_by_label("Name").fill("plain")
+    page.get_by_label("User message").fill("Reply to {{ review }}")
+    page.get_by_role("button", name="Create prompt").click()
+    editor = page.get_by_label("User message 1")
+    assert editor.evaluate("node => getComputedStyle(node).color") != "rgba(0, 0, 0, 0)"
+    editor.fill("Answer {{ review }} in {{ language }}")
+    page.get_by_role("button", name="Preview").last.click()
+    expect(page.locator("#preview")).to_contain_text("Answer [review] in [language]")
+    page.get_by_role("button", name="Save version").click()
+    page.get_by_label("What changed").fill("Language")
+    page.get_by_role("button", name="Save v2").click()
+    expect(page.get_by_text("Version 2 is saved.")).to_be_visible()
+    page.get_by_role("link", name="Labels").click()
+    page.get_by_role("main").get_by_role("link", name="Set a label").first.click()
+    page.get_by_role("textbox", name="Label").fill("production")
+    page.get_by_role("button", name="Set the label").click()
+    expect(page.get_by_text("production points at v2.")).to_be_visible()
+    plain.close()

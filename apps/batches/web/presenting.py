@@ -50,7 +50,7 @@ class ShownRow:
     """One row in a table of results."""
 
     item: BatchItem
-    cells: list[str]
+    cells: list[tuple[str, str]]
     output: str
     expected: str
     match: str
@@ -113,7 +113,7 @@ def _shown(job: BatchJob, row: ResultRow, columns: Sequence[str]) -> ShownRow:
     given, made = item.input_tokens, item.output_tokens
     return ShownRow(
         item=item,
-        cells=[_short(source.get(name)) for name in columns[:COLUMNS_SHOWN]],
+        cells=[(name, _short(source.get(name))) for name in columns[:COLUMNS_SHOWN]],
         output=_output(job, item),
         expected=_short(row.expected),
         match={"match": "match", "differs": "differs"}.get(match_word(item), ""),
