@@ -6,7 +6,7 @@ route → authenticate → permission → rate limit → handler; every error le
 
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Any
 
 from apps.core.error_mapping import MethodNotAllowed, to_error
 from apps.core.errors import NotFound, Unavailable
@@ -15,8 +15,6 @@ from apps.core.request_id import set_request_id
 from apps.gateway.http import Disconnected, HttpRequest, Receive, Send, error_answer, send_json
 from apps.gateway.routes import PublicRoute, Route, allowed_methods, find_route
 from apps.gateway.serving import Serving, open_serving, require
-
-DRAIN_SECONDS: Final = 25.0
 
 Scope = MutableMapping[str, Any]
 
@@ -48,7 +46,6 @@ class Gateway:
                 return
             await send({"type": "lifespan.startup.complete"})
             await receive()
-            await self._serving.drain(DRAIN_SECONDS)
         self._serving = None
         await send({"type": "lifespan.shutdown.complete"})
 

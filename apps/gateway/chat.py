@@ -58,7 +58,7 @@ async def complete_chat(serving: Serving, request: HttpRequest, send: Send, fact
     """Answer a chat completion. Raises core errors as long as nothing was sent."""
     raw = await request.json()
     body = parse_chat_body(raw)
-    async with serving.run_slot():
+    with serving.run_slot():
         run_id = ids.uuid7()
         claim = await _claim(serving, request, facts, raw, run_id)
         if isinstance(claim, Replay):

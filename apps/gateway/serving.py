@@ -3,10 +3,10 @@
 import asyncio
 import hashlib
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from apps.core import rate_limits
 from apps.core.errors import AuthenticationFailed, PermissionDenied, RateLimited, Unavailable
 from apps.core.logs import get_logger
 from apps.gateway.http import HttpRequest
+from apps.gateway.stopping import on_stop_signal
 from apps.runs.caches import ReadThroughCache
 from apps.runs.runtime import Runtime, open_runtime
 from apps.tenants.access import AccessFacts, authenticate_key_plain, mark_keys_used
@@ -23,6 +24,8 @@ LONGEST_TOKEN: Final = 200
 MOST_RUNS_AT_ONCE: Final = 1000
 MARK_USED_SECONDS: Final = 20.0
 MINUTE: Final = 60
+# Less than the ten seconds after which the server kills its worker.
+DRAIN_SECONDS: Final = 7.0
 
 logger = get_logger(__name__)
 
@@ -33,9 +36,8 @@ class Serving:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.draining = False
-        self._in_flight = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._draining: asyncio.Task[None]
+        self._in_flight: set[asyncio.Task[Any]] = set()
         self._used_keys: set[UUID] = set()
         self._keys: ReadThroughCache[bytes, AccessFacts] = ReadThroughCache(_tags)
         runtime.freshness.watch(self._keys)
@@ -81,19 +83,17 @@ class Serving:
                 f"More than {limit} requests a minute with this key.", retry_after=decision.retry_after
             )
 
-    @asynccontextmanager
-    async def run_slot(self) -> AsyncIterator[None]:
-        """Count a run in flight. Raises Unavailable when the process has as many as it can carry."""
-        if self._in_flight >= MOST_RUNS_AT_ONCE or self.draining:
+    @contextmanager
+    def run_slot(self) -> Iterator[None]:
+        """Count this task's run in flight. Raises Unavailable when the process can't carry another."""
+        task = asyncio.current_task()
+        if task is None or self.draining or len(self._in_flight) >= MOST_RUNS_AT_ONCE:
             raise Unavailable("The gateway is busy; try again.", code="overloaded", retry_after=1)
-        self._in_flight += 1
-        self._idle.clear()
+        self._in_flight.add(task)
         try:
             yield
         finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self._idle.set()
+            self._in_flight.discard(task)
 
     async def mark_used_forever(self) -> None:
         """Note now and then which keys were used; losing a note is harmless."""
@@ -106,11 +106,24 @@ class Serving:
                 except Exception as error:
                     logger.warning("gateway.mark_used_failed", extra={"error": str(error)})
 
-    async def drain(self, seconds: float) -> None:
-        """Refuse new runs and wait for those in flight."""
-        self.draining = True
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), seconds)
+    def begin_drain(self) -> None:
+        """Refuse new runs; break off, and record, what is left in flight after DRAIN_SECONDS."""
+        if not self.draining:
+            self.draining = True
+            self._draining = asyncio.create_task(self._drain())
+
+    async def drained(self) -> None:
+        """Return when no run is in flight any more."""
+        self.begin_drain()
+        await self._draining
+
+    async def _drain(self) -> None:
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=DRAIN_SECONDS)
+        left = list(self._in_flight)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -120,7 +133,9 @@ async def open_serving() -> AsyncIterator[Serving]:
         serving = Serving(runtime)
         marking = asyncio.create_task(serving.mark_used_forever())
         try:
-            yield serving
+            with on_stop_signal(serving.begin_drain):
+                yield serving
+                await serving.drained()
         finally:
             marking.cancel()
 

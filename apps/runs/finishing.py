@@ -15,6 +15,8 @@ from apps.runs.inputs import clean_text
 from apps.runs.outputs import parse_output
 from apps.runs.types import RunError, RunRecord, RunRequest, RunResult, Status, Target, UsageOrigin
 
+MOST_TOKENS: Final = 2**31 - 1
+
 # How a provider's failure looks from outside: code, error type, HTTP status.
 FAILURES: Final[dict[CallErrorReason, tuple[str, str, int]]] = {
     "rate_limited": ("provider_rate_limited", "rate_limit_error", 429),
@@ -59,7 +61,7 @@ def finished(
         price=_price(target, usage, created_at, origin),
         latency_ms=progress.elapsed_ms(),
         first_token_ms=progress.first_token_ms,
-        finish_reason=answer.finish_reason if answer else None,
+        finish_reason=clean_text(answer.finish_reason) if answer and answer.finish_reason else None,
         error=error,
         model=f"{target.connection}/{target.model}",
         sandbox=target.sandbox,
@@ -76,7 +78,7 @@ def finished(
         parameters=chat.parameters,
         attempts=tuple(progress.attempts),
         usage_origin=origin,
-        provider_request_id=(answer.provider_request_id or "") if answer else "",
+        provider_request_id=clean_text(answer.provider_request_id or "") if answer else "",
         reservation=reservation,
     )
 
@@ -112,11 +114,22 @@ def _run_error(error: ProviderCallError) -> RunError:
 def _usage(chat: ChatRequest, progress: Progress, text: str) -> tuple[Usage, UsageOrigin]:
     """Tokens as reported; counted by us where a call was broken off; none where nothing was answered."""
     if progress.answer is not None:
-        return progress.answer.usage, "provider"
+        return _bounded(progress.answer.usage), "provider"
     if not text:
         return Usage(), "none"
     given = sum(tokens.count(content, chat.model) for content in _contents(chat))
     return Usage(input_tokens=given, output_tokens=tokens.count(text, chat.model)), "estimated"
+
+
+def _bounded(usage: Usage) -> Usage:
+    """What a provider reports is not trusted to fit the columns."""
+    return Usage(
+        *(_count(number) for number in (usage.input_tokens, usage.output_tokens, usage.cached_tokens))
+    )
+
+
+def _count(number: int | None) -> int | None:
+    return None if number is None else max(0, min(number, MOST_TOKENS))
 
 
 def _contents(chat: ChatRequest) -> Iterable[str]:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -17,11 +19,19 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
 
 
-@pytest.fixture(scope="session")
-def gateway_url(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running gateway. Its rate limit is low enough to be reached."""
+@dataclass(frozen=True)
+class RunningGateway:
+    """A gateway's address and its process."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def running_gateway(folder: Path) -> Iterator[RunningGateway]:
+    """Start a gateway and stop it. Its rate limit is low enough to be reached."""
     address = Address("127.0.0.1", _free_port())
-    log_path = tmp_path_factory.mktemp("gateway") / "log"
+    log_path = folder / "log"
     environment = {**os.environ, "PROMPTSAAS_PROCESS": "gateway", "GATEWAY_REQUESTS_PER_MINUTE": "300"}
     with log_path.open("wb") as log:
         process = subprocess.Popen(
@@ -30,11 +40,19 @@ def gateway_url(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory)
     try:
         url = f"http://{address.host}:{address.port}"
         _wait_until_ready(url, process, log_path)
-        yield url
+        yield RunningGateway(url, process)
     finally:
         process.terminate()
         process.wait(timeout=40)
+        # Shown by pytest where a test fails.
         sys.stderr.write(log_path.read_text(errors="replace")[-4000:])
+
+
+@pytest.fixture(scope="session")
+def gateway_url(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running gateway."""
+    with running_gateway(tmp_path_factory.mktemp("gateway")) as gateway:
+        yield gateway.url
 
 
 def _free_port() -> int:

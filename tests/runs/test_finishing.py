@@ -75,3 +75,9 @@ def test_finished__failed__names_the_failure_for_the_caller() -> None:
 def test_finished__text_that_postgres_cannot_store__is_made_storable() -> None:
     record = _finished(Progress(deadline=5, answer=replace(ANSWER, text="a\x00b")))
     assert record.result.text == "a\ufffdb"
+
+
+def test_finished__counts_that_no_column_holds__are_bounded() -> None:
+    usage = Usage(-5, 10**12, None)
+    record = _finished(Progress(deadline=5, answer=replace(ANSWER, usage=usage)))
+    assert record.result.usage == Usage(0, 2**31 - 1, None)
