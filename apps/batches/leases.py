@@ -71,9 +71,9 @@ SET pending = pending - %(rows)s, running = running + %(rows)s, cost_reserved = 
 WHERE id = %(job)s AND organization_id = %(organization)s
 """
 
-_STOP_AT_CAP: Final = """
-UPDATE batches_batchjob SET status = 'cancelling', stop_reason = 'cost_cap', cancelling_at = now()
-WHERE id = %(job)s AND organization_id = %(organization)s
+_STOP_JOB: Final = """
+UPDATE batches_batchjob SET status = 'cancelling', stop_reason = %(reason)s, cancelling_at = now()
+WHERE id = %(job)s AND organization_id = %(organization)s AND status = 'in_progress'
 """
 
 _KEEP: Final = """
@@ -188,7 +188,7 @@ class LeaseStore:
             if claims:
                 await self._take(connection, job, claims)
             elif rows and not locked[0].running:
-                await connection.execute(_STOP_AT_CAP, names)
+                await connection.execute(_STOP_JOB, names | {"reason": "cost_cap"})
             return Claimed(claims, cap_reached=bool(rows) and not claims)
 
     async def _take(self, connection: AsyncConnection[Any], job: JobFacts, claims: list[Claim]) -> None:
@@ -220,6 +220,12 @@ class LeaseStore:
         """Complete rows that never became a run."""
         async with self._transaction() as connection:
             return await completion.complete(connection, outcomes)
+
+    async def stop_job(self, job: JobFacts, reason: Literal["quota"]) -> None:
+        """Let nothing more of a job be claimed."""
+        async with self._transaction() as connection:
+            names = {"job": job.id, "organization": job.organization_id}
+            await connection.execute(_STOP_JOB, names | {"reason": reason})
 
     async def stopped_jobs(self, jobs: Iterable[UUID]) -> set[UUID]:
         """Those of the jobs that are no longer in progress."""

@@ -42,6 +42,7 @@ class StopReason(models.TextChoices):
     NONE = "", "Not stopped"
     REQUESTED = "requested", "Stopped on request"
     COST_CAP = "cost_cap", "The cost cap was reached"
+    QUOTA = "quota", "The month's quota is used up"
     EXPIRED = "expired", "Not finished in 24 hours"
 
 

@@ -23,7 +23,7 @@ from apps.batches.claims import Claim, JobFacts
 from apps.batches.completion import Outcome
 from apps.batches.fairness import Waiting, share
 from apps.batches.leases import LeaseStore, WorstCase
-from apps.core.errors import PromptsaasError
+from apps.core.errors import PromptsaasError, QuotaExceeded
 from apps.core.logs import get_logger
 from apps.runs.types import PromptReference, RunRequest, RunResult
 
@@ -178,6 +178,8 @@ class Pump:
             return await self._refuse(held, "given_up", "The row was tried too often without an answer.")
         try:
             result = await self.execute(request_for(held.job, held.claim))
+        except QuotaExceeded:
+            return await self._stop_for_quota(held)
         except PromptsaasError as refusal:
             if refusal.status == 503:
                 return await self._put_back(held)
@@ -193,6 +195,11 @@ class Pump:
         completed = await self.store.refuse([outcome])
         self.over |= {(row.organization_id, row.job_id) for row in completed if row.over}
         self.completed += len(completed)
+
+    async def _stop_for_quota(self, held: Held) -> None:
+        """No further row of the job can run this month: stop it, rather than fail thousands one by one."""
+        await self.store.stop_job(held.job, "quota")
+        self.over |= set(await self.store.release([held.claim], "cancelled"))
 
     async def _put_back(self, held: Held) -> None:
         """Something of ours is away for a moment: the row waits a second, then anybody may take it."""

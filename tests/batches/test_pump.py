@@ -15,7 +15,7 @@ from django.conf import settings as django_settings
 from apps.audit.actor import SYSTEM
 from apps.batches import services
 from apps.batches.jobs import run_pump
-from apps.batches.models import BatchItem, BatchJob, ItemStatus, JobStatus, Pump
+from apps.batches.models import BatchItem, BatchJob, ItemStatus, JobStatus, Pump, StopReason
 from apps.batches.pump import Times
 from apps.batches.services import ring_pump
 from apps.batches.services.starting import BatchOptions
@@ -25,7 +25,10 @@ from apps.core.scope import organization_scope, system_scope
 from apps.datasets.mapping import RowValues
 from apps.runs.models import Run
 from tests.batches.support import QUICK, in_thread, items_of, reload, run_batch_pump, until, wait_until
-from tests.factories import make_batch, make_content
+from tests.factories import make_batch, make_connection, make_content, make_project, make_quota
+from tests.fake_provider import FakeProvider, fake_provider
+
+__all__ = ["fake_provider"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -80,6 +83,28 @@ def test_pump__a_provider_that_fails__fails_the_rows_and_charges_nothing() -> No
 
     assert [item.status for item in items_of(job)] == [ItemStatus.FAILED] * 2
     assert runs_and_usage(job) == (2, 0)
+
+
+def test_pump__the_quota_ends__stops_the_batch_and_keeps_what_is_done(fake_provider: FakeProvider) -> None:
+    project = make_project()
+    make_quota(organization=project.organization, cap=3)
+    make_connection(project=project, name="local", base_url=fake_provider.base_url)
+    job = make_batch(
+        project=project,
+        rows=8,
+        content=make_content(),
+        options=BatchOptions(model="local/echo", concurrency=1),
+    )
+
+    run_batch_pump()
+    sweep()
+
+    job = reload(job)
+    assert (job.status, job.stop_reason) == (JobStatus.CANCELLED, StopReason.QUOTA)
+    assert (job.succeeded, job.cancelled, job.failed) == (3, 5, 0)
+    assert (job.cost_unknown, job.cost_used) == (3, 0)
+    assert runs_and_usage(job) == (3, 3)
+    assert fake_provider.calls["echo"] == 3
 
 
 def test_pump__two_organizations__both_are_served() -> None:

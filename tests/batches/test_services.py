@@ -4,6 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoAssertNumQueries
 
 from apps.audit.actor import SYSTEM
 from apps.audit.models import AuditEvent
@@ -26,6 +30,7 @@ from tests.factories import (
     make_dataset_version,
     make_project,
     make_prompt,
+    owner_of,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -211,3 +216,19 @@ def test_stop_expired_jobs__past_the_window__expires_with_the_rest_stopped() -> 
 
     job = reload(job)
     assert (job.status, job.cancelled) == (JobStatus.EXPIRED, 2)
+
+
+def test_list_jobs__one_or_ten_batches__cost_the_same(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    project = make_project()
+    client.force_login(owner_of(project.organization))
+    address = f"/{project.organization.slug}/{project.slug}/batches/"
+    make_batch(project=project)
+    with CaptureQueriesContext(connection) as one:
+        client.get(address)
+    for _ in range(4):
+        make_batch(project=project)
+
+    with django_assert_num_queries(len(one)):
+        client.get(address)

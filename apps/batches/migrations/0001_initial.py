@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
                             ("", "Not stopped"),
                             ("requested", "Stopped on request"),
                             ("cost_cap", "The cost cap was reached"),
+                            ("quota", "The month's quota is used up"),
                             ("expired", "Not finished in 24 hours"),
                         ],
                         default="",
