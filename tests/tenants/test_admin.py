@@ -47,7 +47,7 @@ def test_revoke__superuser__ends_the_key_and_is_audited(client: Client) -> None:
 def test_revoke__staff_without_the_right__does_nothing(client: Client) -> None:
     key, _ = make_api_key(project=make_project())
     client.force_login(_staff_without_rights())
-    assert _act(client, KEYS, "revoke", key) == 403
+    assert _act(client, KEYS, "revoke", key) in {302, 403}
     with organization_scope(key.organization_id):
         assert APIKey.objects.get(id=key.id).revoked_at is None
 
