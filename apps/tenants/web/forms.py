@@ -15,9 +15,7 @@ _SCOPE_CHOICES: Final = [(scope.value, f"{scope.value}: {SCOPE_DESCRIPTIONS[scop
 class OrganizationForm(forms.Form):
     """The name of a new organization."""
 
-    name = forms.CharField(
-        label="Name", max_length=100, help_text="Your company or team. It can be changed later."
-    )
+    name = forms.CharField(label="Name", max_length=100, help_text="Your company or team.")
 
 
 class ProjectForm(forms.Form):
