@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -16,6 +17,8 @@ from tests.support.environment import Servers, with_database
 
 CLONE = re.compile(r"^test_(\d+)_\w+$")
 TEMPLATES_KEPT = 3
+ATTEMPTS = 4
+PATIENCE_SECONDS = 60
 # Any constant: it names the lock under which templates are built and cloned.
 ADVISORY_LOCK = 7_316_502
 
@@ -23,7 +26,7 @@ ADVISORY_LOCK = 7_316_502
 @contextmanager
 def _maintenance(servers: Servers) -> Iterator[psycopg.Connection]:
     url = with_database(servers.migration_database_url, "postgres")
-    with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+    with psycopg.connect(url, autocommit=True, connect_timeout=PATIENCE_SECONDS) as connection:
         yield connection
 
 
@@ -35,15 +38,26 @@ def make_clone(servers: Servers, name: str) -> None:
         if not _exists(connection, template):
             _build_template(connection, servers, template)
         _sweep(connection, servers, keep=template)
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
+        _when_free(connection, "CREATE DATABASE {} TEMPLATE {}", name, template)
 
 
 def drop_clone(servers: Servers, name: str) -> None:
     """Drop the database, ending sessions that still hold it."""
     with _maintenance(servers) as connection:
         _drop(connection, name)
+
+
+def _when_free(connection: psycopg.Connection, command: LiteralString, *names: str) -> None:
+    """Run a command that wants nobody else in a database; a session that has just ended may linger."""
+    statement = sql.SQL(command).format(*map(sql.Identifier, names))
+    for _ in range(ATTEMPTS - 1):
+        try:
+            connection.execute(statement)
+        except psycopg.errors.ObjectInUse:
+            # Postgres has waited five seconds itself.
+            continue
+        return
+    connection.execute(statement)
 
 
 def _exists(connection: psycopg.Connection, name: str) -> bool:
@@ -74,9 +88,7 @@ def _build_template(connection: psycopg.Connection, servers: Servers, template: 
     if done.returncode != 0:
         _drop(connection, unfinished)
         raise RuntimeError(f"migrating the template database failed:\n{done.stderr[-3000:]}")
-    connection.execute(
-        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(unfinished), sql.Identifier(template))
-    )
+    _when_free(connection, "ALTER DATABASE {} RENAME TO {}", unfinished, template)
 
 
 def _sweep(connection: psycopg.Connection, servers: Servers, keep: str) -> None:
@@ -121,7 +133,9 @@ class Emptier:
             self._triggers(connection, "ENABLE")
 
     def _connection(self) -> psycopg.Connection:
-        return psycopg.connect(self.owner_url, options="-c lock_timeout=10s", connect_timeout=5)
+        return psycopg.connect(
+            self.owner_url, options="-c lock_timeout=20s", connect_timeout=PATIENCE_SECONDS
+        )
 
     def _triggers(self, connection: psycopg.Connection, verb: str) -> None:
         for name in self.guarded:
