@@ -234,6 +234,8 @@ ENTITLEMENTS = "apps.billing.admission.can"
 OUTBOX_HANDLERS: dict[str, str] = {}
 # Per API key. Every gateway process counts in the same place while Redis is there.
 GATEWAY_REQUESTS_PER_MINUTE = environment.number("GATEWAY_REQUESTS_PER_MINUTE", 6_000)
+# Runs in flight get so long at a stop. Granian kills its workers after ten seconds.
+GATEWAY_DRAIN_SECONDS = environment.number("GATEWAY_DRAIN_SECONDS", 7)
 OPENAI_API_KEY = environment.text("OPENAI_API_KEY", "")
 
 LOGGING = {

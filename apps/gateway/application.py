@@ -1,7 +1,7 @@
 """The serving plane: a lean ASGI application.
 
 `application` is mounted by `promptsaas.asgi_gateway`, which has set Django up. One request walks:
-route → authenticate → permission → rate limit → handler; every error leaves in the one JSON shape.
+route → authenticate → rate limit → permission → handler; every error leaves in the one JSON shape.
 """
 
 from collections.abc import MutableMapping
@@ -14,7 +14,7 @@ from apps.core.logs import get_logger
 from apps.core.request_id import set_request_id
 from apps.gateway.http import Disconnected, HttpRequest, Receive, Send, error_answer, send_json
 from apps.gateway.routes import PublicRoute, Route, allowed_methods, find_route
-from apps.gateway.serving import Serving, open_serving, require
+from apps.gateway.serving import Serving, open_serving
 
 Scope = MutableMapping[str, Any]
 
@@ -51,7 +51,11 @@ class Gateway:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = HttpRequest(
-            method=scope["method"], path=scope["path"], headers=dict(scope["headers"]), receive=receive
+            method=scope["method"],
+            path=scope["path"],
+            headers=dict(scope["headers"]),
+            receive=receive,
+            peer=(scope.get("client") or ("", 0))[0],
         )
         set_request_id(request.request_id)
         answer = _Answer(send)
@@ -72,9 +76,7 @@ class Gateway:
         if isinstance(route, PublicRoute):
             await route.handler(self._serving, request, send)
             return
-        facts = await self._serving.authenticate(request)
-        require(facts, route.permission)
-        await self._serving.limit(request, facts)
+        facts = await self._serving.door.admit(request, route.permission)
         await route.handler(self._serving, request, send, facts)
 
 

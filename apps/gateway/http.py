@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from apps.core.client_address import client_address
 from apps.core.errors import InvalidRequest, PromptsaasError
 from apps.core.json_bodies import BODY_LIMIT, dump_json, parse_json
 from apps.core.request_id import new_request_id
@@ -42,12 +43,18 @@ class HttpRequest:
     path: str
     headers: Mapping[bytes, bytes]
     receive: Receive
+    peer: str = ""
     request_id: str = field(default_factory=new_request_id)
     answer_headers: dict[bytes, bytes] = field(default_factory=dict)
 
     def header(self, name: bytes) -> str:
         """A header's text, empty if it is absent."""
         return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def client_address(self) -> str | None:
+        """Who asks, as far as trusted proxies say so."""
+        return client_address(self.peer, self.header(b"x-forwarded-for"))
 
     async def json(self) -> Any:
         """The body as JSON; raises InvalidRequest for what is too large, too deep or too slow."""

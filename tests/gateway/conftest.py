@@ -29,10 +29,15 @@ class RunningGateway:
 
 @contextmanager
 def running_gateway(folder: Path) -> Iterator[RunningGateway]:
-    """Start a gateway and stop it. Its rate limit is low enough to be reached."""
+    """Start a gateway and stop it. Its limits are low enough to be reached."""
     address = Address("127.0.0.1", _free_port())
     log_path = folder / "log"
-    environment = {**os.environ, "PROMPTSAAS_PROCESS": "gateway", "GATEWAY_REQUESTS_PER_MINUTE": "300"}
+    environment = {
+        **os.environ,
+        "PROMPTSAAS_PROCESS": "gateway",
+        "GATEWAY_REQUESTS_PER_MINUTE": "300",
+        "GATEWAY_DRAIN_SECONDS": "3",
+    }
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             gateway_command(address, workers=1), cwd=ROOT, env=environment, stdout=log, stderr=log

@@ -9,11 +9,13 @@ import httpx2
 import pytest
 
 from apps.audit.actor import SYSTEM
+from apps.audit.models import AuditEvent
 from apps.core.json_bodies import BODY_LIMIT
 from apps.core.scope import organization_scope
 from apps.runs.models import Run, RunPayload
 from apps.tenants import services as tenant_services
 from apps.tenants.models import Project
+from apps.tenants.roles import Scope
 from tests.factories import make_api_key, make_project
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -119,6 +121,22 @@ def test_key__missing_or_revoked__is_unauthorized_within_a_second(
     answers = [client.get("/v1/models", headers=headers) for _ in _for_a_second()]
     assert answers[-1].status_code == 401
     assert answers[-1].json()["error"]["code"] == "api_key_revoked"
+
+
+def test_key__without_the_permission__is_refused_and_audited(client: httpx2.Client, project: Project) -> None:
+    token = make_api_key(project=project, scopes=(Scope.READ,))[1]
+    answer = client.post(CHAT, json=HELLO, headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json()["error"]["permission"]) == (403, "runs.create")
+    with organization_scope(project.organization_id):
+        event = AuditEvent.objects.get(action="access.refused")
+    assert event.request_id == answer.headers["request-id"]
+
+
+def test_key__guessed_again_and_again__is_limited_by_address(gateway_url: str) -> None:
+    headers = {"Authorization": "Bearer psk_live_guess"}
+    with httpx2.Client(base_url=gateway_url, headers=headers) as client:
+        statuses = [client.get("/v1/models").status_code for _ in range(70)]
+    assert (statuses[0], statuses[-1]) == (401, 429)
 
 
 def test_idempotency__the_same_again__replays_one_run(client: httpx2.Client, project: Project) -> None:

@@ -36,10 +36,10 @@ def test_shutdown__with_runs_in_flight__ends_the_short_and_records_the_long(tmp_
     token = make_api_key(project=project)[1]
     with ThreadPoolExecutor(2) as pool, running_gateway(tmp_path) as gateway:
         assert isinstance(_post(gateway.url, token, 0), httpx2.Response)
-        short = pool.submit(_post, gateway.url, token, 2_000)
+        short = pool.submit(_post, gateway.url, token, 1_500)
         long = pool.submit(_post, gateway.url, token, 50_000)
         with pytest.raises(TimeoutError):
-            short.exception(timeout=1)
+            short.exception(timeout=0.7)
         gateway.process.terminate()
         answer = short.result()
         gateway.process.wait(timeout=30)

@@ -1,0 +1,121 @@
+"""The gateway's door: whose key it is, whether it may, how often it may."""
+
+import hashlib
+import math
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+
+from apps.audit.services import record_refused
+from apps.core import rate_limits
+from apps.core.errors import AuthenticationFailed, PermissionDenied, RateLimited
+from apps.gateway.http import HttpRequest
+from apps.runs.caches import ReadThroughCache
+from apps.runs.runtime import Runtime
+from apps.tenants.access import AccessFacts, authenticate_key_plain, key_actor, mark_keys_used
+
+LONGEST_TOKEN: Final = 200
+MINUTE: Final = 60
+FAILURES_PER_MINUTE: Final = 60
+
+
+class KeyDoor:
+    """Admits requests by API key. Keys' facts are cached and fresh within a second."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._used: set[UUID] = set()
+        self._keys: ReadThroughCache[bytes, AccessFacts] = ReadThroughCache(_tags)
+        runtime.freshness.watch(self._keys)
+
+    async def admit(self, request: HttpRequest, permission: str) -> AccessFacts:
+        """The facts of the request's key. The answer's headers tell what is left of its rate limit.
+
+        Raises AuthenticationFailed, RateLimited, PermissionDenied (audited), Unavailable.
+        """
+        try:
+            facts = await self._authenticate(request)
+        except AuthenticationFailed:
+            await self._count_failure(request)
+            raise
+        self._used.add(facts.api_key_id)
+        await self._limit(request, facts)
+        if permission not in facts.permissions:
+            await self._refuse(request, facts, permission)
+        return facts
+
+    async def mark_used(self) -> None:
+        """Note which keys were used since the last call. Raises what the database raises."""
+        used, self._used = list(self._used), set()
+        if used:
+            await self._runtime.calls.run(lambda: mark_keys_used(used))
+
+    async def _authenticate(self, request: HttpRequest) -> AccessFacts:
+        scheme, _, token = request.header(b"authorization").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise AuthenticationFailed(
+                "Send an API key as 'Authorization: Bearer psk_…'.", code="api_key_missing"
+            )
+        if len(token) > LONGEST_TOKEN:
+            raise AuthenticationFailed("This isn't an API key.", code="api_key_malformed")
+        await self._runtime.freshness.demand()
+        facts = await self._keys.get(
+            hashlib.sha256(token.encode()).digest(),
+            lambda: self._runtime.calls.run(lambda: authenticate_key_plain(token)),
+        )
+        if facts.expires_at is not None and facts.expires_at <= datetime.now(UTC):
+            raise AuthenticationFailed("This API key has expired.", code="api_key_expired")
+        return facts
+
+    async def _count_failure(self, request: HttpRequest) -> None:
+        """Failed keys are limited by address, together with those of the API."""
+        address = request.client_address or "unknown"
+        decision = await rate_limits.acheck("api_failed", address, FAILURES_PER_MINUTE, MINUTE)
+        decision.enforce()
+
+    async def _limit(self, request: HttpRequest, facts: AccessFacts) -> None:
+        limit = settings.GATEWAY_REQUESTS_PER_MINUTE
+        decision = await rate_limits.acheck("gateway", str(facts.api_key_id), limit, MINUTE)
+        remaining = str(decision.remaining).encode()
+        reset = str(math.ceil(decision.reset_after)).encode()
+        request.answer_headers.update(
+            {
+                b"ratelimit-limit": str(limit).encode(),
+                b"ratelimit-remaining": remaining,
+                b"ratelimit-reset": reset,
+                b"x-ratelimit-limit-requests": str(limit).encode(),
+                b"x-ratelimit-remaining-requests": remaining,
+                b"x-ratelimit-reset-requests": reset + b"s",
+            }
+        )
+        if not decision.allowed:
+            raise RateLimited(
+                f"More than {limit} requests a minute with this key.", retry_after=decision.retry_after
+            )
+
+    async def _refuse(self, request: HttpRequest, facts: AccessFacts, permission: str) -> None:
+        actor = key_actor(facts, ip=request.client_address, request_id=request.request_id)
+        await self._runtime.calls.run(
+            lambda: record_refused(
+                actor=actor,
+                action="access.refused",
+                organization_id=facts.organization_id,
+                reason=f"{permission} is missing for {request.method} {request.path[:200]}",
+            )
+        )
+        raise PermissionDenied(
+            f"This API key doesn't have the permission {permission}.",
+            code="permission_missing",
+            permission=permission,
+        )
+
+
+def _tags(digest: bytes, facts: AccessFacts) -> tuple[tuple[str, str], ...]:
+    return (
+        ("api_key", str(facts.api_key_id)),
+        ("membership", str(facts.created_by_id)),
+        ("project", str(facts.project_id)),
+    )
