@@ -121,7 +121,8 @@ SELECT organization_id, id FROM moved WHERE over
 """
 
 _STOPPED_JOBS: Final = """
-SELECT id FROM batches_batchjob WHERE id = ANY(%(jobs)s) AND status <> 'in_progress'
+SELECT id FROM batches_batchjob
+WHERE id = ANY(%(jobs)s) AND status <> 'in_progress' AND stop_reason = 'requested'
 """
 
 _BEAT: Final = """
@@ -228,7 +229,7 @@ class LeaseStore:
             await connection.execute(_STOP_JOB, names | {"reason": reason})
 
     async def stopped_jobs(self, jobs: Iterable[UUID]) -> set[UUID]:
-        """Those of the jobs that are no longer in progress."""
+        """Those of the jobs that somebody asked to stop; after other stops, calls in flight may finish."""
         return {row.id for row in await self._rows(_STOPPED_JOBS, jobs=list(jobs))}
 
     async def start_pump(self) -> int | None:

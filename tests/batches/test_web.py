@@ -42,6 +42,8 @@ def test_pages__before_and_after_a_run__show_rows_and_results(client: Client) ->
 
     assert "Stop batch" in page(client, address)
     assert 'hx-trigger="every 1s"' in page(client, f"{address}progress/")
+    assert "Stop batch" in page(client, f"{address}progress/?was=validating")
+    assert "Stop batch" not in page(client, f"{address}progress/?was=in_progress")
     run_batch_pump()
 
     assert "Great product" in page(client, address)

@@ -108,13 +108,16 @@ class BatchView(ProjectView):
 
 
 class ProgressView(ProjectView):
-    """What moves on the progress page; 286 ends the polling."""
+    """What moves on the progress page; 286 ends the polling.
+
+    Badge and buttons come along only when the status is no longer `?was=`: an open menu must not close.
+    """
 
     permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
 
     def get(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponse:
         job = queries.get_job(self.project, batch)
-        context = {**progress_context(self, job), "fragment": True}
+        context = {**progress_context(self, job), "fragment": request.GET.get("was") != job.status}
         status = STOP_POLLING if job.is_terminal else 200
         return self.render("batches/detail.html#live", context, status=status)
 
