@@ -161,15 +161,6 @@ def wait_until_ready(ports: Ports, running: Supervisor) -> None:
             time.sleep(LOOK_SECONDS)
 
 
-def wait_until_answering(*urls: str) -> None:
-    """Wait until all can work. Raises DemoError."""
-    deadline = time.monotonic() + READY_SECONDS
-    while not all(_is_ready(url) for url in urls):
-        if time.monotonic() > deadline:
-            raise DemoError(f"{' or '.join(urls)} does not answer")
-        time.sleep(LOOK_SECONDS)
-
-
 def _is_ready(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -55,14 +56,17 @@ def run_demo(options: DemoOptions) -> int:
 
 
 def _serve(options: DemoOptions, profile: str | None, result: Path) -> int:
+    began_at = time.monotonic()
     processes.migrate_if_needed(profile)
     ports = processes.choose_ports(options.port)
     logs = processes.log_folder(options.logs)
     with processes.supervisor(ports, profile, logs, _say) as running:
+        # The pages first, alone on the processors; who only waits for work comes after them.
         running.start("web", "gateway")
+        processes.wait_until_ready(ports, running)
+        _say(f"Dashboard  {ports.url}/  (ready after {time.monotonic() - began_at:.1f} s)")
+        running.start_all()
         with _driver(options, ports, result, running.token) as driver:
-            processes.wait_until_ready(ports, running)
-            running.start_all()
             status = driver.wait()
         if status or options.once:
             return status
@@ -77,7 +81,7 @@ def _driver(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """The process that seeds, runs the job and reports; the terminal is its own meanwhile."""
     command = processes.manage("demo_job", *options.arguments())
-    command += [f"--url={ports.url}", f"--web-url={ports.web_url}", f"--result={result}"]
+    command += [f"--url={ports.url}", f"--result={result}"]
     environment = os.environ | processes.environment(ports, token)
     driver = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:

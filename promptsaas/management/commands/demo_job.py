@@ -19,7 +19,6 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         add_demo_arguments(parser)
         parser.add_argument("--url", required=True)
-        parser.add_argument("--web-url", required=True)
         parser.add_argument("--result", type=Path, required=True)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,7 +34,7 @@ class Command(BaseCommand):
             job=not options["no_job"],
         )
         try:
-            status = drive(wanted, url=options["url"], web_url=options["web_url"], result=options["result"])
+            status = drive(wanted, url=options["url"], result=options["result"])
         except DemoError as error:
             raise CommandError(str(error)) from error
         sys.exit(status)
