@@ -140,3 +140,22 @@ def test_record__by_a_caller_that_is_cancelled__is_written_anyway() -> None:
 
     asyncio.run(run())
     assert _count("runs_run") == 1
+
+
+def test_record__after_the_database_dropped_its_connections__succeeds() -> None:
+    project = make_project()
+    records = [make_run_record(project=project) for _ in range(2)]
+    keys = DataKeysAtHand(project.organization_id)
+
+    async def run() -> bool:
+        async with _recorder(keys) as recorder:
+            await recorder.record(records[0])
+            async with recorder._pool.connection() as pooled:
+                pid = pooled.info.backend_pid
+            parameters = connection_parameters()
+            async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as other:
+                await other.execute("SELECT pg_terminate_backend(%s)", [pid])
+            return await recorder.record(records[1])
+
+    assert asyncio.run(run()) is True
+    assert _count("runs_run") == 2
