@@ -15,22 +15,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import django
-import psycopg
 import redis
 
-from promptsaas.embedded import Places, in_use, programs
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "promptsaas.settings")
+from bench.own_database import PROFILE, own_database
+from promptsaas.embedded import Places, programs
 
 ROOT = Path(__file__).resolve().parent.parent
-PROFILE = "test"
 LATENCY_MS = 500
 CONCURRENCY = 32
 MOST_SECONDS = 120.0
@@ -102,34 +97,13 @@ def main() -> int:
     """Run, print a table, answer 0 when everything held."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_200
     kills = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    django.setup()
-    from tests.support import databases  # noqa: PLC0415 - changes the loaded settings
-    from tests.support.environment import DATABASE, configure  # noqa: PLC0415
-
     with ExitStack() as stack:
+        stack.enter_context(own_database())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
-        servers = configure()
-        if servers.embedded:
-            stack.enter_context(in_use(PROFILE))
-        databases.make_clone(servers, DATABASE)
-        stack.callback(drop, databases.drop_clone, servers, DATABASE)
         url = stack.enter_context(own_redis(folder))
         processes = Processes(folder / "log")
         stack.callback(processes.stop)
         return run(processes, url, rows, kills)
-
-
-def drop(drop_clone: Callable[[Any, str], None], servers: object, name: str) -> None:
-    """Drop the database once the killed processes' sessions have gone."""
-    from django.db import connections  # noqa: PLC0415
-
-    connections.close_all()
-    for _ in range(50):
-        try:
-            return drop_clone(servers, name)
-        except psycopg.errors.InsufficientPrivilege:
-            time.sleep(0.2)
-    return print(f"the database {name} is still in use and was left behind")
 
 
 def run(processes: Processes, redis_url: str, rows: int, kills: int) -> int:

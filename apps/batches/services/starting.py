@@ -83,6 +83,12 @@ def start_batch(
     _check_options(options, plan)
     job = _create_job(actor, project, prompt, plan, options)
     _add_items(job)
+    _record_start(actor, job)
+    ring_pump()
+    return job
+
+
+def _record_start(actor: Actor, job: BatchJob) -> None:
     record(
         actor=actor,
         action="batch.started",
@@ -95,8 +101,6 @@ def start_batch(
             "cost_cap": (None, None if job.cost_cap is None else str(job.cost_cap)),
         },
     )
-    ring_pump()
-    return job
 
 
 def _check_options(options: BatchOptions, plan: Plan) -> None:
