@@ -11,6 +11,7 @@ from django.db.models import Count, Q, Sum
 from apps.batches.models import TERMINAL_STATUSES, BatchJob
 from apps.prompts.models import LabelMove, Prompt
 from apps.runs.models import Run, RunSource, RunStatus
+from apps.runs.queries import first_id_of
 from apps.tenants.models import APIKey
 
 RECENT = 6
@@ -60,17 +61,22 @@ class Progress:
 
 def progress_of(project_id: UUID) -> Progress:
     """Return the first steps of a project, from what exists and not from what was clicked."""
+    keys = APIKey.objects.filter(project_id=project_id)
     return Progress(
         prompt=Prompt.objects.filter(project_id=project_id).order_by("id").first(),
         has_batch=BatchJob.objects.filter(project_id=project_id).exists(),
-        has_key=APIKey.objects.filter(project_id=project_id, revoked_at=None).exists(),
-        has_call=Run.objects.filter(project_id=project_id, source=RunSource.GATEWAY).exists(),
+        has_key=keys.filter(revoked_at=None).exists(),
+        # A key that was never used spares the search for its calls among a batch's many runs.
+        has_call=keys.exclude(last_used_at=None).exists()
+        and Run.objects.filter(project_id=project_id, source=RunSource.GATEWAY).exists(),
     )
 
 
 def activity_between(project_id: UUID, start: datetime, end: datetime) -> Activity:
     """Return the runs that began in `[start, end)`."""
-    sums = Run.objects.filter(project_id=project_id, created_at__gte=start, created_at__lt=end).aggregate(
+    sums = Run.objects.filter(
+        project_id=project_id, pk__gte=first_id_of(start), pk__lt=first_id_of(end)
+    ).aggregate(
         runs=Count("id"),
         failed=Count("id", filter=Q(status=RunStatus.FAILED)),
         cost=Sum("price_amount", filter=Q(price_status="priced")),

@@ -8,6 +8,7 @@ _PROJECT = "<slug:organization>/<slug:project>"
 ROUTES = (
     Route("GET", "styleguide/", STAFF),
     Route("GET", r"^(?P<organization>[-\w]+)/(?P<project>(?!new/)[-\w]+)/$", ANY_MEMBER),
+    Route("GET", f"{_PROJECT}/search/", ANY_MEMBER),
     Route("GET", f"{_PROJECT}/home/steps/", ANY_MEMBER),
     Route("GET", f"{_PROJECT}/home/activity/", Permission.RUNS_VIEW),
     Route("GET", f"{_PROJECT}/home/batches/", Permission.BATCHES_VIEW),

@@ -66,3 +66,21 @@ def test_home__one_panel_fails__says_so_and_the_others_stay(
     page.unroute("**/home/labels/")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_text("No label has moved yet")).to_be_visible()
+
+
+def test_search_box__keyboard_only__leads_to_the_prompt(page: Page, web_site: Site, project: Project) -> None:
+    make_prompt(project=project, name="support/reply")
+    make_prompt(project=project, name="support/refund")
+    page.goto(f"{web_site.url}/acme/default/")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("dialog", name="Search this project")).to_be_visible()
+    page.keyboard.type("support")
+    expect(page.locator("#palette-hits a")).to_have_count(2)
+    check_page(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("reply")
+    page.keyboard.press("Control+k")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Search this project")).not_to_be_visible()

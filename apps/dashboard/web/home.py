@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from apps.billing.queries import usage_summary
 from apps.dashboard import queries
+from apps.dashboard.search import find
 from apps.dashboard.snippets import first_call
 from apps.tenants.roles import ANY_MEMBER, Permission
 from apps.tenants.web.base import ProjectView
@@ -88,3 +89,16 @@ class QuotaPanel(ProjectView):
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Answer with the panel."""
         return self.render("dashboard/panels.html#quota", {"usage": usage_summary(self.organization.id)})
+
+
+class SearchView(ProjectView):
+    """What a name or an id names in this project: a page, or the list alone for the search box."""
+
+    permissions: ClassVar[dict[str, str]] = {"GET": ANY_MEMBER}
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Answer with the hits for `q`."""
+        text = request.GET.get("q", "")[:200]
+        part = "#hits" if request.headers.get("HX-Request") else ""
+        context = {"text": text, "hits": find(self.access, self.project, text)}
+        return self.render(f"dashboard/search.html{part}", context)

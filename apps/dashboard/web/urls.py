@@ -13,6 +13,7 @@ urlpatterns = [
     path("styleguide/", StyleguideView.as_view(), name="styleguide"),
     # Not "new": that page of the organization comes later in the list of addresses.
     re_path(r"^(?P<organization>[-\w]+)/(?P<project>(?!new/)[-\w]+)/$", home.HomeView.as_view(), name="home"),
+    path(f"{_PROJECT}search/", home.SearchView.as_view(), name="search"),
     path(f"{_PROJECT}home/steps/", home.StepsView.as_view(), name="steps"),
     path(f"{_PROJECT}home/activity/", home.ActivityPanel.as_view(), name="activity"),
     path(f"{_PROJECT}home/batches/", home.BatchesPanel.as_view(), name="batches"),
