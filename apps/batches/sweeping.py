@@ -42,13 +42,14 @@ class Swept:
 
 
 def sweep() -> Swept:
-    """Take back expired leases, stop expired jobs, end what is through, ring pumps that are missing."""
+    """Take back expired leases, stop expired jobs, ring pumps that are missing, end what is through."""
     leases = take_back_leases()
     expired = stop_expired_jobs()
-    finished = finish_open_jobs()
     with system_scope():
         Pump.objects.filter(expires_at__lt=Now()).delete()
         rung = ring_pumps()
+    # Last, because a large job's end takes seconds.
+    finished = finish_open_jobs()
     swept = Swept(leases, expired, finished, rung)
     if swept != Swept(0, 0, 0, 0):
         logger.info("batches.swept", extra={name: getattr(swept, name) for name in Swept.__slots__})

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -102,7 +103,7 @@ def test_pump__the_quota_ends__stops_the_batch_and_keeps_what_is_done(fake_provi
     job = reload(job)
     assert (job.status, job.stop_reason) == (JobStatus.CANCELLED, StopReason.QUOTA)
     assert (job.succeeded, job.cancelled, job.failed) == (3, 5, 0)
-    assert (job.cost_unknown, job.cost_used) == (3, 0)
+    assert (job.cost_unknown, job.cost_used) == (3, Decimal(0))
     assert runs_and_usage(job) == (3, 3)
     assert fake_provider.calls["echo"] == 3
 

@@ -36,7 +36,7 @@ _CANCEL_WAITING: Final = """
 WITH chosen AS (
     SELECT id FROM batches_batchitem
     WHERE organization_id = %(organization)s AND batch_id = %(job)s AND status = 'pending'
-    ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+    ORDER BY number LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 ), stopped AS (
     UPDATE batches_batchitem AS item SET status = 'cancelled', finished_at = now()
     FROM chosen WHERE item.id = chosen.id RETURNING item.id
