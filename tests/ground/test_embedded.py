@@ -3,6 +3,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import redis as redis_library
 from promptsaas import embedded
 from promptsaas.embedded import endpoints_at, ensure_running_at, postgres, secret_files, stop_at, valkey
 from promptsaas.embedded.places import SOCKET_PATH_LIMIT, Account, EmbeddedError, Places, reachable
-from promptsaas.embedded.processes import stop_process
+from promptsaas.embedded.processes import command_line, stop_process
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,9 @@ def test_ensure_running__servers_killed__start_again(places: Places) -> None:
 def test_stop__pid_of_another_program__is_refused(tmp_path: Path) -> None:
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
+        # Just after exec the kernel shows no command line yet.
+        while not command_line(stranger.pid):
+            time.sleep(0.01)
         pid_file = tmp_path / "pid"
         pid_file.write_text(f"{stranger.pid}\n")
         with pytest.raises(EmbeddedError, match="not ours"):
