@@ -22,12 +22,12 @@ from apps.runs.calling import Progress, RetryPolicy
 from apps.runs.inputs import check_request
 from apps.runs.types import (
     InputCheck,
+    PreparedRun,
     PromptSource,
     Recorder,
     RunDelta,
     RunRequest,
     RunResult,
-    Target,
     TargetSource,
 )
 
@@ -42,17 +42,6 @@ class Dependencies:
     recorder: Recorder
     input_checks: tuple[InputCheck, ...] = ()
     retries: RetryPolicy = field(default_factory=RetryPolicy)
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedRun:
-    """A run ready to be called: everything is found, rendered and checked, nothing is spent."""
-
-    request: RunRequest
-    prompt: ResolvedPrompt | None
-    target: Target
-    chat: ChatRequest
-    created_at: datetime
 
 
 class Engine:
@@ -139,16 +128,7 @@ class Engine:
     async def _settle(
         self, prepared: PreparedRun, reservation: Reservation, progress: Progress, cancelled: bool
     ) -> RunResult:
-        record = finishing.finished(
-            request=prepared.request,
-            prompt=prepared.prompt,
-            target=prepared.target,
-            chat=prepared.chat,
-            created_at=prepared.created_at,
-            reservation=reservation,
-            progress=progress,
-            cancelled=cancelled,
-        )
+        record = finishing.finished(prepared, reservation, progress, cancelled=cancelled)
         allowance = self._dependencies.allowance
         try:
             recorded = await self._dependencies.recorder.record(record)

@@ -6,14 +6,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from apps.billing.allowance import Reservation
-from apps.prompts.types import ResolvedPrompt
 from apps.providers import tokens
 from apps.providers.pricing import Price, price
 from apps.providers.types import CallErrorReason, ChatRequest, ProviderCallError, Usage
 from apps.runs.calling import Progress
 from apps.runs.inputs import clean_text
 from apps.runs.outputs import parse_output
-from apps.runs.types import RunError, RunRecord, RunRequest, RunResult, Status, Target, UsageOrigin
+from apps.runs.types import PreparedRun, RunError, RunRecord, RunResult, Status, Target, UsageOrigin
 
 MOST_TOKENS: Final = 2**31 - 1
 
@@ -36,29 +35,22 @@ _CANCELLED: Final = RunError(
 
 
 def finished(
-    *,
-    request: RunRequest,
-    prompt: ResolvedPrompt | None,
-    target: Target,
-    chat: ChatRequest,
-    created_at: datetime,
-    reservation: Reservation,
-    progress: Progress,
-    cancelled: bool,
+    prepared: PreparedRun, reservation: Reservation, progress: Progress, *, cancelled: bool
 ) -> RunRecord:
     """The record of a run that has ended; a run that was cancelled after its answer came has succeeded."""
+    request, prompt, target, chat = prepared.request, prepared.prompt, prepared.target, prepared.chat
     text = clean_text(progress.text)
     status, error, parsed = _verdict(chat, progress, text, cancelled)
     usage, origin = _usage(chat, progress, text)
     answer = progress.answer
     result = RunResult(
         run_id=request.run_id,
-        created_at=created_at,
+        created_at=prepared.created_at,
         status=status,
         text=text,
         parsed=parsed,
         usage=usage,
-        price=_price(target, usage, created_at, origin),
+        price=_price(target, usage, prepared.created_at, origin),
         latency_ms=progress.elapsed_ms(),
         first_token_ms=progress.first_token_ms,
         finish_reason=clean_text(answer.finish_reason) if answer and answer.finish_reason else None,

@@ -13,7 +13,7 @@ from uuid import UUID
 from apps.billing.allowance import Reservation
 from apps.prompts.types import ResolvedPrompt
 from apps.providers.pricing import Price
-from apps.providers.types import Provider, Usage
+from apps.providers.types import ChatRequest, Provider, Usage
 
 Source = Literal["gateway", "batch", "playground"]
 Status = Literal["succeeded", "failed", "cancelled"]
@@ -167,6 +167,17 @@ class Target:
     model: str
     provider: Provider
     sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """A run ready to be called: everything is found, rendered and checked, nothing is spent."""
+
+    request: RunRequest
+    prompt: ResolvedPrompt | None
+    target: Target
+    chat: ChatRequest
+    created_at: datetime
 
 
 class PromptSource(Protocol):

@@ -10,7 +10,7 @@ from apps.providers.sandbox import SandboxProvider
 from apps.providers.types import ChatRequest, ChatResult, ProviderCallError, Usage
 from apps.runs.calling import Progress
 from apps.runs.finishing import finished
-from apps.runs.types import RunRecord, RunRequest, Target
+from apps.runs.types import PreparedRun, RunRecord, RunRequest, Target
 
 ANSWER = ChatResult(text="fine", finish_reason="stop", usage=Usage(3, 1, 0), model="fast")
 FAILURE = ProviderCallError("Overloaded.", reason="rate_limited", retryable=True, retry_after=7, status=429)
@@ -22,16 +22,9 @@ def _finished(progress: Progress, *, cancelled: bool = False, **chat: Any) -> Ru
     request = RunRequest(
         run_id=uuid4(), organization_id=organization_id, project_id=uuid4(), source="gateway", usage_key="k"
     )
-    return finished(
-        request=request,
-        prompt=None,
-        target=Target("sandbox", "sandbox", "fast", SandboxProvider(), sandbox=True),
-        chat=replace(CHAT, **chat),
-        created_at=datetime.now(UTC),
-        reservation=Reservation(organization_id, "sandbox_runs"),
-        progress=progress,
-        cancelled=cancelled,
-    )
+    target = Target("sandbox", "sandbox", "fast", SandboxProvider(), sandbox=True)
+    prepared = PreparedRun(request, None, target, replace(CHAT, **chat), datetime.now(UTC))
+    return finished(prepared, Reservation(organization_id, "sandbox_runs"), progress, cancelled=cancelled)
 
 
 def test_finished__answered__succeeds_with_the_providers_usage() -> None:
