@@ -121,6 +121,15 @@ def test_batches__cancel_then_retry__by_api() -> None:
     assert conflict["error"]["code"] == "batch_running"
 
 
+def test_batches__retry_of_a_live_batch_by_a_test_key__is_refused() -> None:
+    project = make_project()
+    batch = make_batch(project=project)
+
+    answer = Api(project, livemode=False).post(f"batches/{batch.public_id}/retry", status=403)
+
+    assert answer["error"]["code"] == "live_key_needed"
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

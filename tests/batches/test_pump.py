@@ -144,6 +144,26 @@ def test_cancel__calls_in_flight__are_broken_off_and_not_charged() -> None:
     assert runs_and_usage(job) == (0, 0)
 
 
+def test_pump__a_row_taken_away_meanwhile__is_neither_recorded_nor_charged() -> None:
+    job = make_batch(rows=1, options=BatchOptions(parameters=SLOW))
+    pump_id = ring()
+
+    def take_away() -> None:
+        with organization_scope(job.organization_id):
+            BatchItem.objects.update(fence=99)
+
+    async def work() -> None:
+        pumping = asyncio.create_task(run_pump(pump_id, QUICK))
+        await until(lambda: reload(job).running > 0)
+        await in_thread(take_away)
+        assert await pumping == 0
+
+    asyncio.run(work())
+
+    assert runs_and_usage(job) == (0, 0)
+    assert (items_of(job)[0].status, items_of(job)[0].output) == (ItemStatus.RUNNING, "")
+
+
 def test_sigterm__while_working__gives_rows_back_and_ends() -> None:
     job = make_batch(rows=4, options=BatchOptions(parameters={"sandbox_latency_ms": 30_000}))
     times = Times(idle=0.0, look=0.02, watch=0.05, shutdown=0.1)

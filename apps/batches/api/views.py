@@ -14,7 +14,7 @@ from apps.batches.models import BatchItem, BatchJob, ItemStatus
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.services.starting import BatchOptions
 from apps.core import api, ids
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, PermissionDenied
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.datasets import queries as dataset_queries
 from apps.datasets.models import Dataset, DatasetVersion
@@ -122,6 +122,10 @@ class RetryBatchAPI(ProjectAPIView):
         body = shapes.RetryBatchSerializer(data=request.data or {})
         body.is_valid(raise_exception=True)
         job = queries.get_job(self.project, batch)
+        if job.livemode and not self.access.livemode:
+            raise PermissionDenied(
+                "A test key can't run rows of a batch that uses real models.", code="live_key_needed"
+            )
         services.retry_failed(
             actor=self.access.actor, job=job, cost_cap=body.validated_data.get("cost_cap_usd")
         )
