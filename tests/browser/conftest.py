@@ -34,13 +34,18 @@ FLAGS = [
 EXPECTED_NOISE = "Failed to load resource: the server responded with a status of 4"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here, and skip it where there is no Chromium."""
+    """Mark everything here, skip it where there is no Chromium, and run it after all else.
+
+    Playwright's event loop stays in the test's thread, where code that runs a loop of its own would fail.
+    """
     for item in items:
         if "tests/browser/" in item.nodeid:
             item.add_marker("browser")
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
+    items.sort(key=lambda item: "tests/browser/" in item.nodeid)
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +66,9 @@ def web_site(django_db_setup: None) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def whole_site(django_db_setup: None) -> Iterator[Site]:
-    """Everything: the public origin with gateway and workers."""
+    """Everything: the public origin with gateway and workers, which would run the batches of other modules."""
     with whole_product() as site:
         yield site
 
