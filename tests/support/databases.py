@@ -42,9 +42,9 @@ def make_clone(servers: Servers, name: str) -> None:
 
 
 def drop_clone(servers: Servers, name: str) -> None:
-    """Drop the database, ending sessions that still hold it."""
+    """Drop the database once the last sessions have ended; the owner may not end the application's."""
     with _maintenance(servers) as connection:
-        _drop(connection, name)
+        _when_free(connection, "DROP DATABASE IF EXISTS {}", name)
 
 
 def _when_free(connection: psycopg.Connection, command: LiteralString, *names: str) -> None:
