@@ -68,7 +68,7 @@ def web_site(django_db_setup: None) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def whole_site(django_db_setup: None) -> Iterator[Site]:
-    """Everything: the public origin with gateway and workers, which would run the batches of other modules."""
+    """Everything: the public origin with gateway and workers, which would run other modules' batches."""
     with whole_product() as site:
         yield site
 
