@@ -151,7 +151,7 @@ def revive(profile: str, report: Callable[[str], None]) -> None:
 
 
 def wait_until_ready(ports: Ports, running: Supervisor) -> None:
-    """Wait until gateway and web say that they can work. Raises DemoError with the log of what does not."""
+    """Wait until gateway and web answer. Raises DemoError with the log of what does not."""
     for name, url in (("gateway", ports.url), ("web", ports.web_url)):
         deadline = time.monotonic() + READY_SECONDS
         while not _is_ready(url):
@@ -163,7 +163,7 @@ def wait_until_ready(ports: Ports, running: Supervisor) -> None:
 
 def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
