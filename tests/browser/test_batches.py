@@ -46,7 +46,7 @@ def test_new_batch__checked_started_and_followed__ends_with_results_to_download(
     page.goto(f"{whole_site.url}/{project.organization.slug}/{project.slug}/batches/")
     page.get_by_role("link", name="New batch").first.click()
     page.get_by_label("Prompt and version").select_option(label="review-sentiment, production (v1)")
-    page.get_by_label("Name").fill("Spring reviews")
+    page.get_by_role("textbox", name="Name optional").fill("Spring reviews")
     expect(page.get_by_text("Every row has a value")).to_be_visible()
     expect(page.get_by_text("sandbox, not real money")).to_be_visible()
     shoot(page, "batch-new")
