@@ -7,6 +7,7 @@ import struct
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from promptsaas.embedded.places import CHECKOUT, POSTGRES_SOCKET, EmbeddedError, Places
 from promptsaas.embedded.processes import POLL_SECONDS, command_line, read_pid, running_pid, stop_process
@@ -50,7 +51,7 @@ THROWAWAY = {
 
 def address(places: Places, role: str, database: str = DATABASE) -> str:
     """The URL of a database for a role, over the unix socket."""
-    return f"postgresql://{role}@/{database}?host={places.sockets}"
+    return f"postgresql://{role}@/{database}?host={quote(str(places.sockets))}"
 
 
 def ensure_postgres(places: Places) -> None:

@@ -4,6 +4,7 @@ import signal
 import socket
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from promptsaas.embedded.places import EmbeddedError, Places
 from promptsaas.embedded.processes import POLL_SECONDS, running_pid, stop_process
@@ -16,7 +17,7 @@ TEST_DATABASES = 512
 
 def address(places: Places, database: int = 0) -> str:
     """The URL of a database index, over the unix socket."""
-    return f"unix://{places.valkey_socket}?db={database}"
+    return f"unix://{quote(str(places.valkey_socket))}?db={database}"
 
 
 def ensure_valkey(places: Places) -> None:

@@ -110,12 +110,9 @@ def test_belongs_to_gateway__health__is_the_asked_process_own() -> None:
     assert all(belongs_to_gateway(path) for path in HEALTH_PATHS)
 
 
-def test_postgres_init__script__makes_roles_with_passwords(tmp_path: Path) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        if folder.name.startswith(("pytest", "test_")):
-            folder.chmod(0o711)
-    places = Places("test", checkout=tmp_path)
-    scripts = tmp_path / "init"
+def test_postgres_init__script__makes_roles_with_passwords(open_path: Path) -> None:
+    places = Places("test", checkout=open_path)
+    scripts = open_path / "init"
     (scripts / "sql").mkdir(parents=True)
     for source, target in (("10-promptsaas.sh", ""), ("roles.sql", "sql"), ("database.sql", "sql")):
         (scripts / target / source).write_bytes((ROOT / "deploy/postgres-init" / source).read_bytes())

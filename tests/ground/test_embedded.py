@@ -15,15 +15,12 @@ from promptsaas import embedded
 from promptsaas.embedded import endpoints_at, ensure_running_at, postgres, secret_files, stop_at, valkey
 from promptsaas.embedded.places import SOCKET_PATH_LIMIT, Account, EmbeddedError, Places, reachable
 from promptsaas.embedded.processes import command_line, stop_process
+from tests.support.folders import let_in
 
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
-    checkout = tmp_path_factory.mktemp("a checkout")
-    for folder in (checkout, *checkout.parents[:3]):
-        if folder.name.startswith("pytest"):
-            folder.chmod(0o711)
-    found = Places("test", checkout=checkout)
+    found = Places("test", checkout=let_in(tmp_path_factory.mktemp("a checkout")))
     ensure_running_at(found)
     yield found
     stop_at(found)
@@ -36,24 +33,21 @@ def test_ensure_running__second_call__keeps_the_servers(places: Places) -> None:
     assert (postgres.postgres_pid(places), valkey.valkey_pid(places)) == before
 
 
-def test_ensure_running__two_processes_at_once__one_pair_of_servers(tmp_path: Path) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        if folder.name.startswith(("pytest", "test_")):
-            folder.chmod(0o711)
+def test_ensure_running__two_processes_at_once__one_pair_of_servers(open_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from promptsaas.embedded import *;"
         "from promptsaas.embedded import ensure_running_at, postgres;"
         "places = Places('test', checkout=Path(sys.argv[1])); ensure_running_at(places);"
         "print(postgres.postgres_pid(places))"
     )
-    command = [sys.executable, "-c", code, str(tmp_path)]
+    command = [sys.executable, "-c", code, str(open_path)]
     starts = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     try:
         pids = {start.communicate()[0].strip() for start in starts}
         assert len(pids) == 1
         assert pids != {"None"}
     finally:
-        stop_at(Places("test", checkout=tmp_path))
+        stop_at(Places("test", checkout=open_path))
 
 
 def test_roles__app__may_become_system_and_nothing_else(places: Places) -> None:
@@ -141,15 +135,15 @@ def test_home__checkout_closed_to_the_account__lies_elsewhere(tmp_path: Path) ->
     assert found.home.is_relative_to("/var/lib/promptsaas")
 
 
-def test_make__folder_of_a_stranger__is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Places("test", checkout=tmp_path)
+def test_make__folder_of_a_stranger__is_refused(open_path: Path) -> None:
+    found = Places("test", checkout=open_path)
     found.__dict__["account"] = Account(uid=os.geteuid() + 1, gid=os.getegid(), switch=False)
     with pytest.raises(EmbeddedError, match="belongs to user"):
         found.make()
 
 
-def test_secret__second_reading__is_the_same_and_private(tmp_path: Path) -> None:
-    found = Places("test", checkout=tmp_path)
+def test_secret__second_reading__is_the_same_and_private(open_path: Path) -> None:
+    found = Places("test", checkout=open_path)
     first = secret_files.secret(found, "master_key")
     assert secret_files.secret(found, "master_key") == first
     assert stat.S_IMODE((found.secrets / "master_key").stat().st_mode) == 0o600

@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from django.conf import settings
 
@@ -117,7 +117,7 @@ def _lease_redis_index(places: Places) -> int:
 def _point(entry: dict[str, object], url: str) -> None:
     # In place: Django's connection handler keeps this very dictionary.
     parts = urlsplit(url)
-    host = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair).get("host")
+    host = parse_qs(parts.query).get("host", [""])[0]
     entry["NAME"] = parts.path.lstrip("/")
     entry["USER"] = parts.username or ""
     entry["HOST"] = host or parts.hostname or ""
