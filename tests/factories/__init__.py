@@ -1,0 +1,45 @@
+"""Plain functions that make rows for tests, a module a room; keyword arguments with defaults.
+
+Factories open the organization's scope themselves, so they work inside and outside of it.
+``@tenant_factory("prompts.Prompt")`` registers a function that makes one row of a TenantModel in a given
+project; the isolation tests demand one for every TenantModel.
+"""
+
+import tests.factories.core  # noqa: F401
+from tests.factories.batches import make_batch
+from tests.factories.billing import make_quota
+from tests.factories.datasets import make_dataset_import, make_dataset_version
+from tests.factories.prompts import make_content, make_prompt
+from tests.factories.providers import make_connection
+from tests.factories.registry import TENANT_FACTORIES, tenant_factory
+from tests.factories.runs import make_run, make_run_record
+from tests.factories.tenants import (
+    PASSWORD,
+    make_api_key,
+    make_member,
+    make_organization,
+    make_project,
+    make_user,
+    owner_of,
+)
+
+__all__ = [
+    "PASSWORD",
+    "TENANT_FACTORIES",
+    "make_api_key",
+    "make_batch",
+    "make_connection",
+    "make_content",
+    "make_dataset_import",
+    "make_dataset_version",
+    "make_member",
+    "make_organization",
+    "make_project",
+    "make_prompt",
+    "make_quota",
+    "make_run",
+    "make_run_record",
+    "make_user",
+    "owner_of",
+    "tenant_factory",
+]

@@ -1,0 +1,63 @@
+"""Rows of batches."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from apps.audit.actor import SYSTEM, Actor
+from apps.batches.models import BatchItem, BatchJob
+from apps.batches.services import start_batch
+from apps.batches.services.starting import BatchOptions
+from apps.core.models import TenantModel
+from apps.core.scope import organization_scope
+from apps.datasets.mapping import RowValues
+from apps.prompts.types import VersionContent
+from apps.runs.types import PromptReference
+from apps.tenants.models import Project
+from tests.factories.datasets import make_dataset_version
+from tests.factories.prompts import make_content, make_prompt
+from tests.factories.registry import tenant_factory
+from tests.factories.tenants import make_project
+
+SENTIMENT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"sentiment": {"enum": ["Positive", "Negative"]}, "reason": {"type": "string"}},
+    "required": ["sentiment", "reason"],
+    "additionalProperties": False,
+}
+
+
+def make_batch(
+    *,
+    project: Project | None = None,
+    rows: int | Sequence[RowValues] = 3,
+    content: VersionContent | None = None,
+    options: BatchOptions | None = None,
+    actor: Actor = SYSTEM,
+) -> BatchJob:
+    """A started batch on the sandbox; nothing runs it until a pump does."""
+    project = project or make_project()
+    prompt = make_prompt(project=project, content=content or make_content(output_schema=SENTIMENT_SCHEMA))
+    values = (
+        [RowValues({"review": f"Great product {n}."}, "Positive", {"id": n}) for n in range(1, rows + 1)]
+        if isinstance(rows, int)
+        else rows
+    )
+    version = make_dataset_version(project=project, rows=values)
+    with organization_scope(project.organization_id):
+        return start_batch(
+            actor=actor,
+            project=project,
+            prompt=PromptReference(prompt.name, number=1),
+            dataset_version=version,
+            options=options,
+        )
+
+
+@tenant_factory("batches.BatchJob")
+def _batch_job(project: Project) -> TenantModel:
+    return make_batch(project=project)
+
+
+@tenant_factory("batches.BatchItem")
+def _batch_item(project: Project) -> TenantModel:
+    return BatchItem.objects.filter(batch=make_batch(project=project)).order_by("number")[0]

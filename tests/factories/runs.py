@@ -1,0 +1,111 @@
+"""Rows of runs."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from apps.billing.allowance import Reservation
+from apps.core import crypto
+from apps.core.ids import uuid7
+from apps.core.models import TenantModel
+from apps.core.scope import organization_scope
+from apps.prompts.types import ResolvedPrompt
+from apps.providers.pricing import Price
+from apps.providers.types import Usage
+from apps.runs import record_rows
+from apps.runs.models import Run, RunPayload
+from apps.runs.types import Attempt, RunError, RunRecord, RunRequest, RunResult, Source
+from apps.tenants.models import Project
+from tests.factories.registry import tenant_factory
+
+
+def make_run_record(
+    *,
+    project: Project,
+    text: str = "A friendly answer.",
+    error: RunError | None = None,
+    source: Source = "gateway",
+    source_id: UUID | None = None,
+    model: str = "sandbox/standard",
+    label: str | None = None,
+    prompt: ResolvedPrompt | None = None,
+    api_key_id: UUID | None = None,
+    request_id: str = "",
+    claim: UUID | None = None,
+    usage_key: str = "",
+    attempts: tuple[Attempt, ...] = (Attempt(2, 40),),
+    at: datetime | None = None,
+    record_payload: bool = True,
+) -> RunRecord:
+    """A finished run that is not written yet."""
+    run_id = uuid7()
+    if at is not None:
+        run_id = UUID(int=(int(at.timestamp() * 1000) << 80) | (run_id.int & ((1 << 80) - 1)))
+    usage = Usage(12, 5, 0)
+    request = RunRequest(
+        run_id=run_id,
+        organization_id=project.organization_id,
+        project_id=project.id,
+        source=source,
+        source_id=source_id,
+        usage_key=usage_key or f"run:{run_id}",
+        variables={"review": "It broke."},
+        metadata={"ticket": "42"},
+        user="customer-7",
+        api_key_id=api_key_id,
+        request_id=request_id,
+        claim=claim,
+        record_payload=record_payload,
+    )
+    result = RunResult(
+        run_id=run_id,
+        created_at=at or datetime.now(UTC),
+        status="failed" if error else "succeeded",
+        text=text,
+        parsed=None,
+        usage=usage,
+        price=Price("sandbox", Decimal("0.0000135"), {"source": "sandbox, made up"}),
+        latency_ms=42,
+        first_token_ms=None,
+        finish_reason="stop",
+        error=error,
+        model=model,
+        sandbox=model.startswith("sandbox/"),
+        prompt_name=prompt.name if prompt else "",
+        version_number=prompt.number if prompt else None,
+        label=label,
+    )
+    return RunRecord(
+        request=request,
+        result=result,
+        prompt=prompt,
+        connection=model.partition("/")[0],
+        messages=({"role": "user", "content": "Say something about: It broke."},),
+        parameters={"temperature": 0.2},
+        attempts=attempts,
+        usage_origin="provider",
+        provider_request_id="sandbox-1",
+        reservation=Reservation(project.organization_id, "sandbox_runs"),
+    )
+
+
+def make_run(*, project: Project, **values: Any) -> Run:
+    """A run in the database, with payload and usage, written by the recorder's own statement."""
+    record = make_run_record(project=project, **values)
+    with organization_scope(project.organization_id), connection.cursor() as cursor:
+        row = record_rows.seal(record, crypto.data_key(project.organization_id))
+        cursor.execute(record_rows.STATEMENT, record_rows.parameters([row]))
+        return Run.objects.get(pk=row.run_id)
+
+
+@tenant_factory("runs.Run")
+def _run(project: Project) -> TenantModel:
+    return make_run(project=project)
+
+
+@tenant_factory("runs.RunPayload")
+def _run_payload(project: Project) -> TenantModel:
+    return RunPayload.objects.get(pk=make_run(project=project).pk)
