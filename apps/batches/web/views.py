@@ -117,7 +117,8 @@ class ProgressView(ProjectView):
 
     def get(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponse:
         job = queries.get_job(self.project, batch)
-        context = {**progress_context(self, job), "fragment": request.GET.get("was") != job.status}
+        moved_on = request.GET.get("was") != job.status
+        context = {**progress_context(self, job), "polled": True, "fragment": moved_on}
         status = STOP_POLLING if job.is_terminal else 200
         return self.render("batches/detail.html#live", context, status=status)
 
