@@ -78,7 +78,10 @@ def shown_rows(job: BatchJob, rows: Sequence[ResultRow], columns: Sequence[str])
 
 def time_left(progress: Progress) -> str:
     """The remaining time in rough words; "" when it can't be told."""
-    return "" if progress.seconds_left is None else format_duration(progress.seconds_left * 1000)
+    seconds = progress.seconds_left
+    if seconds is None:
+        return ""
+    return f"{max(1, round(seconds))} s" if seconds < 60 else format_duration(seconds * 1000)
 
 
 def interval(job: BatchJob) -> int:
