@@ -11,43 +11,43 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1 \t/' | expand -t 16
 
 install: ## make .venv with everything for development
-	@scripts/install dev
+	@.ci/install dev
 
 # All optional: INPUT=reviews.csv COLUMN=… EXPECTED=… PROMPT=name[@label] MODEL=connection/model ONCE=1 PORT=…
 # Passed on through the environment, so that no name needs quoting twice.
 export INPUT COLUMN EXPECTED PROMPT MODEL PORT
 
 demo: ## start everything, run the sample job, open the dashboard's address
-	@scripts/install runtime
+	@.ci/install runtime
 	@exec $(BIN)/python manage.py demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(PORT),--port "$$PORT") \
 	  $(if $(INPUT),--input "$$INPUT") $(if $(COLUMN),--column "$$COLUMN") \
 	  $(if $(EXPECTED),--expected "$$EXPECTED") $(if $(PROMPT),--prompt "$$PROMPT") $(if $(MODEL),--model "$$MODEL")
 
 run: ## start everything without the job
-	@scripts/install runtime
+	@.ci/install runtime
 	@exec $(BIN)/python manage.py demo --no-job $(if $(PORT),--port "$$PORT")
 
 test: ## run all tests (PYTEST="-k word" narrows)
-	@scripts/install dev
+	@.ci/install dev
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST); status=$$?; \
 	  $(BIN)/python manage.py embedded stop-if-unused --profile test; exit $$status
 
 lint: ## all static checks
-	@scripts/install dev
-	@scripts/lint
+	@.ci/install dev
+	@.ci/lint
 
 check: lint test ## lint and test
 
 fmt: ## format the code
-	@scripts/install dev
+	@.ci/install dev
 	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format .
 
 bench: ## the measurements and the chaos test of bench/
-	@scripts/install dev
+	@.ci/install dev
 	@$(BIN)/python -m bench
 
 lock: ## write the two lock files from pyproject.toml
-	@scripts/install dev
+	@.ci/install dev
 	@UV_PYTHON_DOWNLOADS=never $(BIN)/uv lock --quiet $(if $(UPGRADE),--upgrade)
 	@$(BIN)/uv export --quiet --frozen --no-emit-project --no-header --format requirements-txt \
 	  --no-default-groups --group embedded --output-file requirements.lock >/dev/null

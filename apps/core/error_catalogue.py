@@ -54,6 +54,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "label_not_found": "The prompt has no such label.",
     "label_reserved": "`latest` always is the newest version; it can't be moved or removed.",
     "last_owner": "An organization keeps at least one owner.",
+    "live_key_needed": "A test key may not go on with work that real models do. Use a live key.",
     "mapping_invalid": "The mapping of columns can't be used; the message says which column.",
     "messages_missing": "A plain model needs at least one message.",
     "method_not_allowed": "This address doesn't take that HTTP method.",

@@ -6,7 +6,7 @@ project; the isolation tests demand one for every TenantModel.
 """
 
 import tests.factories.core  # noqa: F401
-from tests.factories.batches import make_batch
+from tests.factories.batches import SENTIMENT_SCHEMA, make_batch
 from tests.factories.billing import make_quota
 from tests.factories.datasets import make_dataset_import, make_dataset_version
 from tests.factories.prompts import make_content, make_prompt
@@ -25,6 +25,7 @@ from tests.factories.tenants import (
 
 __all__ = [
     "PASSWORD",
+    "SENTIMENT_SCHEMA",
     "TENANT_FACTORIES",
     "make_api_key",
     "make_batch",
