@@ -71,7 +71,8 @@ def _process(arguments: Sequence[str], environment: dict[str, str], address: str
     with TemporaryFile("w+") as log:
         child = subprocess.Popen(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
-            env=os.environ | environment,
+            # A developer's own DEBUG would show Django's error pages in place of ours.
+            env=os.environ | environment | {"DEBUG": "0"},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
