@@ -4,14 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from apps.batches.models import BatchItem, BatchJob, ItemStatus, JobStatus
-from apps.core import ids
 from apps.core.errors import NotFound
+from apps.core.models import find
 from apps.datasets.models import DatasetRow
 from apps.tenants.models import Project
 
@@ -102,10 +101,10 @@ def list_jobs(project: Project, *, status: str = "", search: str = "") -> QueryS
 def get_job(project: Project, public_id: str) -> BatchJob:
     """One batch of a project, with its dataset. Raises NotFound."""
     jobs = BatchJob.objects.filter(project=project).select_related("dataset_version__dataset")
-    try:
-        return jobs.get(pk=ids.decode(BatchJob.PREFIX, public_id))
-    except (ValueError, BatchJob.DoesNotExist):
-        raise NotFound("There is no such batch.", code="batch_not_found") from None
+    job = find(jobs, public_id)
+    if job is None:
+        raise NotFound("There is no such batch.", code="batch_not_found")
+    return job
 
 
 def progress(job: BatchJob) -> Progress:
@@ -199,11 +198,6 @@ def input_columns(job: BatchJob) -> list[str]:
     """The names of the dataset's variables and metadata, in the order of the file."""
     columns: Iterable[dict[str, Any]] = job.dataset_version.columns
     return [column["name"] for column in columns if column["role"] in ("variable", "metadata")]
-
-
-def running_jobs(project_id: UUID) -> int:
-    """How many of a project's batches have not ended."""
-    return BatchJob.objects.filter(project_id=project_id, status__in=OPEN_STATUSES).count()
 
 
 def _numbers(job: BatchJob, search: str) -> QuerySet[DatasetRow, int]:

@@ -14,6 +14,7 @@ from apps.core import ids
 from apps.core.error_mapping import to_error
 from apps.core.errors import InvalidRequest
 from apps.core.json_bodies import BODY_LIMIT, dump_json, parse_json
+from apps.core.numbers import whole_number
 from apps.core.request_id import current_request_id
 
 DEFAULT_LIMIT: Final = 20
@@ -66,7 +67,7 @@ def page(
     `limit` 1-100 (20 by default), `starting_after` or `ending_before` a public id of that kind.
     Raises InvalidRequest for anything else.
     """
-    limit = _limit(request)
+    limit = asked_limit(request)
     after, before = _cursor(queryset, request, "starting_after"), _cursor(queryset, request, "ending_before")
     if after and before:
         raise InvalidRequest("Give starting_after or ending_before, not both.", param="ending_before")
@@ -78,6 +79,14 @@ def page(
         "next_cursor": _public_id(rows[-1]) if rows and has_more and not before else None,
         "url": request.path,
     }
+
+
+def asked_limit(request: Request) -> int:
+    """How many rows a list's `limit` asks for. Raises InvalidRequest outside 1-100."""
+    limit = whole_number(request.query_params.get("limit", str(DEFAULT_LIMIT)))
+    if limit is None or not 1 <= limit <= LARGEST_LIMIT:
+        raise InvalidRequest(f"limit must be a whole number from 1 to {LARGEST_LIMIT}.", param="limit")
+    return limit
 
 
 def _rows(
@@ -92,21 +101,14 @@ def _rows(
     return found[:limit], len(found) > limit
 
 
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LARGEST_LIMIT):
-        raise InvalidRequest(f"limit must be a whole number from 1 to {LARGEST_LIMIT}.", param="limit")
-    return int(text)
-
-
 def _cursor(queryset: QuerySet[Row], request: Request, name: str) -> UUID | None:
     text = request.query_params.get(name, "")
     if not text:
         return None
-    try:
-        return ids.decode(_prefix(queryset.model), text)
-    except ValueError:
-        raise InvalidRequest(f"{name} is not the id of an object in this list.", param=name) from None
+    row_id = ids.decode_or_none(_prefix(queryset.model), text)
+    if row_id is None:
+        raise InvalidRequest(f"{name} is not the id of an object in this list.", param=name)
+    return row_id
 
 
 def _prefix(model: type[Model]) -> str:

@@ -72,3 +72,11 @@ def decode(prefix: str, text: str) -> UUID:
             raise ValueError(f"not a {prefix}_ id")
         number = number << 5 | _VALUES[character]
     return UUID(int=number)
+
+
+def decode_or_none(prefix: str, text: str) -> UUID | None:
+    """The UUID behind a public id; None for another prefix or a malformed text."""
+    try:
+        return decode(prefix, text)
+    except ValueError:
+        return None

@@ -11,6 +11,7 @@ from apps.core import ids
 from apps.core.scope import current_organization_id
 
 Row = TypeVar("Row", bound=models.Model)
+Identified = TypeVar("Identified", bound="IdentifiedModel")
 
 
 class ScopedManager(models.Manager[Row]):
@@ -37,6 +38,12 @@ class IdentifiedModel(models.Model):
     @property
     def public_id(self) -> str:
         return ids.encode(self.PREFIX, self.id)
+
+
+def find(rows: models.QuerySet[Identified], public_id: str) -> Identified | None:
+    """The one of the rows that a public id names; None for a malformed or unknown id."""
+    row_id = ids.decode_or_none(rows.model.PREFIX, public_id)
+    return rows.filter(pk=row_id).first() if row_id else None
 
 
 class TenantModel(IdentifiedModel):

@@ -44,10 +44,7 @@ def web_page(queryset: QuerySet[Row], request: HttpRequest, *, limit: int = PAGE
 
 
 def _cursor(parameters: QueryDict, name: str, prefix: str) -> UUID | None:
-    try:
-        return ids.decode(prefix, str(parameters[name])) if name in parameters else None
-    except ValueError:
-        return None
+    return ids.decode_or_none(prefix, str(parameters.get(name, "")))
 
 
 def _href(parameters: QueryDict, name: str, prefix: str, pk: UUID) -> str:

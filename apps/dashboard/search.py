@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -81,7 +80,7 @@ def find(access: Access, project: Project, text: str) -> list[Hit]:
 
 
 def _hits(kind: Kind, project: Project, text: str) -> Iterator[Hit]:
-    row_id = _id_of(kind.prefix, text)
+    row_id = ids.decode_or_none(kind.prefix, text)
     found = kind.search(project, "").filter(pk=row_id) if row_id else kind.search(project, text)
     for row in found.order_by("-pk")[:EACH]:
         public_id = ids.encode(kind.prefix, row.pk)
@@ -94,10 +93,3 @@ def _runs(project: Project, text: str) -> Iterator[Hit]:
     if run is not None:
         href = reverse("runs:detail", args=(project.organization.slug, project.slug, run.public_id))
         yield Hit("list", run.public_id, f"Run of {run.prompt_name or run.model}", href)
-
-
-def _id_of(prefix: str, text: str) -> UUID | None:
-    try:
-        return ids.decode(prefix, text)
-    except ValueError:
-        return None

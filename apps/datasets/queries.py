@@ -7,9 +7,9 @@ from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from apps.core import files, ids
+from apps.core import files
 from apps.core.errors import NotFound
-from apps.core.models import StoredFile
+from apps.core.models import StoredFile, find
 from apps.datasets.mapping import ColumnMapping
 from apps.datasets.models import Dataset, DatasetImport, DatasetRow, DatasetVersion
 from apps.datasets.parsing import BadRow, FileFacts, GoodRow, read_rows
@@ -43,7 +43,7 @@ def list_datasets(project: Project, search: str = "") -> QuerySet[Dataset]:
 
 def get_dataset(project: Project, public_id: str) -> Dataset:
     """One dataset of the project. Raises NotFound."""
-    dataset = list_datasets(project).filter(pk=_decoded("dst", public_id)).first()
+    dataset = find(list_datasets(project), public_id)
     if dataset is None:
         raise NotFound("There is no such dataset.", code="dataset_not_found")
     return dataset
@@ -52,7 +52,7 @@ def get_dataset(project: Project, public_id: str) -> Dataset:
 def get_import(project: Project, public_id: str) -> DatasetImport:
     """One uploaded file of the project. Raises NotFound."""
     imports = DatasetImport.objects.filter(project=project).select_related("version__dataset")
-    found = imports.filter(pk=_decoded("dsx", public_id)).first()
+    found = find(imports, public_id)
     if found is None:
         raise NotFound("There is no such import.", code="dataset_import_not_found")
     return found
@@ -61,7 +61,7 @@ def get_import(project: Project, public_id: str) -> DatasetImport:
 def get_version(project: Project, public_id: str) -> DatasetVersion:
     """One version of one of the project's datasets. Raises NotFound."""
     versions = DatasetVersion.objects.filter(dataset__project=project).select_related("dataset")
-    version = versions.filter(pk=_decoded("dsv", public_id)).first()
+    version = find(versions, public_id)
     if version is None:
         raise NotFound("There is no such dataset version.", code="dataset_version_not_found")
     return version
@@ -84,16 +84,6 @@ def project_versions(project: Project) -> QuerySet[DatasetVersion]:
 def list_rows(version: DatasetVersion) -> QuerySet[DatasetRow]:
     """A version's rows in the order of the file."""
     return DatasetRow.objects.filter(dataset_version=version).order_by("number")
-
-
-def variable_names(version: DatasetVersion) -> tuple[str, ...]:
-    """The variables that every row of a version gives values for, in the order of the file."""
-    return tuple(column["name"] for column in version.columns if column["role"] == "variable")
-
-
-def has_expected(version: DatasetVersion) -> bool:
-    """Whether a column of the version holds expected outputs."""
-    return any(column["role"] == "expected" for column in version.columns)
 
 
 def stored_file(file_id: UUID | None) -> StoredFile | None:
@@ -124,10 +114,3 @@ def preview(dataset_import: DatasetImport) -> Preview:
     facts = import_facts(dataset_import)
     rows = itertools.islice(read_rows(import_chunks(dataset_import), facts), PREVIEW_ROWS)
     return Preview(facts.columns, tuple(rows))
-
-
-def _decoded(prefix: str, public_id: str) -> UUID:
-    try:
-        return ids.decode(prefix, public_id)
-    except ValueError:
-        raise NotFound("There is no such object.") from None

@@ -42,7 +42,7 @@ MAX_FILE_BYTES: Final = 10 * 1024 * 1024
 MAX_ROWS: Final = 100_000
 ROWS_PER_INSERT: Final = 2_000
 FILE_DAYS: Final = 30
-CHOICES: Final = ("delimiter", "encoding", "has_header")
+FORMAT_CHOICES: Final = ("delimiter", "encoding", "has_header")
 
 
 @dataclass(slots=True)
@@ -114,10 +114,7 @@ def choose_format(
         action="dataset_import.format_chosen",
         target=dataset_import,
         organization_id=dataset_import.organization_id,
-        changes={
-            name: (before[name], dataset_import.facts[name])
-            for name in ("delimiter", "encoding", "has_header")
-        },
+        changes={name: (before[name], dataset_import.facts[name]) for name in FORMAT_CHOICES},
         target_name=dataset_import.file_name,
     )
     return dataset_import

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.db.models import CharField, Count, F, Func, Prefetch, Q, QuerySet, Value
 from django.db.models.functions import Substr
 
-from apps.core import ids
 from apps.core.errors import NotFound
+from apps.core.models import find
 from apps.prompts.models import Label, LabelMove, Prompt, PromptVersion
 from apps.prompts.types import LATEST, PRODUCTION, ResolvedPrompt, VersionContent
 from apps.tenants.models import Project
@@ -41,7 +41,7 @@ class PromptPage:
 def prompt_page(prompts: QuerySet[Prompt], *, after: str = "", limit: int = 50) -> PromptPage:
     """Prompts by last change, newest first, after the prompt with the public id `after`."""
     if after:
-        last = _by_public_id(Prompt.objects.all(), after)
+        last = find(Prompt.objects.all(), after)
         if last is not None:
             earlier = Q(changed_at__lt=last.changed_at) | Q(changed_at=last.changed_at, pk__lt=last.pk)
             prompts = prompts.filter(earlier)
@@ -65,17 +65,10 @@ def _rest(folder: str) -> Substr:
     return Substr("name", len(folder) + 2 if folder else 1)
 
 
-def _by_public_id(prompts: QuerySet[Prompt], public_id: str) -> Prompt | None:
-    try:
-        return prompts.filter(pk=ids.decode(Prompt.PREFIX, public_id)).first()
-    except ValueError:
-        return None
-
-
 def find_prompt(project: Project, reference: str) -> Prompt:
     """A prompt by its public id or its name. Raises NotFound."""
     prompts = Prompt.objects.filter(project=project)
-    found = _by_public_id(prompts, reference) or prompts.filter(name=reference).first()
+    found = find(prompts, reference) or prompts.filter(name=reference).first()
     if found is None:
         raise _no_prompt(reference)
     return found

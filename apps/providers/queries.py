@@ -5,8 +5,9 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from apps.core import crypto, ids
+from apps.core import crypto
 from apps.core.errors import NotFound
+from apps.core.models import find
 from apps.providers import sandbox
 from apps.providers.models import ProviderCredential
 from apps.providers.types import Connection, ModelChoice
@@ -21,10 +22,10 @@ def credentials_of(project_id: UUID) -> QuerySet[ProviderCredential]:
 
 def get_credential(project_id: UUID, public_id: str) -> ProviderCredential:
     """A connection by its public id. Raises NotFound."""
-    try:
-        return credentials_of(project_id).get(id=ids.decode(ProviderCredential.PREFIX, public_id))
-    except (ValueError, ProviderCredential.DoesNotExist):
-        raise NotFound("There is no such provider connection in this project.") from None
+    credential = find(credentials_of(project_id), public_id)
+    if credential is None:
+        raise NotFound("There is no such provider connection in this project.")
+    return credential
 
 
 def load_connection(project_id: UUID, slug: str) -> Connection:

@@ -9,8 +9,9 @@ from uuid import UUID
 import orjson
 from django.db.models import QuerySet
 
-from apps.core import crypto, ids
+from apps.core import crypto
 from apps.core.errors import NotFound
+from apps.core.models import find
 from apps.providers.pricing import Price, PriceStatus
 from apps.providers.types import Usage
 from apps.runs.models import Run, RunPayload
@@ -80,12 +81,9 @@ def first_id_of(moment: datetime) -> UUID:
     return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
-def get_run(project_id: UUID, run_id: UUID) -> Run:
+def get_run(project_id: UUID, public_id: str) -> Run:
     """One run of a project. Raises NotFound."""
-    run = Run.objects.filter(project_id=project_id, pk=run_id).first()
-    if run is None:
-        raise NotFound("There is no such run in this project.", code="run_not_found")
-    return run
+    return _existing(find(Run.objects.filter(project_id=project_id), public_id))
 
 
 def find_run(project_id: UUID, text: str) -> Run | None:
@@ -94,10 +92,7 @@ def find_run(project_id: UUID, text: str) -> Run | None:
     runs = Run.objects.filter(project_id=project_id)
     if text.startswith("req_"):
         return runs.filter(request_id=text).order_by("-pk").first()
-    try:
-        return runs.filter(pk=ids.decode(Run.PREFIX, text)).first()
-    except ValueError:
-        return None
+    return find(runs, text)
 
 
 def recent_models(project_id: UUID) -> list[str]:
@@ -129,7 +124,7 @@ def load_previews(runs: Sequence[Run]) -> dict[UUID, Preview]:
 
 def load_result(project_id: UUID, run_id: UUID) -> RunResult:
     """A recorded run as the engine returned it. Raises NotFound when run or content is gone."""
-    run = get_run(project_id, run_id)
+    run = _existing(Run.objects.filter(project_id=project_id, pk=run_id).first())
     content = load_content(run)
     if content is None:
         raise NotFound("The content of this run has been deleted.", code="run_content_deleted")
@@ -169,6 +164,12 @@ def error_of(run: Run) -> RunError | None:
     return RunError(
         code=run.error_code, type=run.error_type, message=run.error_message, status=run.error_status or 502
     )
+
+
+def _existing(run: Run | None) -> Run:
+    if run is None:
+        raise NotFound("There is no such run in this project.", code="run_not_found")
+    return run
 
 
 def _unseal(key: bytes, payload: RunPayload, column: str, sealed: bytes | memoryview) -> bytes:

@@ -1,10 +1,9 @@
 """Reads of people, projects and keys, inside the organization's scope."""
 
-from uuid import UUID
-
 from django.db.models import QuerySet
 
 from apps.core import errors
+from apps.core.models import find
 from apps.tenants.models import APIKey, Membership, Project
 from apps.tenants.roles import granters_of
 
@@ -25,9 +24,9 @@ def keys_of(project: Project) -> QuerySet[APIKey]:
     return APIKey.objects.filter(project=project).select_related("created_by").order_by("-id")
 
 
-def get_key(project: Project, key_id: UUID) -> APIKey:
+def get_key(project: Project, public_id: str) -> APIKey:
     """One key of a project. Raises NotFound."""
-    key = keys_of(project).filter(id=key_id).first()
+    key = find(keys_of(project), public_id)
     if key is None:
         raise errors.NotFound("There is no such API key in this project.")
     return key

@@ -91,4 +91,4 @@ def test_find_run__by_either_id__is_found_in_its_project_only() -> None:
     with organization_scope(stranger.organization_id):
         assert queries.find_run(stranger.id, run.public_id) is None
         with pytest.raises(NotFound):
-            queries.get_run(stranger.id, run.pk)
+            queries.get_run(stranger.id, run.public_id)

@@ -13,8 +13,9 @@ from apps.batches.api import serializers as shapes
 from apps.batches.models import BatchItem, BatchJob, ItemStatus
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.services.starting import BatchOptions
-from apps.core import api, ids
+from apps.core import api
 from apps.core.errors import InvalidRequest, PermissionDenied
+from apps.core.models import find
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.datasets import queries as dataset_queries
 from apps.datasets.models import Dataset, DatasetVersion
@@ -198,13 +199,12 @@ def _status(request: Request) -> str:
 
 def _item_page(job: BatchJob, request: Request) -> dict[str, Any]:
     """As `core.api.page`, but by row number: ids of rows made in one millisecond are not in order."""
-    limit = _limit(request)
     page = queries.result_page(
         job,
         queries.ResultFilters(status=_status(request)),
         after=_number(job, request, "starting_after"),
         before=_number(job, request, "ending_before"),
-        limit=limit,
+        limit=api.asked_limit(request),
     )
     return {
         "object": "list",
@@ -215,21 +215,11 @@ def _item_page(job: BatchJob, request: Request) -> dict[str, Any]:
     }
 
 
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", str(api.DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= api.LARGEST_LIMIT):
-        raise InvalidRequest(f"limit must be a whole number from 1 to {api.LARGEST_LIMIT}.", param="limit")
-    return int(text)
-
-
 def _number(job: BatchJob, request: Request, name: str) -> int:
     text = request.query_params.get(name, "")
     if not text:
         return 0
-    try:
-        item = BatchItem.objects.filter(batch=job, pk=ids.decode(BatchItem.PREFIX, text)).first()
-    except ValueError:
-        item = None
+    item = find(BatchItem.objects.filter(batch=job), text)
     if item is None:
         raise InvalidRequest(f"{name} is not the id of a row of this batch.", param=name)
     return item.number

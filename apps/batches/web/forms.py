@@ -9,6 +9,7 @@ from django import forms
 from apps.batches.models import LARGEST_CONCURRENCY
 from apps.batches.services.starting import DEFAULT_CONCURRENCY, BatchOptions
 from apps.core import ids
+from apps.core.models import find
 from apps.datasets import queries as dataset_queries
 from apps.datasets.models import DatasetVersion
 from apps.prompts import queries as prompt_queries
@@ -56,12 +57,9 @@ def _references(prompt: Prompt, labels: dict[str, int]) -> list[tuple[str, str]]
 
 
 def _older_version(project: Project, public_id: str) -> list[DatasetVersion]:
-    try:
-        pk = ids.decode(DatasetVersion.PREFIX, public_id)
-    except ValueError:
-        return []
-    found = DatasetVersion.objects.filter(pk=pk, dataset__project=project).select_related("dataset")
-    return list(found)
+    versions = DatasetVersion.objects.filter(dataset__project=project).select_related("dataset")
+    version = find(versions, public_id)
+    return [version] if version else []
 
 
 def _dataset_words(version: DatasetVersion) -> str:
@@ -146,8 +144,5 @@ def initial_values(project: Project, parameters: dict[str, str]) -> dict[str, st
 
 
 def _default_reference(project: Project, public_id: str) -> str:
-    try:
-        prompt = Prompt.objects.get(project=project, pk=ids.decode(Prompt.PREFIX, public_id))
-    except (ValueError, Prompt.DoesNotExist):
-        return ""
-    return f"{public_id}:number:{prompt.latest_number}"
+    prompt = find(Prompt.objects.filter(project=project), public_id)
+    return f"{public_id}:number:{prompt.latest_number}" if prompt else ""

@@ -14,6 +14,7 @@ from apps.batches.queries import ResultFilters
 from apps.batches.web import presenting
 from apps.batches.web.forms import NewBatchForm, choices_of, initial_values
 from apps.core.errors import Conflict, InvalidRequest, NotFound
+from apps.core.numbers import whole_number
 from apps.core.web_paging import web_page
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
@@ -256,8 +257,7 @@ def _one_of(request: HttpRequest, name: str, choices: list[tuple[str, str]]) -> 
 
 
 def _number(request: HttpRequest, name: str) -> int:
-    text = request.GET.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
+    return whole_number(request.GET.get(name, "")) or 0
 
 
 def _page_link(request: HttpRequest, name: str, number: int | None) -> str:

@@ -11,6 +11,7 @@ from django.utils.http import content_disposition_header
 
 from apps.core import files
 from apps.core.errors import InvalidRequest, NotFound
+from apps.core.numbers import whole_number
 from apps.core.web_paging import web_page
 from apps.datasets import queries, services
 from apps.datasets.models import DatasetImport, DatasetRow, DatasetVersion
@@ -202,9 +203,8 @@ def _chosen(versions: list[DatasetVersion], number: str) -> DatasetVersion:
 
 
 def _first_row(request: HttpRequest, version: DatasetVersion) -> int:
-    text = request.GET.get("from", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1
-    return min(max(number, 1), max(version.row_count, 1))
+    number = whole_number(request.GET.get("from", ""))
+    return min(max(number or 1, 1), max(version.row_count, 1))
 
 
 def _rows_href(version: DatasetVersion, first: int) -> str:

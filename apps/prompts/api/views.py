@@ -9,6 +9,7 @@ from rest_framework.serializers import Serializer
 
 from apps.core.api import page
 from apps.core.errors import InvalidRequest
+from apps.core.numbers import whole_number
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.prompts import queries, services
 from apps.prompts.api.serializers import (
@@ -357,9 +358,10 @@ def _number(request: Request, name: str) -> int | None:
     text = request.query_params.get(name, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+    number = whole_number(text)
+    if number is None:
         raise InvalidRequest(f"{name} must be a version's number.", param=name)
-    return int(text)
+    return number
 
 
 def _storable(number: int) -> int:

@@ -11,6 +11,7 @@ import orjson
 from django.http import QueryDict
 
 from apps.core.errors import InvalidRequest
+from apps.core.numbers import whole_number
 from apps.prompts.content import MAX_MESSAGES, MAX_VARIABLES
 from apps.prompts.hints import Reading, read_templates
 from apps.prompts.types import VersionContent
@@ -102,7 +103,7 @@ def from_post(data: QueryDict) -> Draft:
         model=data.get("model", ""),
         parameters={name: data.get(name, "") for name in PARAMETERS if data.get(name, "").strip()},
         output_schema=data.get("output_schema", "").replace("\r\n", "\n"),
-        base_number=_whole(data.get("base_number", "")),
+        base_number=whole_number(data.get("base_number", "")),
     )
 
 
@@ -116,7 +117,7 @@ def changed(draft: Draft, action: str) -> Draft:
     if word == "add" and len(messages) < MAX_MESSAGES:
         following = "assistant" if messages and messages[-1][0] == "user" else "user"
         return replace(draft, messages=(*messages, (following, "")))
-    index = _whole(rest)
+    index = whole_number(rest)
     if index is None or not 0 <= index < len(messages):
         return draft
     _change(messages, word, index)
@@ -190,7 +191,3 @@ def _schema_json(text: str) -> Any:
 def pretty(value: Any) -> str:
     """JSON over several lines."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Final
 
 from django.http import HttpRequest, HttpResponse
 
+from apps.core.numbers import whole_number
 from apps.prompts import queries
 from apps.prompts.diffing import diff_versions
 from apps.prompts.models import Prompt, PromptVersion
@@ -157,10 +158,6 @@ class VersionView(HistoryPage):
             "snippets": _snippets(request, prompt, version, names),
         }
         return self.render("prompts/version.html", context)
-
-
-def whole_number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 10 else None
 
 
 def _snippets(

@@ -7,12 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from apps.core.errors import Conflict, InvalidRequest, NotFound
+from apps.core.numbers import whole_number
 from apps.core.web_paging import web_page
 from apps.prompts import queries, services
 from apps.prompts.diffing import diff_versions, summarize
 from apps.prompts.models import Label, Prompt
 from apps.prompts.services import ANY, ExpectedNumber
-from apps.prompts.web.history_views import HistoryPage, whole_number
+from apps.prompts.web.history_views import HistoryPage
 from apps.prompts.web.presenting import PromptPage
 from apps.tenants.roles import Permission
 

@@ -8,14 +8,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import ids
 from apps.core.api import page
-from apps.core.errors import InvalidRequest, NotFound
+from apps.core.errors import InvalidRequest
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.prompts.queries import find_prompt
 from apps.runs import queries
 from apps.runs.api.serializers import RunDetailSerializer, RunSerializer, run_body, run_detail_body
-from apps.runs.models import Run, RunSource, RunStatus
+from apps.runs.models import RunSource, RunStatus
 from apps.runs.queries import RunFilters
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.models import Project
@@ -56,10 +55,7 @@ class RunAPIView(ProjectAPIView):
     @extend_schema(operation_id="get_run", tags=["Runs"], responses=RunDetailSerializer)
     def get(self, request: Request, run: str) -> Response:
         """One run with its content."""
-        try:
-            found = queries.get_run(self.project.id, ids.decode(Run.PREFIX, run))
-        except ValueError:
-            raise NotFound("There is no such run in this project.", code="run_not_found") from None
+        found = queries.get_run(self.project.id, run)
         return Response(run_detail_body(found, queries.load_content(found)))
 
 

@@ -2,18 +2,16 @@
 
 from datetime import timedelta
 from typing import Any, ClassVar, Final
-from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
 from apps.core import ids
-from apps.core.errors import NotFound
 from apps.core.web_paging import web_page
 from apps.prompts.models import Prompt
 from apps.runs import queries
-from apps.runs.models import Run, RunSource, RunStatus
+from apps.runs.models import RunSource, RunStatus
 from apps.runs.queries import RunFilters
 from apps.runs.web.presentation import RunRow, detail_context
 from apps.tenants.models import APIKey
@@ -82,7 +80,7 @@ class RunView(ProjectView):
     permissions: ClassVar = {"GET": Permission.RUNS_VIEW}
 
     def get(self, request: HttpRequest, *, run: str, **_: str) -> HttpResponse:
-        found = queries.get_run(self.project.id, _decoded(Run.PREFIX, run))
+        found = queries.get_run(self.project.id, run)
         content = queries.load_content(found)
         key = APIKey.objects.filter(pk=found.api_key_id).first() if found.api_key_id else None
         return self.render("runs/detail.html", {**detail_context(found, content), "api_key": key})
@@ -104,22 +102,8 @@ def _filters(chosen: dict[str, str]) -> RunFilters:
     length = RANGES[chosen["range"]][1]
     return RunFilters(
         status=chosen["status"],
-        prompt_id=_optional(Prompt.PREFIX, chosen["prompt"]),
+        prompt_id=ids.decode_or_none(Prompt.PREFIX, chosen["prompt"]),
         source=chosen["source"],
         model=chosen["model"],
         since=timezone.now() - length if length else None,
     )
-
-
-def _decoded(prefix: str, text: str) -> UUID:
-    try:
-        return ids.decode(prefix, text)
-    except ValueError:
-        raise NotFound("There is no such run in this project.") from None
-
-
-def _optional(prefix: str, text: str) -> UUID | None:
-    try:
-        return ids.decode(prefix, text) if text else None
-    except ValueError:
-        return None

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import errors, ids
+from apps.core import errors
 from apps.core.api import page
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.tenants import queries, services
@@ -141,10 +141,7 @@ class KeyAPIView(ProjectAPIView):
         return Response(key_body(services.revoke_api_key(actor=self.access.actor, key=self._key(key))))
 
     def _key(self, public_id: str) -> APIKey:
-        try:
-            return queries.get_key(self.project, ids.decode(APIKey.PREFIX, public_id))
-        except ValueError:
-            raise errors.NotFound("There is no such API key in this project.") from None
+        return queries.get_key(self.project, public_id)
 
 
 def _valid(serializer: Any) -> dict[str, Any]:

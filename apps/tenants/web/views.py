@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from apps.core import errors, ids
+from apps.core import errors
 from apps.core.request_id import current_request_id
 from apps.core.web_paging import web_page
 from apps.tenants import queries, services
@@ -183,10 +183,7 @@ class RevokeKeyView(KeysPage):
         return redirect("tenants:keys", organization=self.organization.slug, project=self.project.slug)
 
     def _key(self, public_id: str) -> APIKey:
-        try:
-            return queries.get_key(self.project, ids.decode(APIKey.PREFIX, public_id))
-        except ValueError:
-            raise errors.NotFound("There is no such API key in this project.") from None
+        return queries.get_key(self.project, public_id)
 
 
 def _state(key: APIKey) -> str:
