@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from apps.core.client_address import client_address
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, NotFound
 from apps.core.request_id import new_request_id, set_request_id
 from apps.core.web.errors import answer, error_response, is_api
 
@@ -37,19 +37,14 @@ class RequestContextMiddleware:
         set_request_id(request_id)
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
-                response = self._refused_version(request) or self.get_response(request)
+                refused = _refused_characters(request) or _refused_version(request)
+                response = refused or self.get_response(request)
         finally:
             set_request_id(None)
         response["Request-Id"] = request_id
         if is_api(request):
             response.setdefault(VERSION_HEADER, API_VERSION)
         return response
-
-    def _refused_version(self, request: HttpRequest) -> HttpResponse | None:
-        if not is_api(request) or request.headers.get(VERSION_HEADER, API_VERSION) == API_VERSION:
-            return None
-        message = f"The only version of this API is {API_VERSION}."
-        return answer(request, InvalidRequest(message, code="unknown_version", param=VERSION_HEADER))
 
 
 class SecurityHeadersMiddleware:
@@ -80,3 +75,30 @@ class ErrorMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Leaves defects to Django, which logs them and answers through `handler500`."""
         return error_response(request, exception)
+
+
+def _refused_version(request: HttpRequest) -> HttpResponse | None:
+    if not is_api(request) or request.headers.get(VERSION_HEADER, API_VERSION) == API_VERSION:
+        return None
+    message = f"The only version of this API is {API_VERSION}."
+    return answer(request, InvalidRequest(message, code="unknown_version", param=VERSION_HEADER))
+
+
+def _refused_characters(request: HttpRequest) -> HttpResponse | None:
+    """Postgres stores no NUL, so what is looked up by an address or a cookie can't hold one either."""
+    if "\0" in request.path_info:
+        return answer(request, NotFound("There is nothing at this address."))
+    texts = {**request.COOKIES, **_query_texts(request)}
+    name = next((name for name, text in texts.items() if "\0" in name + text), None)
+    if name is None:
+        return None
+    param = name.replace("\0", "")
+    return answer(
+        request, InvalidRequest(f"{param} holds a NUL character.", code="invalid_character", param=param)
+    )
+
+
+def _query_texts(request: HttpRequest) -> dict[str, str]:
+    if "%00" not in request.META.get("QUERY_STRING", ""):
+        return {}
+    return {name: "".join(map(str, texts)) for name, texts in request.GET.lists()}

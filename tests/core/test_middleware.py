@@ -65,6 +65,22 @@ def test_version__other_than_ours__is_refused_under_the_api_only(client: Client)
     assert client.get("/healthz", headers={"Promptsaas-Version": "x"}).status_code == 200
 
 
+@pytest.mark.parametrize("address", ["/api/v1/runs?model=a%00", "/api/v1/runs?%00model=a"])
+def test_nul__in_a_query__is_a_bad_request_that_names_it(client: Client, address: str) -> None:
+    response = client.get(address)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "model")
+    assert client.get("/?q=%00").status_code == 400
+
+
+def test_nul__in_a_path__is_not_found(client: Client) -> None:
+    assert client.get("/api/v1/prompts/a%00b").json()["error"]["type"] == "not_found_error"
+    assert client.get("/a%00b/c/prompts/").status_code == 404
+
+
+def test_nul__in_a_cookie__is_a_bad_request(client: Client) -> None:
+    assert client.get("/", headers={"Cookie": r'session="abcdefgh\000"'}).status_code == 400
+
+
 def test_request_context__during_the_request__names_it_and_the_client() -> None:
     seen: list[str | None] = []
 
