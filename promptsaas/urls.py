@@ -1,8 +1,10 @@
 """Every web and API address. The gateway's own table is ``apps.gateway.routes``."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+
+from apps.core.web.views import nothing_here
 
 WEB_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers")
 API_ROOMS = ("tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
@@ -14,6 +16,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("api/v1/", include(api)),
     path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    # Ours alone: else a slash too many would lead to the pages of an organization named "api".
+    re_path(r"^api/", nothing_here),
     path("docs/api/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="api-reference"),
     path("", include("apps.core.web.urls")),
     *[path("", include(f"apps.{room}.web.urls")) for room in WEB_ROOMS],

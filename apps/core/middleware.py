@@ -1,6 +1,8 @@
 """Around every request of the web process: its id, the security headers, and errors told as pages or JSON."""
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -14,6 +16,9 @@ from apps.core.web.errors import answer, error_response, is_api
 
 API_VERSION: Final = "2026-11-20"
 VERSION_HEADER: Final = "Promptsaas-Version"
+REST_LIMIT: Final = 16 * 1024 * 1024
+REST_BLOCK: Final = 64 * 1024
+REST_SECONDS: Final = 5.0
 PERMISSIONS_POLICY: Final = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -41,6 +46,8 @@ class RequestContextMiddleware:
                 response = refused or self.get_response(request)
         finally:
             set_request_id(None)
+        if response.status_code >= 400:
+            _read_the_rest(request)
         response["Request-Id"] = request_id
         if is_api(request):
             response.setdefault(VERSION_HEADER, API_VERSION)
@@ -75,6 +82,18 @@ class ErrorMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Leaves defects to Django, which logs them and answers through `handler500`."""
         return error_response(request, exception)
+
+
+def _read_the_rest(request: HttpRequest) -> None:
+    """Take a refused body to its end: the connection would be reset under a client that is still sending.
+
+    Within bounds: whoever sends more, or more slowly, may lose the answer.
+    """
+    until = time.monotonic() + REST_SECONDS
+    with suppress(OSError):
+        for _ in range(REST_LIMIT // REST_BLOCK):
+            if not request.read(REST_BLOCK) or time.monotonic() > until:
+                return
 
 
 def _refused_version(request: HttpRequest) -> HttpResponse | None:

@@ -6,6 +6,7 @@ ROUTES = (
     Route(ANY_METHOD, "healthz", PUBLIC),
     Route(ANY_METHOD, "readyz", PUBLIC),
     Route(ANY_METHOD, "api/v1/openapi.json", PUBLIC),
+    Route(ANY_METHOD, "^api/", PUBLIC),
     Route(ANY_METHOD, "docs/api/", PUBLIC),
     Route(ANY_METHOD, "docs/errors", PUBLIC),
 )

@@ -54,6 +54,12 @@ def test_unknown_api_address__is_json(client: Client) -> None:
     assert response["Promptsaas-Version"] == "2026-11-20"
 
 
+@pytest.mark.parametrize("address", ["/api/v1/prompts/", "/api/v1/prompts/a%0Ab/labels", "/api/v2/prompts"])
+def test_api_address__near_one_of_ours__is_json_and_no_page(client: Client, address: str) -> None:
+    for response in (client.get(address), client.post(address)):
+        assert (response.status_code, response.json()["error"]["code"]) == (404, "route_not_found")
+
+
 @pytest.mark.django_db
 def test_version__other_than_ours__is_refused_under_the_api_only(client: Client) -> None:
     refused = client.get("/api/v1/no-such-thing", headers={"Promptsaas-Version": "2020-01-01"})
@@ -79,6 +85,13 @@ def test_nul__in_a_path__is_not_found(client: Client) -> None:
 
 def test_nul__in_a_cookie__is_a_bad_request(client: Client) -> None:
     assert client.get("/", headers={"Cookie": r'session="abcdefgh\000"'}).status_code == 400
+
+
+@pytest.mark.parametrize(("status", "left"), [(404, b""), (200, b"x" * 100_000)])
+def test_body__of_a_refused_request__is_read_to_its_end(status: int, left: bytes) -> None:
+    request = RequestFactory().post("/", b"x" * 100_000, content_type="application/json")
+    RequestContextMiddleware(lambda _: HttpResponse(status=status))(request)
+    assert request.read() == left
 
 
 def test_request_context__during_the_request__names_it_and_the_client() -> None:

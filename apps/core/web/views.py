@@ -4,10 +4,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from apps.core import health
 from apps.core.error_catalogue import CATALOGUE
+from apps.core.errors import NotFound
 from apps.core.json_bodies import dump_json
 
 
@@ -27,6 +29,12 @@ def readiness(request: HttpRequest) -> HttpResponse:
 def error_catalogue(request: HttpRequest) -> HttpResponse:
     """What every error code means."""
     return render(request, "errors/catalogue.html", {"entries": catalogue_entries()})
+
+
+@csrf_exempt
+def nothing_here(request: HttpRequest) -> HttpResponse:
+    """An address under /api/ that no view took. Raises NotFound, which is told as JSON."""
+    raise NotFound("There is nothing at this address.", code="route_not_found")
 
 
 def catalogue_entries() -> list[dict[str, Any]]:
