@@ -68,8 +68,9 @@ WITH {ledger.COMMON_TABLE_EXPRESSIONS}, run_written AS (
         %(payload_content)s::bytea[], %(payload_preview)s::bytea[]
     ) AS input(id, organization_id, content, preview) ORDER BY id
     ON CONFLICT (id) DO NOTHING
-) SELECT id, outcome FROM usage_outcome
+) SELECT source_id, outcome FROM usage_outcome JOIN usage_input USING (id)
 """
+"""Its rows tell for each charged run what became of its usage: (run id, ledger.Outcome)."""
 
 
 @dataclass(frozen=True, slots=True)

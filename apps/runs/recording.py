@@ -15,6 +15,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from apps.billing import ledger
 from apps.core.errors import Unavailable
 from apps.core.logs import get_logger
 from apps.core.scope import SYSTEM_ROLE
@@ -149,9 +150,11 @@ class GroupRecorder:
         async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
             await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
             kept = await self._companions_write(connection, [row.record for row in rows])
-            await connection.execute(
+            written = await connection.execute(
                 record_rows.STATEMENT, record_rows.parameters([row for row in rows if row.run_id in kept])
             )
+            outcomes = await written.fetchall()
+        _report_conflicts(rows, outcomes)
         return kept
 
     async def _companions_write(self, connection: Any, records: list[RunRecord]) -> set[UUID]:
@@ -159,6 +162,24 @@ class GroupRecorder:
         for companion in self._companions:
             kept &= await companion.write(connection, [r for r in records if r.request.run_id in kept])
         return kept
+
+
+def _report_conflicts(
+    rows: list[record_rows.SealedRecord], outcomes: list[tuple[UUID, ledger.Outcome]]
+) -> None:
+    """The ledger charged none of these: their usage key already stands for another amount."""
+    told = {row.run_id: row.record.request for row in rows}
+    for run_id, outcome in outcomes:
+        if outcome == "conflict":
+            request = told[run_id]
+            logger.error(
+                "runs.usage_conflict",
+                extra={
+                    "run": str(run_id),
+                    "organization": str(request.organization_id),
+                    "usage_key": request.usage_key,
+                },
+            )
 
 
 def _fail(group: list[_Waiting], error: Exception) -> None:

@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 from psycopg_pool import AsyncConnectionPool
 
+from apps.billing.models import UsageEvent
 from apps.core import crypto
 from apps.core.change_readers import connection_parameters
 from apps.core.scope import organization_scope, system_scope
@@ -116,6 +117,21 @@ def test_record__two_runs_with_one_usage_key__count_once() -> None:
     records = [make_run_record(project=project, usage_key="item:1:1") for _ in range(2)]
     assert _record_all(records) == [True, True]
     assert (_count("runs_run"), _count("billing_usageevent")) == (2, 1)
+
+
+@pytest.mark.parametrize("group_limit", [1, 64])
+def test_record__a_usage_key_told_for_something_else__is_logged_and_not_charged(
+    group_limit: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = make_project()
+    other = make_project(organization=project.organization, name="Other")
+    records = [make_run_record(project=each, usage_key="item:1:1") for each in (project, other)]
+    assert _record_all(records, group_limit=group_limit) == [True] * 2
+    with system_scope():
+        charged = UsageEvent.all_organizations.get().source_id
+    [told] = [line for line in caplog.records if line.getMessage() == "runs.usage_conflict"]
+    [refused] = {record.request.run_id for record in records} - {charged}
+    assert (told.levelname, vars(told)["run"], vars(told)["usage_key"]) == ("ERROR", str(refused), "item:1:1")
 
 
 def test_record__that_was_not_answered__is_not_charged() -> None:
