@@ -100,7 +100,8 @@ def list_jobs(project: Project, *, status: str = "", search: str = "") -> QueryS
 
 def get_job(project: Project, public_id: str) -> BatchJob:
     """One batch of a project, with its dataset. Raises NotFound."""
-    jobs = BatchJob.objects.filter(project=project).select_related("dataset_version__dataset")
+    related = ("dataset_version__dataset", "prompt_version")
+    jobs = BatchJob.objects.filter(project=project).select_related(*related)
     job = find(jobs, public_id)
     if job is None:
         raise NotFound("There is no such batch.", code="batch_not_found")

@@ -6,7 +6,9 @@ from django.test import Client
 from apps.batches.models import BatchJob, JobStatus
 from apps.batches.services.starting import BatchOptions
 from apps.batches.sweeping import sweep
+from apps.batches.web.presenting import leading_columns
 from apps.core.scope import organization_scope
+from apps.datasets.mapping import RowValues
 from apps.tenants.models import Project
 from tests.batches.support import reload, run_batch_pump
 from tests.factories import (
@@ -119,3 +121,14 @@ def test_download__of_finished_rows__streams_csv(client: Client) -> None:
     lines = response.getvalue().decode().splitlines()
     assert lines[0].startswith("row,review,reason,sentiment,status,output,expected,match")
     assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3"]
+
+
+def test_leading_columns__what_the_prompt_reads__stands_first(client: Client) -> None:
+    project = make_project()
+    room = signed_in(client, project)
+    rows = [RowValues({"review": "Great product."}, "Positive", {"id": "17", "shop": "North"})]
+    job = make_batch(project=project, rows=rows)
+    with organization_scope(project.organization_id):
+        names = leading_columns(job, ["id", "shop", "review"])
+    assert names == ["review", "id"]
+    assert "Great product." in page(client, f"{room}{job.public_id}/results/")

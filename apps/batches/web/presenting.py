@@ -72,8 +72,14 @@ def shown_failures(groups: Sequence[FailureGroup]) -> list[Failure]:
 
 
 def shown_rows(job: BatchJob, rows: Sequence[ResultRow], columns: Sequence[str]) -> list[ShownRow]:
-    """Rows with the first columns of the dataset as cells."""
+    """Rows with these columns of the dataset as cells."""
     return [_shown(job, row, columns) for row in rows]
+
+
+def leading_columns(job: BatchJob, columns: Sequence[str]) -> list[str]:
+    """The columns shown in a table: what the prompt reads stands before what merely comes along."""
+    read = {variable["name"] for variable in job.prompt_version.variables}
+    return sorted(columns, key=lambda name: name not in read)[:COLUMNS_SHOWN]
 
 
 def time_left(progress: Progress) -> str:
@@ -116,7 +122,7 @@ def _shown(job: BatchJob, row: ResultRow, columns: Sequence[str]) -> ShownRow:
     given, made = item.input_tokens, item.output_tokens
     return ShownRow(
         item=item,
-        cells=[(name, _short(source.get(name))) for name in columns[:COLUMNS_SHOWN]],
+        cells=[(name, _short(source.get(name))) for name in columns],
         output=_output(job, item),
         expected=_short(row.expected),
         match={"match": "match", "differs": "differs"}.get(match_word(item), ""),

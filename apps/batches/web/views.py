@@ -140,13 +140,13 @@ class ResultsView(ProjectView):
         page = queries.result_page(
             job, filters, after=_number(request, "after"), before=_number(request, "before")
         )
-        columns = queries.input_columns(job)
+        columns = presenting.leading_columns(job, queries.input_columns(job))
         context = {
             **head_context(self, job),
             "filters": filters,
             "filtered": filters != queries.NO_FILTERS,
             "rows": presenting.shown_rows(job, page.rows, columns),
-            "columns": columns[: presenting.COLUMNS_SHOWN],
+            "columns": columns,
             "opened": _number(request, "open"),
             "newer": _page_link(request, "before", page.before),
             "older": _page_link(request, "after", page.after),
@@ -232,14 +232,14 @@ def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
 def progress_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
     """Everything that the progress page shows."""
     standing = queries.progress(job)
-    columns = queries.input_columns(job)
+    columns = presenting.leading_columns(job, queries.input_columns(job))
     return {
         **head_context(view, job),
         "standing": standing,
         "time_left": presenting.time_left(standing),
         "failures": presenting.shown_failures(queries.failures(job)),
         "latest": presenting.shown_rows(job, queries.latest_results(job), columns),
-        "columns": columns[: presenting.COLUMNS_SHOWN],
+        "columns": columns,
         "cost_status": presenting.cost_status(job),
         "expected_cost": presenting.expected_cost(job),
         "agreement": job.matched / job.compared if job.compared else None,
