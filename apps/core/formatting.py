@@ -27,6 +27,12 @@ def format_money(amount: Decimal | None) -> str:
     return f"{sign}${exact:.{places}f}"
 
 
+def format_money_range(low: Decimal, high: Decimal) -> str:
+    """Return "$1.20 to $3.40", or "about $1.20" where both read the same."""
+    low_words, high_words = format_money(low), format_money(high)
+    return f"about {low_words}" if low_words == high_words else f"{low_words} to {high_words}"
+
+
 def format_percent(share: float | None) -> str:
     """Return a share of one as a percentage: 0.634 is "63 %", 0.0042 is "0.42 %"."""
     if share is None:

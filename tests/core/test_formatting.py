@@ -80,3 +80,10 @@ def test_format_moment__utc__exact_with_zone() -> None:
 )
 def test_initials__name_or_address__two_letters(name: str, letters: str) -> None:
     assert formatting.initials(name) == letters
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"), [("1.2", "3.4", "$1.20 to $3.40"), ("0.0301", "0.0329", "about $0.03")]
+)
+def test_format_money_range__two_amounts__same_words_are_said_once(low: str, high: str, words: str) -> None:
+    assert formatting.format_money_range(Decimal(low), Decimal(high)) == words

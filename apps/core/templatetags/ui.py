@@ -8,6 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from django import forms, template
+from django.conf import settings
 from django.forms import BoundField, Form
 from django.forms.boundfield import BoundWidget
 from django.templatetags.static import static
@@ -22,9 +23,16 @@ register = template.Library()
 
 register.filter("number", formatting.format_number)
 register.filter("money", formatting.format_money)
+register.filter("money_to", formatting.format_money_range)
 register.filter("percent", formatting.format_percent)
 register.filter("duration", formatting.format_duration)
 register.filter("initials", formatting.initials)
+
+
+@register.simple_tag
+def mail_is_kept() -> bool:
+    """Whether mail waits in the admin, because no mail server is set."""
+    return not settings.EMAIL_URL
 
 
 @register.simple_tag
