@@ -13,6 +13,7 @@ TYPES: Final[tuple[str, ...]] = get_args(ColumnType)
 EXPECTED_NAMES: Final = (
     "expected",
     "expected_output",
+    "expected_label",
     "label",
     "answer",
     "target",
@@ -68,9 +69,13 @@ def suggest(
     of the file: a column whose values are not all text (JSONL) keeps their type.
     """
     wanted = {name.lower(): name for name in variables}
-    expected = next((column for column in columns if column.strip().lower() in EXPECTED_NAMES), None)
+    expected = next((column for column in columns if _plain(column) in EXPECTED_NAMES), None)
     rows = list(samples)
     return tuple(_suggest_one(column, wanted, expected, _type_of(column, rows)) for column in columns)
+
+
+def _plain(column: str) -> str:
+    return "_".join(column.lower().split())
 
 
 def _type_of(column: str, rows: list[dict[str, Any]]) -> ColumnType:

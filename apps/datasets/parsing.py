@@ -243,7 +243,8 @@ def _read_csv(lines: Iterator[str], facts: FileFacts) -> Iterator[GoodRow | BadR
 def _csv_row(record: list[str], recorder: LineRecorder, columns: tuple[str, ...]) -> GoodRow | BadRow:
     line = recorder.first_line
     if len(record) != len(columns):
-        return BadRow(line, f"{len(record)} columns instead of {len(columns)}", recorder.raw)
+        noun = "column" if len(record) == 1 else "columns"
+        return BadRow(line, f"{len(record)} {noun} instead of {len(columns)}", recorder.raw)
     problem = text_problem(recorder.raw)
     if problem:
         return BadRow(line, problem, recorder.raw)

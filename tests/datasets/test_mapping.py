@@ -30,6 +30,10 @@ def test_suggest__no_prompt__makes_variables_of_unknown_columns() -> None:
     ]
 
 
+def test_suggest__expected_label__is_the_expected_output() -> None:
+    assert [item.role for item in suggest(("text", "Expected label"))] == ["variable", "expected"]
+
+
 def test_suggest__samples_of_json__keep_their_types() -> None:
     samples: list[dict[str, object]] = [
         {"n": 1, "flag": True, "list": [1], "text": "a"},

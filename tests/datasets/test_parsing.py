@@ -98,7 +98,7 @@ def test_read_rows__ragged_and_broken_rows__are_bad_with_line_and_reason() -> No
     assert [row.line for row in rows] == [2, 3, 4, 5, 7, 9]
     assert [isinstance(row, BadRow) for row in rows] == [False, True, True, True, False, True]
     bad = [row for row in rows if isinstance(row, BadRow)]
-    assert bad[0].reason == "1 columns instead of 2"
+    assert bad[0].reason == "1 column instead of 2"
     assert bad[0].raw == "3"
     assert bad[1].raw == "4,5,6"
     assert "not valid CSV" in bad[2].reason

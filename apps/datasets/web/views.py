@@ -1,5 +1,6 @@
 """Pages of datasets: list, upload, mapping, rows."""
 
+import json
 from typing import Any
 
 from django.contrib import messages
@@ -191,7 +192,7 @@ def _cells(version: DatasetVersion, row: DatasetRow) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= PREVIEW_CHARACTERS else f"{text[:PREVIEW_CHARACTERS]}…"
 
 
