@@ -55,7 +55,7 @@ def filled(schema: dict[str, Any], text: str = ANGRY) -> Any:
         ("I was promised a lot, but the sound is awful.", -1),
         ("The start was slow but the ending is wonderful!", 1),
         ("I will never come back.", -1),
-        ("You won't be disappointed.", 1),
+        ("Nobody here was ever disappointed.", 1),
         ("A waste of money.", -1),
         ("The box holds twelve pencils.", 0),
     ],

@@ -26,7 +26,8 @@ TYPE_NAMES: Final = [("text", "Text"), ("number", "Number"), ("boolean", "True o
 NEEDS: Final = [("required", "Required"), ("optional", "Optional")]
 EFFORTS: Final = [
     ("", "Model's own"),
-    *((word, word.capitalize()) for word in ("none", "minimal", "low", "medium", "high", "xhigh")),
+    *((word, word.capitalize()) for word in ("none", "minimal", "low", "medium", "high")),
+    ("xhigh", "Extra high"),
 ]
 NUMBER_FIELDS: Final = (
     ("temperature", "Temperature", "0 to 2"),
