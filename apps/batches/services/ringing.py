@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -20,6 +19,8 @@ RING_SECONDS: Final = 10
 """How long a ring counts as a pump; then Redis has lost it, or every worker is busy, and it is rung again."""
 
 SLOTS: Final = 64
+"""Calls that one pump keeps in flight."""
+
 MOST_PUMPS: Final = 16
 
 _USEFUL_SLOTS: Final = """
@@ -40,7 +41,7 @@ def ring_pumps() -> int:
     if not waiting:
         return 0
     alive = list(Pump.objects.filter(expires_at__gt=timezone.now()).values_list("slots", flat=True))
-    wanted = -(-(int(waiting) + int(running)) // pump_slots()) - sum(1 for slots in alive if slots)
+    wanted = -(-(int(waiting) + int(running)) // SLOTS) - sum(1 for slots in alive if slots)
     rings = max(0, min(wanted, MOST_PUMPS - len(alive)))
     for _ in range(rings):
         ring_pump()
@@ -51,12 +52,7 @@ def ring_pump() -> UUID:
     """Ring one pump after the commit."""
     now = timezone.now()
     pump = Pump.objects.create(
-        id=uuid7(), rung_at=now, expires_at=now + timedelta(seconds=RING_SECONDS), slots=pump_slots()
+        id=uuid7(), rung_at=now, expires_at=now + timedelta(seconds=RING_SECONDS), slots=SLOTS
     )
     enqueue(PUMP_JOB, str(pump.id), timeout=JOB_SECONDS)
     return pump.id
-
-
-def pump_slots() -> int:
-    """Calls that one pump keeps in flight."""
-    return int(getattr(settings, "BATCH_PUMP_SLOTS", SLOTS))
