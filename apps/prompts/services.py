@@ -257,7 +257,7 @@ def _append_move(
     reason: str,
 ) -> None:
     last = LabelMove.objects.filter(prompt=prompt, label=label).order_by("-sequence").first()
-    move = LabelMove(
+    move = LabelMove.objects.create(
         organization_id=prompt.organization_id,
         prompt=prompt,
         label=label,
@@ -268,7 +268,6 @@ def _append_move(
         reason=reason,
         **_author(actor),
     )
-    move.save(force_insert=True)
     _mark_changed(actor, prompt, move.created_at)
     audit.record(
         actor=actor,

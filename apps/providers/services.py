@@ -1,7 +1,7 @@
 """Writes of provider connections. A key goes in and never comes out."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from django.db import IntegrityError, transaction
@@ -16,6 +16,10 @@ from apps.providers.models import ProviderCredential
 from apps.providers.queries import TABLE
 from apps.providers.trial import CallOutcome
 from apps.tenants.models import Project
+
+KEY_REQUIRED: Final = (
+    "Enter the key again: a stored key is never sent to a changed address or with changed headers."
+)
 
 
 def create_connection(
@@ -74,31 +78,24 @@ def update_connection(
     if models is not None:
         credential.model_ids = values.check_models(models)
     moved = base_url is not None and values.check_base_url(base_url) != credential.base_url
-    if (moved or headers is not None) and api_key is None:
-        message = (
-            "Enter the key again: a stored key is never sent to a changed address or with changed headers."
-        )
-        raise InvalidRequest(message, code="key_required", param="api_key")
-    if moved or headers is not None:
+    readdressed = moved or headers is not None
+    if readdressed and api_key is None:
+        raise InvalidRequest(KEY_REQUIRED, code="key_required", param="api_key")
+    if readdressed:
         _seal_headers(credential, values.check_headers(headers or {}))
     if base_url is not None:
         credential.base_url = values.check_base_url(base_url)
     if api_key is not None:
         _seal_key(credential, values.check_key(api_key))
-    if moved or headers is not None or api_key is not None:
+    if readdressed or api_key is not None:
         credential.tested_at, credential.test_passed, credential.test_message = None, None, ""
     credential.save()
-    changed: dict[str, tuple[Any, Any]] = {
-        field: (before[field], value) for field, value in _shown(credential).items() if before[field] != value
-    }
-    if api_key is not None:
-        changed["api_key"] = ("a key", "a new key")
     audit.record(
         actor=actor,
         action="connection.updated",
         target=credential,
         organization_id=credential.organization_id,
-        changes=changed,
+        changes=_changes(before, _shown(credential), new_key=api_key is not None),
     )
     _tell(credential)
     return credential
@@ -142,6 +139,13 @@ def _shown(credential: ProviderCredential) -> dict[str, Any]:
         "headers": list(credential.header_names),
         "models": list(credential.model_ids),
     }
+
+
+def _changes(
+    before: dict[str, Any], after: dict[str, Any], *, new_key: bool
+) -> dict[str, tuple[object, object]]:
+    changed = {name: (before[name], value) for name, value in after.items() if before[name] != value}
+    return changed | {"api_key": ("a key", "a new key")} if new_key else changed
 
 
 def _seal_key(credential: ProviderCredential, key: str) -> None:

@@ -210,11 +210,7 @@ def create_api_key(
         action="api_key.created",
         target=key,
         organization_id=project.organization_id,
-        changes={
-            "scopes": (None, key.scopes),
-            "expires_at": (None, expires_at),
-            "livemode": (None, livemode),
-        },
+        changes={name: (None, getattr(key, name)) for name in ("scopes", "expires_at", "livemode")},
     )
     return key, token.text
 

@@ -1,11 +1,10 @@
-"""The pages of prompts without a script: what they show and what their forms do."""
+"""The list, the editor and the form of a new prompt without a script; who may do what on every page."""
 
 import re
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.core.scope import organization_scope
@@ -13,71 +12,10 @@ from apps.prompts import queries
 from apps.prompts.models import Prompt
 from apps.tenants.models import Project
 from apps.tenants.roles import Role
-from tests.factories import make_content, make_member, make_project, make_prompt, owner_of
+from tests.factories import make_content, make_prompt, owner_of
+from tests.prompts.web_support import Web, editor_form, labels, newest, words
 
 pytestmark = pytest.mark.django_db
-
-
-class Web:
-    """A signed-in person on the pages of one project."""
-
-    def __init__(self, project: Project, role: Role | None = None) -> None:
-        organization = project.organization
-        self.client = Client()
-        self.client.force_login(
-            make_member(organization=organization, role=role) if role else owner_of(organization)
-        )
-        self.base = f"/{organization.slug}/{project.slug}/prompts/"
-
-    def get(self, path: str = "", **query: str | int) -> tuple[int, str]:
-        response = self.client.get(self.base + path, query)
-        return response.status_code, response.content.decode()
-
-    def post(self, path: str, data: dict[str, Any] | None = None, **headers: str) -> tuple[int, str]:
-        response = self.client.post(self.base + path, data or {}, headers=headers)
-        location = response.headers.get("Location", "")
-        return response.status_code, location or response.content.decode()
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project()
-
-
-@pytest.fixture
-def web(project: Project) -> Web:
-    return Web(project)
-
-
-def labels(prompt: Prompt) -> dict[str, int]:
-    with organization_scope(prompt.organization_id):
-        return queries.labels_of([prompt])[prompt.pk]
-
-
-def newest(prompt: Prompt) -> Any:
-    with organization_scope(prompt.organization_id):
-        return queries.latest_version(Prompt.objects.get(pk=prompt.pk))
-
-
-def editor_form(content: str = "Hi {{ name }}", **more: Any) -> dict[str, Any]:
-    """The editor's form for one user message with one variable."""
-    return {
-        "role": ["user"],
-        "content": [content],
-        "variable": ["name"],
-        "type": ["text"],
-        "need": ["required"],
-        "default": [""],
-        "sample": [""],
-        "model": "sandbox/standard",
-        "base_number": "1",
-        **more,
-    }
-
-
-def words(html: str) -> str:
-    """A page's text on one line."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
 def test_list__no_prompts__explains_and_offers_the_first(web: Web) -> None:
@@ -300,92 +238,6 @@ def test_preview_fragment__message_change__answers_only_the_parts(web: Web, proj
     assert 'id="variables"' not in html
     _, html = web.post(f"{prompt.public_id}/preview/", editor_form(action="add"))
     assert 'id="messages-list"' in html
-
-
-def test_history__two_versions__are_compared_split_and_unified(web: Web, project: Project) -> None:
-    prompt = make_prompt(project=project, versions=3, labels={"production": 1})
-    status, html = web.get(f"{prompt.public_id}/history/")
-    assert status == 200
-    assert "User message" in html
-    assert "<del" in html
-    assert "<ins" in html
-    assert "Change 3" in html
-    _, html = web.get(f"{prompt.public_id}/history/", **{"from": "1", "to": "3", "view": "unified"})
-    assert "diff__cell--one" in html
-    assert "Pick two different versions" in web.get(f"{prompt.public_id}/history/", **{"from": 2, "to": 2})[1]
-    assert web.get(f"{prompt.public_id}/history/", to=9)[0] == 404
-
-
-def test_history__one_version__says_there_is_nothing_to_compare(web: Web, project: Project) -> None:
-    prompt = make_prompt(project=project)
-    assert "Nothing to compare yet" in web.get(f"{prompt.public_id}/history/")[1]
-
-
-def test_history__fifty_versions__cost_the_same_queries_as_two(web: Web, project: Project) -> None:
-    counts = []
-    for versions in (2, 20):
-        prompt = make_prompt(project=project, versions=versions)
-        with CaptureQueriesContext(connection) as captured:
-            web.get(f"{prompt.public_id}/history/")
-        counts.append(len(captured))
-    assert counts[0] == counts[1]
-
-
-def test_version__page__shows_content_and_a_call(web: Web, project: Project) -> None:
-    prompt = make_prompt(project=project, name="support/reply", labels={"production": 1})
-    status, html = web.get(f"{prompt.public_id}/versions/1/")
-    assert status == 200
-    assert "prompt:support/reply@production" in html
-    assert web.get(f"{prompt.public_id}/versions/9/")[0] == 404
-
-
-def test_move__dialog_and_form__move_with_reason(web: Web, project: Project) -> None:
-    prompt = make_prompt(project=project, versions=2, labels={"production": 1})
-    status, html = web.get(f"{prompt.public_id}/labels/move/", label="production", to=2)
-    assert status == 200
-    assert "Move production to v2" in html
-    assert 'name="expected" value="1"' in html
-    assert "User message changes" in html
-    form = {"label": "production", "number": "2", "expected": "1", "reason": "Better tone"}
-    status, location = web.post(f"{prompt.public_id}/labels/move/", form)
-    assert (status, location) == (302, f"{web.base}{prompt.public_id}/labels/")
-    assert labels(prompt) == {"production": 2}
-    _, html = web.get(f"{prompt.public_id}/labels/")
-    assert "Better tone" in html
-    assert "v1 → v2" in html
-
-
-def test_move__stale_page__tells_where_the_label_is_and_asks_again(web: Web, project: Project) -> None:
-    prompt = make_prompt(project=project, versions=3, labels={"production": 2})
-    form = {"label": "production", "number": "3", "expected": "1", "reason": "kept words"}
-    status, html = web.post(f"{prompt.public_id}/labels/move/", form)
-    assert status == 409
-    assert "points at version 2" in html
-    assert "kept words" in html
-    assert 'name="expected" value="2"' in html
-    assert labels(prompt) == {"production": 2}
-
-
-@pytest.mark.parametrize(("name", "status"), [("staging", 302), ("latest", 422), ("Not Good", 422)])
-def test_move__new_label__needs_an_allowed_name(web: Web, project: Project, name: str, status: int) -> None:
-    prompt = make_prompt(project=project)
-    assert web.get(f"{prompt.public_id}/labels/move/")[0] == 200
-    answer, html = web.post(f"{prompt.public_id}/labels/move/", {"label": name, "number": "1"})
-    assert answer == status
-    assert status == 302 or f'value="{name}"' in html
-
-
-def test_rollback_and_remove__dialogs__do_what_they_say(web: Web, project: Project) -> None:
-    prompt = make_prompt(project=project, versions=2, labels={"production": 1})
-    web.post(f"{prompt.public_id}/labels/move/", {"label": "production", "number": "2"})
-    assert "Roll back to v1" in web.get(f"{prompt.public_id}/labels/")[1]
-    assert "Roll production back to v1?" in web.get(f"{prompt.public_id}/labels/production/rollback/")[1]
-    assert web.post(f"{prompt.public_id}/labels/production/rollback/", {"expected": "2"})[0] == 302
-    assert labels(prompt) == {"production": 1}
-    assert web.post(f"{prompt.public_id}/labels/production/remove/", {"expected": "2"})[0] == 409
-    assert web.post(f"{prompt.public_id}/labels/production/remove/", {"expected": "1"})[0] == 302
-    assert labels(prompt) == {}
-    assert web.get(f"{prompt.public_id}/labels/none/remove/")[0] == 404
 
 
 def test_roles__viewer__reads_and_changes_nothing(project: Project) -> None:
