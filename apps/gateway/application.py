@@ -6,10 +6,10 @@ route → authenticate → rate limit → permission → handler; every error le
 
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Final
 
 from apps.core.error_mapping import MethodNotAllowed, to_error
-from apps.core.errors import NotFound, Unavailable
+from apps.core.errors import InvalidRequest, NotFound, Unavailable
 from apps.core.logs import get_logger
 from apps.core.request_id import set_request_id
 from apps.gateway.http import Disconnected, HttpRequest, Receive, Send, error_answer, send_json
@@ -17,6 +17,8 @@ from apps.gateway.routes import PublicRoute, Route, allowed_methods, find_route
 from apps.gateway.serving import Serving, open_serving
 
 Scope = MutableMapping[str, Any]
+
+BROKEN_OFF: Final = InvalidRequest("The request was broken off.", code="request_broken_off")
 
 logger = get_logger(__name__)
 
@@ -63,6 +65,9 @@ class Gateway:
             await self._handle(request, answer.send)
         except Disconnected:
             logger.info("gateway.client_left", extra={"path": request.path})
+            if not answer.started:
+                # Left unanswered, a client whose chunks can't be read would be told of a fault of ours.
+                await send_json(request, send, error_answer(request, BROKEN_OFF))
         except Exception as error:
             if answer.started:
                 # Half an answer is out; the server closes the connection when the application raises.

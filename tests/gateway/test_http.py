@@ -1,5 +1,6 @@
 """The gateway's HTTP, against the real server: shapes of errors, limits, idempotency, health."""
 
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -101,6 +102,20 @@ def test_error__of_a_large_body__is_a_bad_request(client: httpx2.Client) -> None
 
     assert client.post(CHAT, content=b" " * (BODY_LIMIT + 1)).json()["error"]["code"] == "body_too_large"
     assert client.post(CHAT, content=chunks()).json()["error"]["code"] == "body_too_large"
+
+
+def test_error__of_chunks_that_are_none__is_a_bad_request(gateway_url: str, project: Project) -> None:
+    token = make_api_key(project=project)[1]
+    url = httpx2.URL(gateway_url)
+    head = (
+        f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+        connection.sendall(head.encode() + b"not a chunk\r\n")
+        answer = connection.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"request_broken_off" in answer
 
 
 def test_text_parts__of_a_message__are_joined(client: httpx2.Client, project: Project) -> None:
