@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from apps.core.web.views import nothing_here
+from apps.tenants.web.views import addresses
 
 WEB_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers")
 API_ROOMS = ("tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
@@ -13,6 +14,7 @@ api: list[URLPattern | URLResolver] = [path("", include(f"apps.{room}.api.urls")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("accounts/email/", addresses),
     path("accounts/", include("allauth.urls")),
     path("api/v1/", include(api)),
     path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),

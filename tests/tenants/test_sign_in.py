@@ -150,6 +150,32 @@ def test_sign_in__next_of_another_site__is_ignored(client: Client) -> None:
     assert response["Location"] == "/"
 
 
+def test_addresses__one_that_an_unproved_account_has_as_its_own__is_no_primary_and_says_why(
+    client: Client,
+) -> None:
+    ada = make_user(email="ada@example.com", password=PASSWORD)
+    make_organization(owner=ada)
+    services.create_user(actor=SYSTEM, email="new@example.com", password=PASSWORD)
+    EmailAddress.objects.create(user=ada, email="new@example.com", verified=True)
+    _sign_in(client, "ada@example.com")
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    page = client.post("/accounts/email/", {"action_primary": "", "email": "new@example.com"}, follow=True)
+    assert (page.status_code, "Another account was opened" in page.text) == (200, True)
+    assert EmailAddress.objects.get(user=ada, primary=True).email == "ada@example.com"
+    ada.refresh_from_db()
+    assert ada.email == "ada@example.com"
+
+
+def test_addresses__one_of_nobody_else__becomes_primary(client: Client) -> None:
+    ada = make_user(email="ada@example.com", password=PASSWORD)
+    EmailAddress.objects.create(user=ada, email="new@example.com", verified=True)
+    _sign_in(client, "ada@example.com")
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    client.post("/accounts/email/", {"action_primary": "", "email": "new@example.com"})
+    ada.refresh_from_db()
+    assert ada.email == "new@example.com"
+
+
 def test_reset__known_and_unknown_address__are_answered_alike(client: Client) -> None:
     make_user(email="ada@example.com", password=PASSWORD)
     known, unknown = (

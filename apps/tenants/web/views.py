@@ -3,8 +3,10 @@
 from datetime import timedelta
 from typing import ClassVar, Final
 
+from allauth.account import views as account_views
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -71,6 +73,22 @@ class ThemeView(SignedInView):
         back = request.POST.get("next", "")
         safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
         return redirect(back if safe else "/")
+
+
+def addresses(request: HttpRequest) -> HttpResponseBase:
+    """``/accounts/email/``: allauth's page, with an answer for an address that is another account's own.
+
+    Two accounts may hold one address until one of them proves it, but only one may have it as its own.
+    """
+    try:
+        with transaction.atomic():
+            answer: HttpResponseBase = account_views.email(request)
+    except IntegrityError:
+        messages.error(
+            request, "Another account was opened with this address, so it can't be your primary one."
+        )
+        return redirect("account_email")
+    return answer
 
 
 class OrganizationStartView(OrganizationView):
