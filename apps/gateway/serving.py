@@ -12,6 +12,7 @@ from apps.core.errors import Unavailable
 from apps.core.logs import get_logger
 from apps.gateway.admission import KeyDoor
 from apps.gateway.stopping import on_stop_signal
+from apps.providers.adapters import load_clients
 from apps.runs.runtime import Runtime, open_runtime
 
 MOST_RUNS_AT_ONCE: Final = 1000
@@ -77,9 +78,12 @@ async def open_serving() -> AsyncIterator[Serving]:
     async with open_runtime() as runtime:
         serving = Serving(runtime)
         marking = asyncio.create_task(serving.mark_used_forever())
+        # While requests are answered already; the first call to a real provider need not wait for it.
+        loading = asyncio.create_task(runtime.calls.run(load_clients))
         try:
             with on_stop_signal(serving.begin_drain):
                 yield serving
                 await serving.drained()
         finally:
             marking.cancel()
+            await asyncio.wait({loading})

@@ -50,19 +50,21 @@ class OpenAICompatibleProvider:
         # The client reads these from the environment: the operator's account is not the customer's.
         self._client.organization = self._client.project = self._client.admin_api_key = None
         self._client._custom_headers = dict(connection.headers)
+        # The client imports this part when it is first asked for: here, not in the middle of a call.
+        self._completions = self._client.chat.completions
 
     async def complete(self, request: ChatRequest) -> ChatResult:
         """One chat completion. Raises ProviderCallError."""
         with self._errors():
             async with asyncio.timeout(request.timeout_seconds):
-                answer = await self._client.chat.completions.create(**_arguments(request))
+                answer = await self._completions.create(**_arguments(request))
         return _result(answer, request)
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta | ChatResult]:
         """The completion as it comes, the whole result last. Raises ProviderCallError."""
         collected = _Collected(request.model)
         with self._errors():
-            chunks = await self._client.chat.completions.create(
+            chunks = await self._completions.create(
                 **_arguments(request), stream=True, stream_options={"include_usage": True}
             )
             async with chunks:

@@ -137,8 +137,8 @@ class CachedTargets:
             await provider.close()
 
     async def _open(self, organization_id: UUID, project_id: UUID, slug: str) -> tuple[Connection, Provider]:
-        connection = await self._calls.run(lambda: _load_connection(organization_id, project_id, slug))
-        return connection, open_provider(connection)
+        # In the thread as well: the first real provider imports its client, which takes long.
+        return await self._calls.run(lambda: _open_connection(organization_id, project_id, slug))
 
     def _retire(self, opened: tuple[Connection, Provider]) -> None:
         provider = opened[1]
@@ -171,9 +171,10 @@ def _resolve(organization_id: UUID, project_id: UUID, reference: PromptReference
         )
 
 
-def _load_connection(organization_id: UUID, project_id: UUID, slug: str) -> Connection:
+def _open_connection(organization_id: UUID, project_id: UUID, slug: str) -> tuple[Connection, Provider]:
     with organization_scope(organization_id):
-        return provider_queries.load_connection(project_id, slug)
+        connection = provider_queries.load_connection(project_id, slug)
+    return connection, open_provider(connection)
 
 
 def _load_data_key(organization_id: UUID) -> bytes:

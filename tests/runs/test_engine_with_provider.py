@@ -1,6 +1,7 @@
 """The engine with a real provider connection: retries, quota, changed connections, a feed that stops."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from apps.billing.models import UsageEvent
 from apps.core.errors import NotFound, QuotaExceeded, Unavailable
 from apps.core.scope import organization_scope
 from apps.providers import services as provider_services
+from apps.providers.adapters import open_provider
 from apps.providers.models import ProviderCredential
+from apps.providers.types import Connection, Provider
+from apps.runs import sources
 from apps.runs.models import Run
 from apps.runs.runtime import Runtime
 from apps.runs.types import RunDelta, RunRequest, RunResult
@@ -45,6 +49,21 @@ def _execute(project: Project, model: str, **values: Any) -> RunResult:
 def _run(project: Project) -> Run:
     with organization_scope(project.organization_id):
         return Run.objects.get()
+
+
+def test_execute__on_a_connection__opens_it_outside_the_event_loop(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client takes a third of a second to import, in which nobody else would be answered."""
+    threads: list[str] = []
+
+    def watched(connection: Connection) -> Provider:
+        threads.append(threading.current_thread().name)
+        return open_provider(connection)
+
+    monkeypatch.setattr(sources, "open_provider", watched)
+    _execute(project, "echo")
+    assert [name.startswith("blocking") for name in threads] == [True]
 
 
 def test_execute__on_a_connection__is_metered_as_a_run_of_the_plan(project: Project) -> None:
