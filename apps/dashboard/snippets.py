@@ -6,6 +6,7 @@ from uuid import UUID
 from django.conf import settings
 
 from apps.prompts.models import Prompt, PromptVersion
+from apps.prompts.queries import labels_of
 from apps.prompts.snippets import curl_call, python_call
 
 LANGUAGES = (("curl", "curl"), ("python", "Python"))
@@ -25,7 +26,10 @@ def first_call(project_id: UUID, language: str) -> dict[str, Any]:
 
 
 def _snippet(prompt: Prompt, language: str) -> str:
-    """Return code that runs the newest version of `prompt`; the key comes from the environment."""
-    version = PromptVersion.objects.filter(prompt=prompt).order_by("-number").first()
+    """Return code that runs `prompt` as production or, without that label, its newest version."""
+    labels = labels_of([prompt])[prompt.pk]
+    label = "production" if "production" in labels else "latest"
+    number = labels.get(label, prompt.latest_number)
+    version = PromptVersion.objects.filter(prompt=prompt, number=number).first()
     write = python_call if language == "python" else curl_call
-    return write(settings.PUBLIC_URL, f"{prompt.name}@latest", version.variables if version else [])
+    return write(settings.PUBLIC_URL, f"{prompt.name}@{label}", version.variables if version else [])

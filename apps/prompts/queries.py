@@ -243,4 +243,6 @@ def _no_version(name: str, number: int) -> NotFound:
 
 def _no_label(name: str, label: str) -> NotFound:
     message = f"The prompt '{name}' has no label '{label}'."
+    if label.removeprefix("v").isdecimal():
+        message += f" A version is named by its number: {name}#{label.removeprefix('v')}."
     return NotFound(message, code="label_not_found", param="label")

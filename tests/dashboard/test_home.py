@@ -38,6 +38,12 @@ def test_home__prompt_and_key_exist__steps_done_and_call_to_paste(owner: Client,
     assert "Waiting for your first call" in page
 
 
+def test_home__production_is_set__call_names_it(owner: Client, project: Project) -> None:
+    make_prompt(project=project, name="review/sentiment", versions=2, labels={"production": 1})
+    make_api_key(project=project)
+    assert "prompt:review/sentiment@production" in owner.get(address(project)).content.decode()
+
+
 def test_home__python_chosen__python_snippet(owner: Client, project: Project) -> None:
     make_prompt(project=project)
     make_api_key(project=project)

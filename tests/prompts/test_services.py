@@ -261,6 +261,12 @@ def test_resolve__missing__says_what(
     assert caught.value.code == code
 
 
+def test_resolve__number_as_label__says_how_a_version_is_named(project: Project) -> None:
+    make_prompt(project=project, name="reply")
+    with pytest.raises(NotFound, match="reply#1"):
+        queries.resolve(project_id=project.pk, name="reply", label="v1", number=None)
+
+
 def test_resolve__prompt_of_another_organization__is_not_found() -> None:
     foreign = make_prompt(name="reply", labels={"production": 1})
     own = make_project()
