@@ -78,4 +78,6 @@ class DemoOptions:
         path = Path(self.input_file).expanduser().resolve() if self.input_file else SAMPLE
         if not path.is_file():
             raise DemoError(f"INPUT: there is no file {path}")
+        if not path.stat().st_size:
+            raise DemoError(f"INPUT: the file {path} is empty")
         return path

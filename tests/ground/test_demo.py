@@ -103,6 +103,13 @@ def test_options__missing_file__is_said() -> None:
         _ = DemoOptions(input_file="/nowhere.csv").path
 
 
+def test_options__empty_file__is_said(tmp_path: Path) -> None:
+    file = tmp_path / "empty.csv"
+    file.touch()
+    with pytest.raises(DemoError, match="is empty"):
+        _ = DemoOptions(input_file=str(file)).path
+
+
 def test_sample__has_enough_rows_of_every_sentiment() -> None:
     lines = SAMPLE.read_text().splitlines()
     assert len(lines) > 300

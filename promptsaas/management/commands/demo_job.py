@@ -6,7 +6,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from promptsaas.demo.driver import drive
 from promptsaas.demo.options import DemoError, DemoOptions, add_demo_arguments
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         try:
             status = drive(wanted, url=options["url"], result=options["result"])
         except DemoError as error:
-            raise CommandError(str(error)) from error
+            sys.exit(f"\ndemo: {error}")
         sys.exit(status)
 
 
