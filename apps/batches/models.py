@@ -47,6 +47,8 @@ class StopReason(models.TextChoices):
 
 
 class ItemStatus(models.TextChoices):
+    """How a row stands."""
+
     PENDING = "pending", "Waiting"
     RUNNING = "running", "In flight"
     SUCCEEDED = "succeeded", "Done"

@@ -9,6 +9,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from apps.core import ids
 from apps.core.error_mapping import to_error
@@ -57,6 +58,12 @@ def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Respo
     """DRF's EXCEPTION_HANDLER: every exception becomes the one JSON shape."""
     error = to_error(exception)
     return Response(error.body(current_request_id()), status=error.status, headers=error.headers())
+
+
+def validated(serializer: Serializer[Any]) -> dict[str, Any]:
+    """The values of a body as its serializer reads them. Raises what becomes InvalidRequest."""
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
 
 
 def page(

@@ -29,6 +29,8 @@ STATUS = OpenApiParameter("status", str, enum=ItemStatus.values, description="On
 
 
 class BatchListAPI(ProjectAPIView):
+    """The batches of the project."""
+
     permissions = {"GET": Permission.BATCHES_VIEW, "POST": Permission.BATCHES_RUN}
 
     @extend_schema(
@@ -49,9 +51,7 @@ class BatchListAPI(ProjectAPIView):
     )
     def post(self, request: Request) -> Response:
         """Start a batch: one prompt version over the rows of a dataset version."""
-        body = shapes.StartBatchSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        values = body.validated_data
+        values = api.validated(shapes.StartBatchSerializer(data=request.data))
         job = services.start_batch(
             actor=self.access.actor,
             project=self.project,
@@ -73,6 +73,8 @@ class BatchListAPI(ProjectAPIView):
 
 
 class EstimateAPI(ProjectAPIView):
+    """What a batch would do."""
+
     permissions = {"POST": Permission.BATCHES_RUN}
     idempotent = False
 
@@ -84,12 +86,13 @@ class EstimateAPI(ProjectAPIView):
     )
     def post(self, request: Request) -> Response:
         """Tell what a batch would cost and which rows lack a variable, without starting it."""
-        body = shapes.PlanBatchSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        return Response(shapes.plan_json(_plan(self, body.validated_data)))
+        values = api.validated(shapes.PlanBatchSerializer(data=request.data))
+        return Response(shapes.plan_json(_plan(self, values)))
 
 
 class BatchAPI(ProjectAPIView):
+    """One batch."""
+
     permissions = {"GET": Permission.BATCHES_VIEW}
 
     @extend_schema(operation_id="get_batch", tags=TAGS, responses=shapes.BatchSerializer)
@@ -100,6 +103,8 @@ class BatchAPI(ProjectAPIView):
 
 
 class CancelBatchAPI(ProjectAPIView):
+    """The stop of a batch."""
+
     permissions = {"POST": Permission.BATCHES_RUN}
 
     @extend_schema(operation_id="cancel_batch", tags=TAGS, request=None, responses=shapes.BatchSerializer)
@@ -110,6 +115,8 @@ class CancelBatchAPI(ProjectAPIView):
 
 
 class RetryBatchAPI(ProjectAPIView):
+    """Another round of a batch."""
+
     permissions = {"POST": Permission.BATCHES_RUN}
 
     @extend_schema(
@@ -120,20 +127,19 @@ class RetryBatchAPI(ProjectAPIView):
     )
     def post(self, request: Request, batch: str) -> Response:
         """Run the failed and stopped rows of an ended batch once more."""
-        body = shapes.RetryBatchSerializer(data=request.data or {})
-        body.is_valid(raise_exception=True)
+        values = api.validated(shapes.RetryBatchSerializer(data=request.data or {}))
         job = queries.get_job(self.project, batch)
         if job.livemode and not self.access.livemode:
             raise PermissionDenied(
                 "A test key can't run rows of a batch that uses real models.", code="live_key_needed"
             )
-        services.retry_failed(
-            actor=self.access.actor, job=job, cost_cap=body.validated_data.get("cost_cap_usd")
-        )
+        services.retry_failed(actor=self.access.actor, job=job, cost_cap=values.get("cost_cap_usd"))
         return Response(shapes.batch_json(queries.get_job(self.project, batch)), status=202)
 
 
 class BatchItemListAPI(ProjectAPIView):
+    """The rows of a batch."""
+
     permissions = {"GET": Permission.BATCHES_VIEW}
 
     @extend_schema(
@@ -149,6 +155,8 @@ class BatchItemListAPI(ProjectAPIView):
 
 
 class BatchResultsAPI(ProjectAPIView):
+    """The results as a file."""
+
     permissions = {"GET": Permission.BATCHES_VIEW}
 
     @extend_schema(

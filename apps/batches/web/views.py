@@ -26,6 +26,8 @@ MATCHES = [("", "Any match"), ("match", "Match"), ("differs", "Differs from expe
 
 
 class BatchListView(ProjectView):
+    """The project's batches."""
+
     permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
@@ -158,6 +160,8 @@ class ResultsView(ProjectView):
 
 
 class DownloadView(ProjectView):
+    """The results as a file."""
+
     permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
 
     def get(self, request: HttpRequest, batch: str, **kwargs: str) -> StreamingHttpResponse:
@@ -167,6 +171,8 @@ class DownloadView(ProjectView):
 
 
 class StopView(ProjectView):
+    """Stop a batch."""
+
     permissions: ClassVar = {"POST": Permission.BATCHES_RUN}
 
     def post(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponseRedirect:
@@ -179,6 +185,8 @@ class StopView(ProjectView):
 
 
 class RetryView(ProjectView):
+    """Run what failed or was stopped once more."""
+
     permissions: ClassVar = {"POST": Permission.BATCHES_RUN}
 
     def post(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponseRedirect:

@@ -44,13 +44,6 @@ class CreateDatasetSerializer(serializers.Serializer[Any]):
         child=RowValuesSerializer(), allow_empty=False, max_length=MAX_ROWS_A_REQUEST
     )
 
-    def row_values(self) -> list[RowValues]:
-        """The rows; call after ``is_valid``."""
-        return [
-            RowValues(dict(row["variables"]), row.get("expected"), dict(row.get("metadata", {})))
-            for row in self.validated_data["rows"]
-        ]
-
 
 class FactsSerializer(serializers.Serializer[Any]):
     format = serializers.ChoiceField(choices=["csv", "jsonl"])
@@ -115,6 +108,11 @@ def to_mapping(item: dict[str, Any]) -> ColumnMapping:
     return ColumnMapping(item["column"], item["role"], item.get("name") or item["column"], item["type"])
 
 
+def to_row(item: dict[str, Any]) -> RowValues:
+    """A validated ``RowValuesSerializer`` item as the services take it."""
+    return RowValues(dict(item["variables"]), item.get("expected"), dict(item.get("metadata", {})))
+
+
 def dataset_json(dataset: Dataset) -> dict[str, Any]:
     """A dataset of ``queries.list_datasets``."""
     return {
@@ -128,6 +126,7 @@ def dataset_json(dataset: Dataset) -> dict[str, Any]:
 
 
 def version_json(version: DatasetVersion) -> dict[str, Any]:
+    """A version."""
     return {
         "id": version.public_id,
         "object": "dataset_version",
@@ -141,6 +140,7 @@ def version_json(version: DatasetVersion) -> dict[str, Any]:
 
 
 def row_json(row: DatasetRow) -> dict[str, Any]:
+    """A row."""
     return {
         "id": row.public_id,
         "object": "dataset_row",
@@ -152,6 +152,7 @@ def row_json(row: DatasetRow) -> dict[str, Any]:
 
 
 def import_json(dataset_import: DatasetImport) -> dict[str, Any]:
+    """An uploaded file."""
     version = dataset_import.version
     return {
         "id": dataset_import.public_id,

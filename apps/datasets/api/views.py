@@ -20,6 +20,8 @@ TAGS = ["Datasets"]
 
 
 class DatasetListAPI(ProjectAPIView):
+    """The datasets of the project."""
+
     permissions = {"GET": Permission.DATASETS_VIEW, "POST": Permission.DATASETS_EDIT}
 
     @extend_schema(
@@ -40,18 +42,19 @@ class DatasetListAPI(ProjectAPIView):
     )
     def post(self, request: Request) -> Response:
         """Create a dataset, or a new version of the one of that name, from up to 1,000 rows."""
-        body = shapes.CreateDatasetSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        values = api.validated(shapes.CreateDatasetSerializer(data=request.data))
         version = services.create_version(
             actor=self.access.actor,
             project=self.project,
-            dataset_name=body.validated_data["name"],
-            rows=body.row_values(),
+            dataset_name=values["name"],
+            rows=[shapes.to_row(item) for item in values["rows"]],
         )
         return Response(shapes.version_json(version), status=201)
 
 
 class DatasetAPI(ProjectAPIView):
+    """One dataset."""
+
     permissions = {"GET": Permission.DATASETS_VIEW}
 
     @extend_schema(operation_id="get_dataset", tags=TAGS, responses=shapes.DatasetSerializer)
@@ -61,6 +64,8 @@ class DatasetAPI(ProjectAPIView):
 
 
 class DatasetVersionListAPI(ProjectAPIView):
+    """The versions of a dataset."""
+
     permissions = {"GET": Permission.DATASETS_VIEW}
 
     @extend_schema(
@@ -76,6 +81,8 @@ class DatasetVersionListAPI(ProjectAPIView):
 
 
 class DatasetVersionAPI(ProjectAPIView):
+    """One version of a dataset."""
+
     permissions = {"GET": Permission.DATASETS_VIEW}
 
     @extend_schema(operation_id="get_dataset_version", tags=TAGS, responses=shapes.DatasetVersionSerializer)
@@ -85,6 +92,8 @@ class DatasetVersionAPI(ProjectAPIView):
 
 
 class DatasetRowListAPI(ProjectAPIView):
+    """The rows of a version."""
+
     permissions = {"GET": Permission.DATASETS_VIEW}
 
     @extend_schema(
@@ -100,6 +109,8 @@ class DatasetRowListAPI(ProjectAPIView):
 
 
 class ProblemsAPI(ProjectAPIView):
+    """The rows that could not be used."""
+
     permissions = {"GET": Permission.DATASETS_VIEW}
 
     @extend_schema(
@@ -114,6 +125,8 @@ class ProblemsAPI(ProjectAPIView):
 
 
 class DatasetImportListAPI(ProjectAPIView):
+    """Files to be imported."""
+
     permissions = {"POST": Permission.DATASETS_EDIT}
     parser_classes = [MultiPartParser]
 
@@ -144,6 +157,8 @@ class DatasetImportListAPI(ProjectAPIView):
 
 
 class DatasetImportAPI(ProjectAPIView):
+    """One uploaded file."""
+
     permissions = {"GET": Permission.DATASETS_VIEW}
 
     @extend_schema(operation_id="get_dataset_import", tags=TAGS, responses=shapes.DatasetImportSerializer)
@@ -153,6 +168,8 @@ class DatasetImportAPI(ProjectAPIView):
 
 
 class ImportRowsAPI(ProjectAPIView):
+    """The step from a file to a version."""
+
     permissions = {"POST": Permission.DATASETS_EDIT}
 
     @extend_schema(
@@ -164,13 +181,12 @@ class ImportRowsAPI(ProjectAPIView):
     def post(self, request: Request, dataset_import: str) -> Response:
         """Turn an uploaded file into a new version of a dataset."""
         found = queries.get_import(self.project, dataset_import)
-        body = shapes.ImportRowsSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        chosen = tuple(shapes.to_mapping(item) for item in body.validated_data.get("mapping", ()))
+        values = api.validated(shapes.ImportRowsSerializer(data=request.data))
+        chosen = tuple(shapes.to_mapping(item) for item in values.get("mapping", ()))
         version = services.import_rows(
             actor=self.access.actor,
             dataset_import=found,
-            dataset_name=body.validated_data["dataset"],
+            dataset_name=values["dataset"],
             mapping=chosen or queries.import_mapping(found),
         )
         return Response(shapes.version_json(version), status=201)

@@ -26,6 +26,8 @@ PREVIEW_CHARACTERS = 200
 
 
 class DatasetListView(ProjectView):
+    """The project's datasets."""
+
     permissions = {"GET": Permission.DATASETS_VIEW}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
@@ -40,6 +42,8 @@ class DatasetListView(ProjectView):
 
 
 class UploadView(ProjectView):
+    """Choose a file."""
+
     permissions = {"GET": Permission.DATASETS_EDIT, "POST": Permission.DATASETS_EDIT}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
@@ -64,6 +68,8 @@ class UploadView(ProjectView):
 
 
 class MappingView(ProjectView):
+    """What was recognised of a file, and what its columns become."""
+
     permissions = {"GET": Permission.DATASETS_EDIT, "POST": Permission.DATASETS_EDIT}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
@@ -105,6 +111,8 @@ class MappingView(ProjectView):
 
 
 class FormatView(ProjectView):
+    """Overrule what was recognised."""
+
     permissions = {"POST": Permission.DATASETS_EDIT}
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
@@ -123,6 +131,8 @@ class FormatView(ProjectView):
 
 
 class DatasetView(ProjectView):
+    """The rows of one version."""
+
     permissions = {"GET": Permission.DATASETS_VIEW}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:

@@ -1,13 +1,12 @@
 """``/api/v1/prompts``. A prompt is named by its name (slashes and all) or by its id."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
-from apps.core.api import page
+from apps.core.api import page, validated
 from apps.core.errors import InvalidRequest
 from apps.core.numbers import whole_number
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
@@ -86,7 +85,7 @@ class PromptsAPIView(ProjectAPIView):
     )
     def post(self, request: Request) -> Response:
         """Make a prompt with its version 1. No label is set."""
-        given = _valid(NewPromptSerializer(data=request.data))
+        given = validated(NewPromptSerializer(data=request.data))
         prompt = services.create_prompt(
             actor=self.access.actor,
             project=self.project,
@@ -148,7 +147,7 @@ class VersionsAPIView(PromptAPIView):
     def post(self, request: Request, name: str) -> Response:
         """Save a version. 409 ``version_unchanged`` when nothing differs from the newest version,
         ``version_stale`` when ``base_version`` is not the newest. No label moves."""
-        given = _valid(NewVersionSerializer(data=request.data))
+        given = validated(NewVersionSerializer(data=request.data))
         version = services.publish_version(
             actor=self.access.actor,
             prompt=self.prompt(name),
@@ -208,7 +207,7 @@ class LabelAPIView(PromptAPIView):
 
         With ``expected_version`` it is a compare-and-set: 409 ``label_moved`` when the label is elsewhere.
         """
-        given = _valid(MoveSerializer(data=request.data))
+        given = validated(MoveSerializer(data=request.data))
         moved = services.move_label(
             actor=self.access.actor,
             prompt=self.prompt(name),
@@ -269,7 +268,7 @@ class LabelRollbackAPIView(PromptAPIView):
     def post(self, request: Request, name: str, label: str) -> Response:
         """Point a label at the version where it stood before its last move; a second rollback goes further
         back. 409 ``nothing_to_roll_back`` when there is no such version."""
-        given = _valid(RollbackSerializer(data=request.data))
+        given = validated(RollbackSerializer(data=request.data))
         moved = services.rollback_label(
             actor=self.access.actor,
             prompt=self.prompt(name),
@@ -327,7 +326,7 @@ class RenderAPIView(PromptAPIView):
 
         Values without a declared variable are ignored and listed in ``ignored_variables``.
         """
-        given = _valid(RenderRequestSerializer(data=request.data))
+        given = validated(RenderRequestSerializer(data=request.data))
         label, number = given.get("label"), given.get("version")
         if label is not None and number is not None:
             raise InvalidRequest("Give version or label, not both.", param="label")
@@ -347,11 +346,6 @@ class RenderAPIView(PromptAPIView):
             "ignored_variables": list(unknown_names(found.variables, values)),
         }
         return Response(body)
-
-
-def _valid(serializer: Serializer[Any]) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def _number(request: Request, name: str) -> int | None:

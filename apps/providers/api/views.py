@@ -1,13 +1,13 @@
 """``/api/v1/``: provider connections and models."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import rate_limits
-from apps.core.api import page
+from apps.core.api import page, validated
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.providers import queries, services, trial
 from apps.providers.api.serializers import (
@@ -48,7 +48,7 @@ class ConnectionsView(ProjectAPIView):
     )
     def post(self, request: Request) -> Response:
         """Add a connection. The key is sealed and never shown again."""
-        given = _valid(NewConnectionSerializer(data=request.data))
+        given = validated(NewConnectionSerializer(data=request.data))
         made = services.create_connection(actor=self.access.actor, project=self.project, **given)
         return Response(connection_body(made), status=201)
 
@@ -75,7 +75,7 @@ class ConnectionView(ProjectAPIView):
     )
     def patch(self, request: Request, connection: str) -> Response:
         """Change what is given. A new address or headers demand the key; an address drops old headers."""
-        given = _valid(ConnectionChangeSerializer(data=request.data))
+        given = validated(ConnectionChangeSerializer(data=request.data))
         found = queries.get_credential(self.project.id, connection)
         services.update_connection(actor=self.access.actor, credential=found, **given)
         return Response(connection_body(found))
@@ -120,8 +120,3 @@ class ModelsView(ProjectAPIView):
         models = [model_body(model) for model in models_with_prices(self.project.id)]
         body = {"object": "list", "data": models, "has_more": False, "next_cursor": None, "url": request.path}
         return Response(body)
-
-
-def _valid(serializer: Any) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)

@@ -1,13 +1,13 @@
 """``/api/v1/``: me, organization, projects, keys."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import errors
-from apps.core.api import page
+from apps.core.api import page, validated
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.tenants import queries, services
 from apps.tenants.api.base import ProjectAPIView
@@ -76,7 +76,7 @@ class ProjectsAPIView(ProjectAPIView):
     )
     def post(self, request: Request) -> Response:
         """Make a project. API keys can't."""
-        given = _valid(NewProjectSerializer(data=request.data))
+        given = validated(NewProjectSerializer(data=request.data))
         project = services.create_project(
             actor=self.access.actor, organization=self.organization, name=given["name"]
         )
@@ -106,7 +106,7 @@ class KeysAPIView(ProjectAPIView):
     )
     def post(self, request: Request) -> Response:
         """Make a key; the answer holds its secret, this one time. API keys can't make keys."""
-        given = _valid(NewKeySerializer(data=request.data))
+        given = validated(NewKeySerializer(data=request.data))
         key, token = services.create_api_key(
             actor=self.access.actor,
             project=self.project,
@@ -142,8 +142,3 @@ class KeyAPIView(ProjectAPIView):
 
     def _key(self, public_id: str) -> APIKey:
         return queries.get_key(self.project, public_id)
-
-
-def _valid(serializer: Any) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
