@@ -1,5 +1,7 @@
 """Page 19: the list of runs and one run."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -41,9 +43,10 @@ def _queries(client: Client, project: Project) -> int:
 
 
 def test_list__empty__explains_itself(client: Client, project: Project) -> None:
-    assert "Nothing ran in this time" in _list(client, project)
-    assert "No runs yet" in _list(client, project, "?range=all")
+    assert "No runs yet" in _list(client, project)
     assert "No run matches" in _list(client, project, "?status=failed")
+    make_run(project=project, at=datetime.now(UTC) - timedelta(hours=2))
+    assert "Nothing ran in this time" in _list(client, project, "?range=1h")
 
 
 def test_list__of_runs__shows_previews_and_status(client: Client, project: Project) -> None:

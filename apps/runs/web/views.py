@@ -51,7 +51,7 @@ class RunListView(ProjectView):
                 "filters": self._selects(chosen),
                 "filtered": any(value for name, value in chosen.items() if name != "range"),
                 "range_word": RANGES[chosen["range"]][0],
-                "is_all_time": chosen["range"] == "all",
+                "none_older": not page.rows and not queries.list_runs(self.project.id).exists(),
             },
         )
 
