@@ -4,7 +4,8 @@
 Retry-After 7 · `no-quota` 429 insufficient_quota · `unauthorized` 401 that repeats the key · `bad-request`
 400 · `filtered` 400 content_filter · `broken` 500 · `hang` never answers · `truncated` breaks off ·
 `silent` ends a stream without finish reason · `html` is no JSON · `moved` redirects · `no-usage` · `schema`
-answers with the JSON of the requested schema's name · `error-in-stream`.
+answers with the JSON of the requested schema's name · `mends` does so once it was told what was
+wrong · `relapses` refuses then · `huge` answers with 2 MiB · `error-in-stream`.
 """
 
 import json
@@ -150,6 +151,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _do_schema(self, body: dict[str, Any]) -> None:
         self._answer(body, json.dumps({"name": body["response_format"]["json_schema"]["name"]}))
+
+    def _do_mends(self, body: dict[str, Any]) -> None:
+        if any(message["role"] == "assistant" for message in body["messages"]):
+            self._do_schema(body)
+        else:
+            self._answer(body, "Surely: {")
+
+    def _do_relapses(self, body: dict[str, Any]) -> None:
+        if any(message["role"] == "assistant" for message in body["messages"]):
+            self._do_bad_request(body)
+        else:
+            self._answer(body, "Surely: {")
+
+    def _do_huge(self, body: dict[str, Any]) -> None:
+        self._answer(body, "\u00e4" * 1024 * 1024)
 
     def _do_truncated(self, body: dict[str, Any]) -> None:
         self.send_response(200)

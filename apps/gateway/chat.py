@@ -113,7 +113,7 @@ async def _recorded(serving: Serving, facts: AccessFacts, run_id: UUID) -> Items
             return queries.load_result(facts.project_id, run_id)
 
     result = await serving.runtime.calls.run(load)
-    yield RunDelta(result.text)
+    yield RunDelta(result.text, cached=result.cached_from is not None)
     yield result
 
 
@@ -126,6 +126,7 @@ async def _whole(exchange: _Exchange, items: Items) -> None:
     async with aclosing(items):
         async for item in items:
             if isinstance(item, RunResult):
+                _tell_cache(exchange, item)
                 _demand_answer(item)
                 await send_json(exchange.request, exchange.send, JsonAnswer(completion(item)))
 
@@ -134,6 +135,7 @@ async def _stream(exchange: _Exchange, items: Items) -> None:
     async with aclosing(items):
         # Whatever is refused, or fails before the first piece, gets an HTTP status of its own.
         first = await anext(items)
+        _tell_cache(exchange, first)
         if isinstance(first, RunResult):
             _demand_answer(first)
         await start_stream(exchange.request, exchange.send)
@@ -159,6 +161,13 @@ async def _send_pieces(exchange: _Exchange, first: RunDelta | RunResult, items: 
             if exchange.body.include_usage:
                 await send_event(exchange.send, chunks.usage(item))
         item = await anext(items, None)
+
+
+def _tell_cache(exchange: _Exchange, item: RunDelta | RunResult) -> None:
+    """Say in a header whether the cache that was asked for had the answer."""
+    if exchange.body.cache_seconds is not None:
+        is_hit = item.cached if isinstance(item, RunDelta) else item.cached_from is not None
+        exchange.request.answer_headers[b"promptsaas-cache"] = b"hit" if is_hit else b"miss"
 
 
 def _demand_answer(result: RunResult) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from apps.core.errors import InvalidRequest
+from apps.gateway.chat_options import cache_seconds, repair_attempts
 from apps.runs.inputs import PARAMETERS
 from apps.runs.types import PromptReference, RunRequest
 from apps.tenants.access import AccessFacts
@@ -21,6 +22,7 @@ METADATA_VALUE_LENGTH: Final = 512
 USER_LENGTH: Final = 255
 _OWN_FIELDS: Final = frozenset(
     {"model", "messages", "prompt", "variables", "stream", "stream_options", "metadata", "user", "n"}
+    | {"cache", "repair"}
 )
 
 
@@ -38,6 +40,8 @@ class ChatBody:
     user: str
     stream: bool
     include_usage: bool
+    cache_seconds: int | None
+    repair_attempts: int
 
 
 def parse_chat_body(body: Any) -> ChatBody:
@@ -62,6 +66,8 @@ def parse_chat_body(body: Any) -> ChatBody:
         user=_user(body),
         stream=stream,
         include_usage=bool(_typed(body, "stream_options", dict, {}).get("include_usage", False)),
+        cache_seconds=cache_seconds(body),
+        repair_attempts=repair_attempts(body, stream=stream),
     )
 
 
@@ -87,6 +93,8 @@ def run_request(
         livemode=facts.livemode,
         timeout_seconds=LONGEST_RUN_SECONDS,
         claim=claim,
+        cache_seconds=body.cache_seconds,
+        repair_attempts=body.repair_attempts,
     )
 
 

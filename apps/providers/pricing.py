@@ -16,7 +16,7 @@ from genai_prices import types as price_types
 from apps.providers.sandbox import CONNECTION, find_model
 from apps.providers.types import Usage
 
-PriceStatus = Literal["priced", "free", "unknown", "sandbox"]
+PriceStatus = Literal["priced", "free", "unknown", "sandbox", "none"]
 MILLION: Final = Decimal(1_000_000)
 SOURCE: Final = f"genai-prices {importlib.metadata.version('genai-prices')}"
 _SHOWN_PRICES: Final = ("input_mtok", "output_mtok", "cache_read_mtok")
@@ -26,6 +26,7 @@ _SHOWN_PRICES: Final = ("input_mtok", "output_mtok", "cache_read_mtok")
 class Price:
     """What a call costs in US dollars; `amount` is None when the price is unknown.
 
+    "none" is the price of what no provider was called for.
     A sandbox amount is made up and never summed with the others. `snapshot` says where the price is from,
     so that a later price list changes nothing that is past.
     """

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import cast
+from uuid import UUID
 
 from apps.providers.types import (
     CallErrorReason,
@@ -15,8 +16,9 @@ from apps.providers.types import (
     ChatResult,
     Provider,
     ProviderCallError,
+    Usage,
 )
-from apps.runs.types import Attempt
+from apps.runs.types import Attempt, CachedAnswer
 
 Stream = AsyncGenerator[ChatDelta | ChatResult, None]
 
@@ -37,7 +39,10 @@ class RetryPolicy:
 
 @dataclass(slots=True)
 class Progress:
-    """What a run has got so far; filled by the call, read when the run ends for whatever reason."""
+    """What a run has got so far; filled by the call, read when the run ends for whatever reason.
+
+    `earlier` is the usage of answers that were replaced by a later one.
+    """
 
     deadline: float
     started: float = field(default_factory=time.perf_counter)
@@ -45,6 +50,8 @@ class Progress:
     attempts: list[Attempt] = field(default_factory=list)
     first_token_ms: int | None = None
     answer: ChatResult | None = None
+    earlier: list[Usage] = field(default_factory=list)
+    cached_from: UUID | None = None
     error: ProviderCallError | None = None
     called: bool = False
 
@@ -66,9 +73,20 @@ class Progress:
         if self.first_token_ms is None and (isinstance(item, ChatResult) or item.text):
             self.first_token_ms = self.elapsed_ms()
         if isinstance(item, ChatResult):
-            self.answer = item
+            self.accept(item)
         else:
             self.parts.append(item.text)
+
+    def accept(self, answer: ChatResult) -> None:
+        """Note a whole answer, which takes the place of one before it."""
+        if self.answer is not None:
+            self.earlier.append(self.answer.usage)
+        self.answer = answer
+
+    def accept_cached(self, found: CachedAnswer) -> None:
+        """Note an earlier run's answer in place of a call."""
+        self.cached_from = found.run_id
+        self.accept(ChatResult(text=found.text, finish_reason="stop", usage=Usage(0, 0, 0), model=""))
 
 
 async def complete(provider: Provider, request: ChatRequest, progress: Progress, policy: RetryPolicy) -> None:
@@ -77,7 +95,7 @@ async def complete(provider: Provider, request: ChatRequest, progress: Progress,
         began = _begin(progress)
         try:
             async with asyncio.timeout(max(0.0, progress.remaining())):
-                progress.answer = await provider.complete(request)
+                progress.accept(await provider.complete(request))
         except (ProviderCallError, TimeoutError) as caught:
             if await _retry(progress, policy, number, began, _as_call_error(caught)):
                 continue

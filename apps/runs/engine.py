@@ -1,6 +1,7 @@
 """The one straight way of a run.
 
-resolve → render → check input → reserve → call → validate output → price → settle and record.
+resolve → render → check input → cache → reserve → call → validate, repair → check output → price →
+settle and record.
 Authentication and rate limits come before, at each entrance. The engine is async and never opens a
 Django scope: what it needs from the database comes through its sources, recorder and allowance.
 """
@@ -17,11 +18,15 @@ from apps.core.errors import InvalidRequest
 from apps.prompts.rendering import render
 from apps.prompts.types import ResolvedPrompt
 from apps.providers.types import ChatRequest
-from apps.runs import calling, finishing
+from apps.runs import calling, finishing, repair
 from apps.runs.calling import Progress, RetryPolicy
 from apps.runs.inputs import check_request
+from apps.runs.output_checks import check_size
 from apps.runs.types import (
+    Answers,
     InputCheck,
+    OutputCheck,
+    OutputRefusal,
     PreparedRun,
     PromptSource,
     Recorder,
@@ -34,13 +39,17 @@ from apps.runs.types import (
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What an engine is given. `input_checks` run in order on the rendered messages."""
+    """What an engine is given. `input_checks` run in order on the rendered messages, before the cache;
+    `output_checks` on every answer, and the first that refuses decides. Without `answers` nothing is cached.
+    """
 
     prompts: PromptSource
     targets: TargetSource
     allowance: AllowanceBook
     recorder: Recorder
     input_checks: tuple[InputCheck, ...] = ()
+    answers: Answers | None = None
+    output_checks: tuple[OutputCheck, ...] = (check_size,)
     retries: RetryPolicy = field(default_factory=RetryPolicy)
 
 
@@ -57,11 +66,11 @@ class Engine:
         Raises core errors for what is refused before the call (nothing is recorded or charged then).
         """
         prepared = await self._prepare(request)
+        progress = await self._begin(prepared)
         reservation = await self._reserve(prepared)
-        progress = Progress(deadline=request.timeout_seconds)
-        call = calling.complete(prepared.target.provider, prepared.chat, progress, self._dependencies.retries)
         try:
-            await call
+            if progress.cached_from is None:
+                await repair.complete(prepared, progress, self._dependencies.retries)
         except asyncio.CancelledError:
             await self._finish(prepared, reservation, progress, cancelled=True)
             raise
@@ -73,13 +82,12 @@ class Engine:
         Closing the generator or cancelling its task hangs up on the provider and records what was used.
         """
         prepared = await self._prepare(request)
+        progress = await self._begin(prepared)
         reservation = await self._reserve(prepared)
-        progress = Progress(deadline=request.timeout_seconds)
-        pieces = calling.stream(prepared.target.provider, prepared.chat, progress, self._dependencies.retries)
         try:
-            async with aclosing(pieces):
+            async with aclosing(self._pieces(prepared, progress)) as pieces:
                 async for piece in pieces:
-                    yield RunDelta(piece.text)
+                    yield piece
         except (asyncio.CancelledError, GeneratorExit):
             await self._finish(prepared, reservation, progress, cancelled=True)
             raise
@@ -111,6 +119,27 @@ class Engine:
         )
         return PreparedRun(request, prompt, target, chat, datetime.now(UTC))
 
+    async def _begin(self, prepared: PreparedRun) -> Progress:
+        """Start the run's clock, and take an equal run's answer where one is asked for and at hand."""
+        progress = Progress(deadline=prepared.request.timeout_seconds)
+        answers = self._dependencies.answers
+        found = await answers.find(prepared) if answers is not None else None
+        if found is not None:
+            progress.accept_cached(found)
+        return progress
+
+    async def _pieces(self, prepared: PreparedRun, progress: Progress) -> AsyncGenerator[RunDelta, None]:
+        if progress.cached_from is not None:
+            progress.first_token_ms = progress.elapsed_ms()
+            yield RunDelta(progress.text, cached=True)
+            return
+        policy = self._dependencies.retries
+        async with aclosing(
+            calling.stream(prepared.target.provider, prepared.chat, progress, policy)
+        ) as pieces:
+            async for piece in pieces:
+                yield RunDelta(piece.text)
+
     async def _reserve(self, prepared: PreparedRun) -> Reservation:
         return await self._dependencies.allowance.take(
             prepared.request.organization_id, livemode=not prepared.target.sandbox
@@ -128,15 +157,27 @@ class Engine:
     async def _settle(
         self, prepared: PreparedRun, reservation: Reservation, progress: Progress, cancelled: bool
     ) -> RunResult:
-        record = finishing.finished(prepared, reservation, progress, cancelled=cancelled)
         allowance = self._dependencies.allowance
         try:
+            refusal = await self._check_output(prepared.request, progress.text)
+            record = finishing.finished(prepared, reservation, progress, cancelled=cancelled, refusal=refusal)
             recorded = await self._dependencies.recorder.record(record)
         except BaseException:
             await allowance.release(reservation)
             raise
         await (allowance.settle if recorded and record.charged else allowance.release)(reservation)
-        return record.result if recorded else finishing.unrecorded(record.result)
+        if not recorded:
+            return finishing.unrecorded(record.result)
+        if self._dependencies.answers is not None:
+            await self._dependencies.answers.keep(prepared, record.result)
+        return record.result
+
+    async def _check_output(self, request: RunRequest, text: str) -> OutputRefusal | None:
+        for check in self._dependencies.output_checks:
+            refusal = await check(request, text)
+            if refusal is not None:
+                return refusal
+        return None
 
 
 def _messages(request: RunRequest, prompt: ResolvedPrompt | None) -> tuple[dict[str, Any], ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from apps.billing.allowance import Reservation
@@ -12,9 +13,19 @@ from apps.providers.types import CallErrorReason, ChatRequest, ProviderCallError
 from apps.runs.calling import Progress
 from apps.runs.inputs import clean_text
 from apps.runs.outputs import parse_output
-from apps.runs.types import PreparedRun, RunError, RunRecord, RunResult, Status, Target, UsageOrigin
+from apps.runs.types import (
+    OutputRefusal,
+    PreparedRun,
+    RunError,
+    RunRecord,
+    RunResult,
+    Status,
+    Target,
+    UsageOrigin,
+)
 
 MOST_TOKENS: Final = 2**31 - 1
+_Verdict = tuple[Status, RunError | None, Any]
 
 # How a provider's failure looks from outside: code, error type, HTTP status.
 FAILURES: Final[dict[CallErrorReason, tuple[str, str, int]]] = {
@@ -35,41 +46,29 @@ _CANCELLED: Final = RunError(
 
 
 def finished(
-    prepared: PreparedRun, reservation: Reservation, progress: Progress, *, cancelled: bool
+    prepared: PreparedRun,
+    reservation: Reservation,
+    progress: Progress,
+    *,
+    cancelled: bool,
+    refusal: OutputRefusal | None = None,
 ) -> RunRecord:
     """The record of a run that has ended; a run that was cancelled after its answer came has succeeded."""
-    request, prompt, target, chat = prepared.request, prepared.prompt, prepared.target, prepared.chat
-    text = clean_text(progress.text)
-    status, error, parsed = _verdict(chat, progress, text, cancelled)
-    usage, origin = _usage(chat, progress, text)
+    spent = _usage(prepared.chat, progress)
+    text = clean_text(refusal.kept if refusal else progress.text)
+    verdict = _verdict(prepared.chat, progress, text, cancelled)
+    if refusal is not None and progress.answer is not None:
+        verdict = "failed", refusal.error, None
     answer = progress.answer
-    result = RunResult(
-        run_id=request.run_id,
-        created_at=prepared.created_at,
-        status=status,
-        text=text,
-        parsed=parsed,
-        usage=usage,
-        price=_price(target, usage, prepared.created_at, origin),
-        latency_ms=progress.elapsed_ms(),
-        first_token_ms=progress.first_token_ms,
-        finish_reason=clean_text(answer.finish_reason) if answer and answer.finish_reason else None,
-        error=error,
-        model=f"{target.connection}/{target.model}",
-        sandbox=target.sandbox,
-        prompt_name=prompt.name if prompt else "",
-        version_number=prompt.number if prompt else None,
-        label=request.prompt.label if request.prompt else None,
-    )
     return RunRecord(
-        request=request,
-        result=result,
-        prompt=prompt,
-        connection=target.connection,
-        messages=chat.messages,
-        parameters=chat.parameters,
+        request=prepared.request,
+        result=_result(prepared, progress, text, verdict, spent),
+        prompt=prepared.prompt,
+        connection=prepared.target.connection,
+        messages=prepared.chat.messages,
+        parameters=prepared.chat.parameters,
         attempts=tuple(progress.attempts),
-        usage_origin=origin,
+        usage_origin=spent[1],
         provider_request_id=clean_text(answer.provider_request_id or "") if answer else "",
         reservation=reservation,
     )
@@ -80,9 +79,37 @@ def unrecorded(result: RunResult) -> RunResult:
     return replace(result, recorded=False)
 
 
-def _verdict(
-    chat: ChatRequest, progress: Progress, text: str, cancelled: bool
-) -> tuple[Status, RunError | None, Any]:
+def _result(
+    prepared: PreparedRun,
+    progress: Progress,
+    text: str,
+    verdict: _Verdict,
+    spent: tuple[Usage, UsageOrigin],
+) -> RunResult:
+    request, prompt, target, answer = prepared.request, prepared.prompt, prepared.target, progress.answer
+    status, error, parsed = verdict
+    return RunResult(
+        run_id=request.run_id,
+        created_at=prepared.created_at,
+        status=status,
+        text=text,
+        parsed=parsed,
+        usage=spent[0],
+        price=_price(target, spent[0], prepared.created_at, spent[1]),
+        latency_ms=progress.elapsed_ms(),
+        first_token_ms=progress.first_token_ms,
+        finish_reason=clean_text(answer.finish_reason) if answer and answer.finish_reason else None,
+        error=error,
+        model=f"{target.connection}/{target.model}",
+        sandbox=target.sandbox,
+        prompt_name=prompt.name if prompt else "",
+        version_number=prompt.number if prompt else None,
+        label=request.prompt.label if request.prompt else None,
+        cached_from=progress.cached_from,
+    )
+
+
+def _verdict(chat: ChatRequest, progress: Progress, text: str, cancelled: bool) -> _Verdict:
     if progress.answer is not None:
         parsed, error = parse_output(text, chat.output_schema)
         return ("failed" if error else "succeeded"), error, parsed
@@ -103,21 +130,31 @@ def _run_error(error: ProviderCallError) -> RunError:
     )
 
 
-def _usage(chat: ChatRequest, progress: Progress, text: str) -> tuple[Usage, UsageOrigin]:
+def _usage(chat: ChatRequest, progress: Progress) -> tuple[Usage, UsageOrigin]:
     """Tokens as reported; counted by us where a call was broken off; none where nothing was answered."""
     if progress.answer is not None:
-        return _bounded(progress.answer.usage), "provider"
+        spent = _sum([*progress.earlier, progress.answer.usage])
+        return spent, "cache" if progress.cached_from else "provider"
+    text = clean_text(progress.text)
     if not text:
         return Usage(), "none"
     given = sum(tokens.count(content, chat.model) for content in _contents(chat))
     return Usage(input_tokens=given, output_tokens=tokens.count(text, chat.model)), "estimated"
 
 
-def _bounded(usage: Usage) -> Usage:
-    """What a provider reports is not trusted to fit the columns."""
+def _sum(spent: list[Usage]) -> Usage:
+    """The tokens of all answers, unknown where one's are; providers aren't trusted to fit the columns."""
     return Usage(
-        *(_count(number) for number in (usage.input_tokens, usage.output_tokens, usage.cached_tokens))
+        _total([usage.input_tokens for usage in spent]),
+        _total([usage.output_tokens for usage in spent]),
+        _total([usage.cached_tokens for usage in spent]),
     )
+
+
+def _total(numbers: list[int | None]) -> int | None:
+    counted = [_count(number) for number in numbers]
+    known = [number for number in counted if number is not None]
+    return _count(sum(known)) if len(known) == len(counted) else None
 
 
 def _count(number: int | None) -> int | None:
@@ -129,4 +166,6 @@ def _contents(chat: ChatRequest) -> Iterable[str]:
 
 
 def _price(target: Target, usage: Usage, at: datetime, origin: UsageOrigin) -> Price | None:
+    if origin == "cache":
+        return Price("none", Decimal(0))
     return price(target.kind, target.model, usage, at) if origin != "none" else None

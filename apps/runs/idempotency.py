@@ -146,8 +146,8 @@ class ClaimCompanion:
         """See RecordCompanion.write."""
         kept = {record.request.run_id for record in records if record.request.claim is None}
         claimed = [record for record in records if record.request.claim is not None]
-        answered = [record for record in claimed if record.usage_origin == "provider"]
-        unanswered = [record for record in claimed if record.usage_origin != "provider"]
+        answered = [record for record in claimed if record.answered]
+        unanswered = [record for record in claimed if not record.answered]
         if unanswered:
             await connection.execute(_RELEASE, [sorted(_claims(unanswered))])
             kept |= {record.request.run_id for record in unanswered}

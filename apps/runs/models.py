@@ -82,6 +82,7 @@ class Run(UnconstrainedTenantModel):
     livemode = models.BooleanField()
     metadata = models.JSONField(default=dict)
     end_user = models.CharField(max_length=255, blank=True)
+    cached_from = models.UUIDField(null=True)
 
     class Meta(UnconstrainedTenantModel.Meta):
         indexes: ClassVar[list[models.Index]] = [

@@ -95,6 +95,13 @@ def find_run(project_id: UUID, text: str) -> Run | None:
     return find(runs, text)
 
 
+def cached_source(run: Run) -> Run | None:
+    """The run whose answer this one was given, while it is still kept."""
+    if run.cached_from is None:
+        return None
+    return Run.objects.filter(project_id=run.project_id, pk=run.cached_from).first()
+
+
 def recent_models(project_id: UUID) -> list[str]:
     """The models of the project's latest runs, by name."""
     latest = Run.objects.filter(project_id=project_id).order_by("-pk")
@@ -145,12 +152,13 @@ def load_result(project_id: UUID, run_id: UUID) -> RunResult:
         prompt_name=run.prompt_name,
         version_number=run.version_number,
         label=run.label or None,
+        cached_from=run.cached_from,
     )
 
 
 def price_of(run: Run) -> Price | None:
     """What the run cost, as it was fixed when it ended; None where nothing was charged."""
-    if run.price_status == "none":
+    if run.price_status == "none" and run.price_amount is None:
         return None
     return Price(
         status=cast("PriceStatus", run.price_status), amount=run.price_amount, snapshot=run.price_snapshot

@@ -52,6 +52,7 @@ _COLUMNS: Final[tuple[tuple[str, str, Callable[[RunRecord], Any]], ...]] = (
     ("livemode", "boolean", lambda r: r.request.livemode),
     ("metadata", "jsonb", lambda r: _json(dict(r.request.metadata))),
     ("end_user", "text", lambda r: r.request.user[:255]),
+    ("cached_from", "uuid", lambda r: r.result.cached_from),
 )
 _NAMES: Final = ", ".join(name for name, _, _ in _COLUMNS)
 _ARRAYS: Final = ", ".join(f"%(run_{name})s::{kind}[]" for name, kind, _ in _COLUMNS)

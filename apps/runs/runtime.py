@@ -9,6 +9,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from apps.billing.allowance import AllowanceBook
 from apps.core.change_readers import connection_parameters
+from apps.core.redis import close_async_client
+from apps.runs.answer_cache import WAIT_SECONDS, AnswerCache
 from apps.runs.blocking import BlockingCalls
 from apps.runs.calling import RetryPolicy
 from apps.runs.engine import Dependencies, Engine
@@ -37,6 +39,7 @@ async def open_runtime(
     *,
     retries: RetryPolicy | None = None,
     pool_size: int = 4,
+    cache_wait_seconds: float = WAIT_SECONDS,
 ) -> AsyncIterator[Runtime]:
     """Open an engine in the running loop; leaving the block records what has ended and closes everything.
 
@@ -48,7 +51,8 @@ async def open_runtime(
         freshness.start()
         targets = CachedTargets(calls, freshness)
         allowance = AllowanceBook(pool)
-        recorder = GroupRecorder(pool, CachedDataKeys(calls), companions)
+        data_keys = CachedDataKeys(calls)
+        recorder = GroupRecorder(pool, data_keys, companions)
         await recorder.open()
         engine = Engine(
             Dependencies(
@@ -56,6 +60,7 @@ async def open_runtime(
                 targets=targets,
                 allowance=allowance,
                 recorder=recorder,
+                answers=AnswerCache(data_keys, wait_seconds=cache_wait_seconds),
                 retries=retries or RetryPolicy(),
             )
         )
@@ -67,6 +72,7 @@ async def open_runtime(
             await allowance.close()
             await targets.close()
             await freshness.stop()
+            await close_async_client()
             calls.close()
 
 

@@ -17,7 +17,7 @@ from apps.providers.types import ChatRequest, Provider, Usage
 
 Source = Literal["gateway", "batch", "playground"]
 Status = Literal["succeeded", "failed", "cancelled"]
-UsageOrigin = Literal["provider", "estimated", "none"]
+UsageOrigin = Literal["provider", "estimated", "cache", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class RunRequest:
     `usage_key` is what makes billing exact: two records with one key are one usage event.
     `livemode` False (a psk_test_ key) always runs the sandbox.
     `claim` is the id of the idempotency row that this run completes, if the caller sent a key.
+    `cache_seconds` takes an equal run's answer of at most that age, and keeps this one for as long.
+    `repair_attempts` is how often to ask again for an answer that breaks its schema; streams don't.
     """
 
     run_id: UUID
@@ -57,6 +59,8 @@ class RunRequest:
     record_payload: bool = True
     timeout_seconds: float = 60.0
     claim: UUID | None = None
+    cache_seconds: int | None = None
+    repair_attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,10 @@ class RunError:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call to the provider; times in milliseconds from the run's start."""
+    """One call to the provider; times in milliseconds from the run's start.
+
+    `error` is empty where an answer came and was taken, `output_invalid` where it was asked for anew.
+    """
 
     start_ms: int
     duration_ms: int
@@ -91,9 +98,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class RunDelta:
-    """A piece of text of a streamed answer."""
+    """A piece of text of a streamed answer; `cached` where it is an earlier run's."""
 
     text: str
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +124,7 @@ class RunResult:
     prompt_name: str = ""
     version_number: int | None = None
     label: str | None = None
+    cached_from: UUID | None = None
     recorded: bool = True
     """False when a companion dropped the record because its fence was lost: the caller must not use it."""
 
@@ -136,8 +145,13 @@ class RunRecord:
     reservation: Reservation
 
     @property
+    def answered(self) -> bool:
+        """Whether there was a whole answer, of the provider or of the cache."""
+        return self.usage_origin in ("provider", "cache")
+
+    @property
     def charged(self) -> bool:
-        """Whether the run counts as usage: the provider answered, wholly or in part."""
+        """Whether the run counts as usage: the provider or the cache answered, wholly or in part."""
         return self.usage_origin != "none"
 
 
@@ -199,3 +213,35 @@ def amount_text(amount: Decimal | None) -> str | None:
 
 InputCheck = Callable[[RunRequest, tuple[dict[str, Any], ...]], Awaitable[None]]
 """A check of the rendered messages before anything is spent; raises a core error to refuse the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer:
+    """An earlier run's whole answer, which fitted its schema."""
+
+    run_id: UUID
+    text: str
+
+
+class Answers(Protocol):
+    """A cache of answers. It may lose anything at any time, so neither method raises for its store's sake."""
+
+    async def find(self, prepared: PreparedRun) -> CachedAnswer | None:
+        """The answer to an equal run of the same project, if this one asks for it."""
+        ...
+
+    async def keep(self, prepared: PreparedRun, result: RunResult) -> None:
+        """Keep the answer of a recorded run, if it asks for it and the answer is good."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRefusal:
+    """What an output check says: why the run fails, and the text that is kept of the answer."""
+
+    error: RunError
+    kept: str
+
+
+OutputCheck = Callable[[RunRequest, str], Awaitable[OutputRefusal | None]]
+"""A check of an answer before it is recorded, streamed or not; None lets it pass."""

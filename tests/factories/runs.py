@@ -39,6 +39,7 @@ def make_run_record(
     attempts: tuple[Attempt, ...] = (Attempt(2, 40),),
     at: datetime | None = None,
     record_payload: bool = True,
+    cached_from: UUID | None = None,
 ) -> RunRecord:
     """A finished run that is not written yet."""
     run_id = uuid7()
@@ -77,6 +78,7 @@ def make_run_record(
         prompt_name=prompt.name if prompt else "",
         version_number=prompt.number if prompt else None,
         label=label,
+        cached_from=cached_from,
     )
     return RunRecord(
         request=request,

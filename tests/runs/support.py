@@ -14,6 +14,7 @@ from apps.tenants.models import Project
 Outcome = TypeVar("Outcome")
 
 FAST = RetryPolicy(retries=2, first_wait=0.001, longest_wait=0.001)
+PATIENT = 5.0
 
 
 def with_runtime(
@@ -22,7 +23,7 @@ def with_runtime(
     """Open a runtime, use it, close it."""
 
     async def run() -> Outcome:
-        async with open_runtime(companions, retries=FAST) as runtime:
+        async with open_runtime(companions, retries=FAST, cache_wait_seconds=PATIENT) as runtime:
             return await use(runtime)
 
     return asyncio.run(run())

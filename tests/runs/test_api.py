@@ -94,3 +94,10 @@ def test_detail__of_a_stranger__is_not_found(project: Project) -> None:
     run = make_run(project=make_project())
     for text in (run.public_id, "run_x", "x"):
         assert _get(project, f"runs/{text}")[0] == 404
+
+
+def test_detail__of_a_cached_answer__names_its_source(project: Project) -> None:
+    source = make_run(project=project)
+    cached = make_run(project=project, cached_from=source.pk)
+    assert _get(project, f"runs/{source.public_id}")[1]["cached_from"] is None
+    assert _get(project, f"runs/{cached.public_id}")[1]["cached_from"] == source.public_id

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from apps.core.ids import encode, uuid7
 from apps.runs.types import Attempt, RunError
 from apps.tenants.models import Project
 from tests.factories import make_api_key, make_organization, make_project, make_run, make_user, owner_of
@@ -128,3 +129,20 @@ def test_detail__of_another_project__is_not_found(client: Client, project: Proje
     for text in (other.public_id, "run_nonsense", "nonsense"):
         answer = client.get(f"/{project.organization.slug}/{project.slug}/runs/{text}/")
         assert answer.status_code == 404
+
+
+def test_detail__of_a_cached_answer__links_to_its_source_while_that_is_kept(
+    client: Client, project: Project
+) -> None:
+    source = make_run(project=project)
+    cached = make_run(project=project, cached_from=source.pk)
+    gone = uuid7()
+    orphan = make_run(project=project, cached_from=gone)
+    address = f"/{project.organization.slug}/{project.slug}/runs"
+    pages = {
+        run: client.get(f"{address}/{run.public_id}/").content.decode() for run in (source, cached, orphan)
+    }
+    assert "Cached" not in pages[source]
+    assert f'href="{address}/{source.public_id}/"' in pages[cached]
+    assert "Cached from" in pages[orphan]
+    assert f'href="{address}/{encode("run", gone)}' not in pages[orphan]

@@ -16,7 +16,7 @@ class TokenUsageSerializer(serializers.Serializer[Any]):
     input_tokens = serializers.IntegerField(allow_null=True)
     output_tokens = serializers.IntegerField(allow_null=True)
     cached_tokens = serializers.IntegerField(allow_null=True)
-    origin = serializers.ChoiceField(choices=["provider", "estimated", "none"])
+    origin = serializers.ChoiceField(choices=["provider", "estimated", "cache", "none"])
 
 
 class CostSerializer(serializers.Serializer[Any]):
@@ -40,7 +40,9 @@ class AttemptSerializer(serializers.Serializer[Any]):
 
     start_ms = serializers.IntegerField()
     duration_ms = serializers.IntegerField()
-    error = serializers.CharField(help_text="Empty for the attempt that was answered.")
+    error = serializers.CharField(
+        help_text="Empty for an answer that was taken; output_invalid for one that was asked for again."
+    )
     status = serializers.IntegerField(allow_null=True)
 
 
@@ -67,6 +69,9 @@ class RunSerializer(serializers.Serializer[Any]):
     latency_ms = serializers.IntegerField()
     first_token_ms = serializers.IntegerField(allow_null=True)
     finish_reason = serializers.CharField(allow_null=True)
+    cached_from = serializers.CharField(
+        allow_null=True, help_text="The run whose answer this one was given from the cache."
+    )
     attempts = AttemptSerializer(many=True)
     error = FailureSerializer(allow_null=True)
     request_id = serializers.CharField(allow_null=True)
@@ -117,6 +122,7 @@ def run_body(run: Run) -> dict[str, Any]:
         "latency_ms": run.latency_ms,
         "first_token_ms": run.first_token_ms,
         "finish_reason": run.finish_reason or None,
+        "cached_from": ids.encode(Run.PREFIX, run.cached_from) if run.cached_from else None,
         "attempts": run.attempts,
         "error": _failure(run),
         "request_id": run.request_id or None,

@@ -102,6 +102,7 @@ class Migration(migrations.Migration):
                 ("livemode", models.BooleanField()),
                 ("metadata", models.JSONField(default=dict)),
                 ("end_user", models.CharField(blank=True, max_length=255)),
+                ("cached_from", models.UUIDField(null=True)),
                 (
                     "organization",
                     models.ForeignKey(

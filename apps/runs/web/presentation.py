@@ -18,6 +18,7 @@ SHORT_VALUE: Final = 120
 USAGE_NOTES: Final = {
     "provider": "counted by the provider",
     "estimated": "estimated: the call was broken off",
+    "cache": "answered from the cache",
     "none": "nothing was answered",
 }
 _REASONS: Final = {
@@ -28,6 +29,7 @@ _REASONS: Final = {
     "authentication": "key refused",
     "connection": "no connection",
     "content_filter": "content filter",
+    "output_invalid": "broke its schema",
 }
 
 
@@ -84,6 +86,7 @@ def detail_context(run: Run, content: Content | None) -> dict[str, Any]:
         if run.source == RunSource.BATCH and run.source_id
         else "",
         "prompt_id": ids.encode("prm", run.prompt_id) if run.prompt_id else "",
+        "cached_from": ids.encode(Run.PREFIX, run.cached_from) if run.cached_from else "",
         "price_status": price_status(run),
         "price_note": _price_note(run),
         "usage_note": USAGE_NOTES.get(run.usage_origin, ""),
@@ -140,6 +143,8 @@ def _bar(label: str, start: int, length: int, total: int, kind: str) -> TimingRo
 
 
 def _price_note(run: Run) -> str:
+    if run.cached_from:
+        return "no provider was called"
     if run.price_status == "sandbox":
         return "made-up price, never billed"
     if run.price_status == "priced":

@@ -83,7 +83,14 @@ class RunView(ProjectView):
         found = queries.get_run(self.project.id, run)
         content = queries.load_content(found)
         key = APIKey.objects.filter(pk=found.api_key_id).first() if found.api_key_id else None
-        return self.render("runs/detail.html", {**detail_context(found, content), "api_key": key})
+        return self.render(
+            "runs/detail.html",
+            {
+                **detail_context(found, content),
+                "api_key": key,
+                "source_run": queries.cached_source(found),
+            },
+        )
 
 
 def _chosen(request: HttpRequest) -> dict[str, str]:
