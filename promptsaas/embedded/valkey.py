@@ -77,7 +77,8 @@ def _write_settings(places: Places) -> Path:
         # The title is how a later stop knows that a pid is this server.
         "proc-title-template": '"{title} {config-file}"',
         "maxmemory": "256mb",
-        "maxmemory-policy": "noeviction",
+        # Cached answers and counters give way; queued jobs have no time to live and stay.
+        "maxmemory-policy": "volatile-lru",
     }
     path = _settings_file(places)
     path.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
