@@ -1,11 +1,7 @@
-"""Following the change feed: a thread for synchronous processes, a task for an event loop.
-
-Both hold a database connection of their own and never touch Django's.
-"""
+"""Following the change feed in an event loop, on a database connection of its own, never Django's."""
 
 import asyncio
 import math
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +9,6 @@ from typing import Any, Final
 
 import psycopg
 from django.db import connections
-from redis.client import PubSub
 
 from apps.core import changes, redis
 from apps.core.changes import CHANNEL, KEPT, POLL_SECONDS, READ, OnChange, Position
@@ -36,96 +31,26 @@ def connection_parameters() -> dict[str, Any]:
     return parameters
 
 
-class _Follower:
-    """What both readers share: the position, and how old the last good read is."""
+class ChangeReader:
+    """Follows the feed in two tasks of the running event loop: one reads, one listens for the bell.
 
-    def __init__(self, *, on_change: OnChange, on_reset: Callable[[], None], poll_seconds: float) -> None:
-        self._on_change = on_change
-        self._on_reset = on_reset
-        self._poll_seconds = poll_seconds
-        self._position = Position()
-        self._read_at = -math.inf
-
-    def stale_for(self) -> float:
-        """Seconds since the start of the last good read; infinite before the first."""
-        return time.monotonic() - self._read_at
-
-    def _take(self, rows: list[changes.Row], started: float) -> None:
-        # After a gap longer than lines are kept, what was missed can't be known: everything is forgotten.
-        missed = self._read_at != -math.inf and started - self._read_at > KEPT.total_seconds() / 2
-        lines, position = changes.advance(self._position, rows)
-        if missed:
-            self._on_reset()
-        for line in lines:
-            self._on_change(line)
-        # Only now: lines whose delivery failed come again, and until then the feed counts as stale.
-        self._position, self._read_at = position, started
-
-
-class ChangeReader(_Follower):
-    """Follows the feed in a daemon thread.
-
-    `on_change` is called for every line, in that thread; `on_reset` when lines may have been missed.
+    `on_change` is called for every line, in the loop; `on_reset` when lines may have been missed.
     """
 
     def __init__(
         self, *, on_change: OnChange, on_reset: Callable[[], None], poll_seconds: float = POLL_SECONDS
     ) -> None:
-        super().__init__(on_change=on_change, on_reset=on_reset, poll_seconds=poll_seconds)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="change-reader", daemon=True)
-
-    def start(self) -> None:
-        """Begin to follow. Lines appended after the first read are delivered."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread and close its connections."""
-        self._stopping.set()
-        self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with psycopg.connect(**connection_parameters(), autocommit=True) as connection:
-                    self._follow(connection)
-            except (psycopg.Error, OSError) as error:
-                logger.warning("changes.feed_is_away", extra={"error": str(error)})
-                self._stopping.wait(RETRY_SECONDS)
-            except Exception:
-                logger.exception("changes.delivery_failed")
-                self._stopping.wait(RETRY_SECONDS)
-
-    def _follow(self, connection: psycopg.Connection[Any]) -> None:
-        pubsub = PubSub(redis.client().connection_pool, ignore_subscribe_messages=True)
-        with pubsub:
-            while not self._stopping.is_set():
-                started = time.monotonic()
-                with connection.transaction():
-                    connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
-                    rows = connection.execute(READ, [self._position.transaction_id]).fetchall()
-                self._take(rows, started)
-                self._wait(pubsub)
-
-    def _wait(self, pubsub: PubSub) -> None:
-        self._stopping.wait(LEAST_SECONDS_BETWEEN_READS)
-        try:
-            if not pubsub.subscribed:
-                pubsub.subscribe(CHANNEL)
-            pubsub.get_message(timeout=self._poll_seconds)
-        except redis.DEAD_REDIS:
-            self._stopping.wait(self._poll_seconds)
-
-
-class AsyncChangeReader(_Follower):
-    """Follows the feed in two tasks of the running event loop: one reads, one listens for the bell."""
-
-    def __init__(
-        self, *, on_change: OnChange, on_reset: Callable[[], None], poll_seconds: float = POLL_SECONDS
-    ) -> None:
-        super().__init__(on_change=on_change, on_reset=on_reset, poll_seconds=poll_seconds)
+        self._on_change = on_change
+        self._on_reset = on_reset
+        self._poll_seconds = poll_seconds
+        self._position = Position()
+        self._read_at = -math.inf
         self._bell = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+
+    def stale_for(self) -> float:
+        """Seconds since the start of the last good read; infinite before the first."""
+        return time.monotonic() - self._read_at
 
     def start(self) -> None:
         """Begin to follow; call it in the running loop."""
@@ -165,6 +90,17 @@ class AsyncChangeReader(_Follower):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._bell.wait(), self._poll_seconds)
             self._bell.clear()
+
+    def _take(self, rows: list[changes.Row], started: float) -> None:
+        # After a gap longer than lines are kept, what was missed can't be known: everything is forgotten.
+        missed = self._read_at != -math.inf and started - self._read_at > KEPT.total_seconds() / 2
+        lines, position = changes.advance(self._position, rows)
+        if missed:
+            self._on_reset()
+        for line in lines:
+            self._on_change(line)
+        # Only now: lines whose delivery failed come again, and until then the feed counts as stale.
+        self._position, self._read_at = position, started
 
     async def _listen(self) -> None:
         while True:

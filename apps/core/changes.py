@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from apps.core import redis
@@ -74,13 +74,6 @@ def _ring(kind: str) -> None:
         redis.client().publish(CHANNEL, kind)
     except redis.DEAD_REDIS as error:
         logger.info("changes.redis_is_away", extra={"error": str(error)})
-
-
-def read_since(position: Position) -> tuple[list[ChangeLine], Position]:
-    """New lines and the next position; the start position gives no lines. Opens the system scope."""
-    with system_scope(), connection.cursor() as cursor:
-        cursor.execute(READ, [position.transaction_id])
-        return advance(position, cursor.fetchall())
 
 
 def advance(position: Position, rows: list[Row]) -> tuple[list[ChangeLine], Position]:

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from apps.core import crypto
-from apps.core.change_readers import AsyncChangeReader
+from apps.core.change_readers import ChangeReader
 from apps.core.changes import ChangeLine
 from apps.core.errors import InvalidRequest, Unavailable
 from apps.core.scope import organization_scope
@@ -31,7 +31,7 @@ class Freshness:
 
     def __init__(self) -> None:
         self._caches: list[Invalidated] = []
-        self._reader: AsyncChangeReader | None = None
+        self._reader: ChangeReader | None = None
 
     def watch(self, *caches: Invalidated) -> None:
         """Keep these caches fresh from now on."""
@@ -39,7 +39,7 @@ class Freshness:
 
     def start(self) -> None:
         """Begin to follow the feed in the running loop."""
-        self._reader = AsyncChangeReader(on_change=self._changed, on_reset=self._reset)
+        self._reader = ChangeReader(on_change=self._changed, on_reset=self._reset)
         self._reader.start()
 
     async def stop(self) -> None:

@@ -1,6 +1,5 @@
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 
 import psycopg
@@ -12,7 +11,7 @@ from pytest_django import Settings
 
 from apps.core import changes, ids
 from apps.core import redis as core_redis
-from apps.core.change_readers import AsyncChangeReader, ChangeReader, connection_parameters
+from apps.core.change_readers import ChangeReader, connection_parameters
 from apps.core.changes import ChangeLine, Position
 from apps.core.models import Change
 from apps.core.scope import organization_scope, system_scope
@@ -20,17 +19,17 @@ from apps.core.scope import organization_scope, system_scope
 DEAD = "redis://127.0.0.1:1/0"
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.005)
-
-
 async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.005)
+
+
+def read_since(position: Position) -> tuple[list[ChangeLine], Position]:
+    """What a reader that stands at a position would be told."""
+    with system_scope(), connection.cursor() as cursor:
+        cursor.execute(changes.READ, [position.transaction_id])
+        return changes.advance(position, cursor.fetchall())
 
 
 def keys(lines: list[ChangeLine]) -> list[str]:
@@ -51,19 +50,19 @@ def test_append__in_a_scope__names_its_organization() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_read_since__start__gives_only_what_follows() -> None:
     changes.append("label", "before")
-    lines, position = changes.read_since(Position())
+    lines, position = read_since(Position())
     assert lines == []
     changes.append("label", "a")
     changes.append("label", "b")
-    lines, position = changes.read_since(position)
+    lines, position = read_since(position)
     assert keys(lines) == ["a", "b"]
-    lines, position = changes.read_since(position)
+    lines, position = read_since(position)
     assert lines == []
 
 
 @pytest.mark.django_db(transaction=True)
 def test_read_since__transaction_commits_late__is_not_missed() -> None:
-    _, position = changes.read_since(Position())
+    _, position = read_since(Position())
     appended, commit = threading.Event(), threading.Event()
 
     def late() -> None:
@@ -77,24 +76,24 @@ def test_read_since__transaction_commits_late__is_not_missed() -> None:
     thread.start()
     appended.wait(5)
     changes.append("label", "early")
-    lines, position = changes.read_since(position)
+    lines, position = read_since(position)
     assert keys(lines) == ["early"]
-    lines, position = changes.read_since(position)
+    lines, position = read_since(position)
     assert lines == []
     commit.set()
     thread.join()
-    lines, position = changes.read_since(position)
+    lines, position = read_since(position)
     assert keys(lines) == ["late"]
-    assert changes.read_since(position)[0] == []
+    assert read_since(position)[0] == []
 
 
 @pytest.mark.django_db(transaction=True)
 def test_read_since__rolled_back__is_never_seen() -> None:
-    _, position = changes.read_since(Position())
+    _, position = read_since(Position())
     with transaction.atomic():
         changes.append("label", "x")
         transaction.set_rollback(True)
-    assert changes.read_since(position)[0] == []
+    assert read_since(position)[0] == []
 
 
 @pytest.mark.django_db
@@ -121,6 +120,43 @@ class Seen:
         self.resets += 1
 
 
+def follow(
+    reader: ChangeReader, act: Callable[[], None], told: Callable[[], bool], *, seconds: float = 5
+) -> None:
+    """Start the reader, act in a thread once it has read, and wait until it was told."""
+
+    async def scenario() -> None:
+        reader.start()
+        await until(lambda: reader.stale_for() < 1)
+        await asyncio.to_thread(act)
+        await until(told, seconds=seconds)
+        await reader.stop()
+        await core_redis.close_async_client()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_change_reader__connection_killed__goes_on_and_misses_nothing() -> None:
+    seen = Seen()
+
+    def kill_and_append() -> None:
+        with psycopg.connect(**connection_parameters(), autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND usename = current_user AND pid <> pg_backend_pid() AND query LIKE '%core_change%'"
+                " AND backend_type = 'client backend'"
+            )
+        changes.append("label", "after")
+        connection.close()
+
+    follow(
+        ChangeReader(on_change=seen.change, on_reset=seen.reset, poll_seconds=0.05),
+        kill_and_append,
+        lambda: seen.keys == ["after"],
+    )
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("redis_alive", [True, False])
 def test_change_reader__append__is_told_within_a_second(
@@ -129,66 +165,19 @@ def test_change_reader__append__is_told_within_a_second(
     if not redis_alive:
         settings.REDIS_URL = DEAD
     seen = Seen()
-    reader = ChangeReader(on_change=seen.change, on_reset=seen.reset, poll_seconds=0.1)
-    assert reader.stale_for() == float("inf")
-    reader.start()
-    try:
-        wait_until(lambda: reader.stale_for() < 1)
-        changes.append("api_key", "revoked")
-        wait_until(lambda: seen.keys == ["revoked"], seconds=1)
-    finally:
-        reader.stop()
-    assert seen.resets == 0
-
-
-@pytest.mark.django_db(transaction=True)
-def test_change_reader__connection_killed__goes_on_and_misses_nothing() -> None:
-    seen = Seen()
-    reader = ChangeReader(on_change=seen.change, on_reset=seen.reset, poll_seconds=0.05)
-    reader.start()
-    try:
-        wait_until(lambda: reader.stale_for() < 1)
-        with psycopg.connect(**connection_parameters(), autocommit=True) as other:
-            other.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                " AND usename = current_user AND pid <> pg_backend_pid() AND query LIKE '%core_change%'"
-                " AND backend_type = 'client backend'"
-            )
-        connection.close()
-        changes.append("label", "after")
-        wait_until(lambda: seen.keys == ["after"])
-    finally:
-        reader.stop()
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("redis_alive", [True, False])
-def test_async_change_reader__append__is_told_within_a_second(
-    settings: Settings, redis: redis_library.Redis, redis_alive: bool
-) -> None:
-    if not redis_alive:
-        settings.REDIS_URL = DEAD
-    seen = Seen()
 
     def append() -> None:
         changes.append("api_key", "revoked")
         connection.close()
 
-    async def scenario() -> None:
-        reader = AsyncChangeReader(on_change=seen.change, on_reset=seen.reset, poll_seconds=0.1)
-        reader.start()
-        await until(lambda: reader.stale_for() < 1)
-        await asyncio.to_thread(append)
-        await until(lambda: bool(seen.keys), seconds=1)
-        await reader.stop()
-        await core_redis.close_async_client()
-
-    asyncio.run(scenario())
-    assert seen.keys == ["revoked"]
+    reader = ChangeReader(on_change=seen.change, on_reset=seen.reset, poll_seconds=0.1)
+    assert reader.stale_for() == float("inf")
+    follow(reader, append, lambda: seen.keys == ["revoked"], seconds=1)
+    assert seen.resets == 0
 
 
 @pytest.mark.django_db(transaction=True)
-def test_async_change_reader__bell__rings_sooner_than_the_poll(redis: redis_library.Redis) -> None:
+def test_change_reader__bell__rings_sooner_than_the_poll(redis: redis_library.Redis) -> None:
     seen = Seen()
 
     def append() -> None:
@@ -196,7 +185,7 @@ def test_async_change_reader__bell__rings_sooner_than_the_poll(redis: redis_libr
         connection.close()
 
     async def scenario() -> None:
-        reader = AsyncChangeReader(on_change=seen.change, on_reset=seen.reset, poll_seconds=30)
+        reader = ChangeReader(on_change=seen.change, on_reset=seen.reset, poll_seconds=30)
         reader.start()
         # The bell is heard once the subscription stands.
         await until(lambda: reader.stale_for() < 30)
@@ -223,17 +212,15 @@ def test_change_reader__callback_fails__delivers_again() -> None:
             raise failures.pop()
         seen.change(line)
 
-    reader = ChangeReader(on_change=fragile, on_reset=seen.reset, poll_seconds=0.05)
-    reader.start()
-    try:
-        wait_until(lambda: reader.stale_for() < 1)
+    def append() -> None:
         changes.append("label", "x")
-        wait_until(lambda: seen.keys == ["x"])
-    finally:
-        reader.stop()
+        connection.close()
+
+    reader = ChangeReader(on_change=fragile, on_reset=seen.reset, poll_seconds=0.05)
+    follow(reader, append, lambda: seen.keys == ["x"])
 
 
-def test_follower__gap_longer_than_lines_are_kept__resets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_change_reader__gap_longer_than_lines_are_kept__resets(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Seen()
     reader = ChangeReader(on_change=seen.change, on_reset=seen.reset)
     reader._take([(5, 1, "label", "before", None)], started=100.0)
