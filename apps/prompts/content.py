@@ -101,7 +101,7 @@ def _found_variables(messages: tuple[dict[str, Any], ...]) -> dict[str, Variable
     found: dict[str, Variable] = {}
     for number, message in enumerate(messages):
         for variable in _template_variables(number, message["content"]):
-            found.setdefault(variable.name, variable)
+            found[variable.name] = found.get(variable.name, variable).merged(variable)
     return found
 
 
@@ -132,8 +132,8 @@ def _clean_variables(
             message = f"Variable '{cleaned['name']}' is declared twice."
             raise InvalidRequest(message, code="variable_repeated", param=f"variables.{number}.name")
         variables[cleaned["name"]] = cleaned
-    for name in found:
-        variables.setdefault(name, {"name": name, "type": "text", "required": True})
+    for name, read in found.items():
+        variables.setdefault(name, {"name": name, "type": read.likely_type, "required": True})
     if len(variables) > MAX_VARIABLES:
         raise InvalidRequest(f"A prompt has at most {MAX_VARIABLES} variables.", param="variables")
     return tuple(variables.values())

@@ -49,8 +49,8 @@ def read_templates(contents: Sequence[str], declared: Iterable[Mapping[str, Any]
             hints += [Hint("bad", each.message, index, each.line, each.column) for each in problem.problems]
             continue
         for variable in variables:
-            if variable.name not in found:
-                found[variable.name], places[variable.name] = variable, index
+            found[variable.name] = found.get(variable.name, variable).merged(variable)
+            places.setdefault(variable.name, index)
         hints += _brace_hints(index, content)
     complete = all(hint.level != "bad" for hint in hints)
     hints += _similar_names(found, places)

@@ -52,6 +52,25 @@ def test_check__loop_values__are_not_variables_outside_their_loop_they_are() -> 
     assert [name for name, _, _ in places(template)] == ["notes", "n"]
 
 
+@pytest.mark.parametrize(
+    ("template", "structured"),
+    [
+        ("{{ a }} {% if a %}x{% endif %} {{ a|upper }} {{ a[0] }}", False),
+        ("{% for x in a %}{{ x }}{% endfor %}", True),
+        ("{% for key, value in a|items %}{{ key }}{% endfor %}", True),
+        ("{{ a }}{{ a.name }}", True),
+        ("{{ a['name'] }}", True),
+        ("{% for a in b %}{{ a.name }}{% endfor %}{{ a }}", False),
+    ],
+)
+def test_check__loop_or_field__tells_that_a_variable_is_no_plain_text(
+    template: str, structured: bool
+) -> None:
+    found = {variable.name: variable for variable in check_template(template)}
+    assert found["a"].structured is structured
+    assert found["a"].likely_type == ("json" if structured else "text")
+
+
 def test_check__key_and_value_of_a_loop__are_not_variables() -> None:
     assert [name for name, _, _ in places("{% for k, v in order|items %}{{ k }}={{ v }}{% endfor %}")] == [
         "order"

@@ -6,7 +6,7 @@ expression that can grow memory: no arithmetic, no concatenation, no calls, no s
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -39,11 +39,24 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A name that a template reads, at its first use; loop values are not variables."""
+    """A name that a template reads, at its first use; loop values are not variables.
+
+    `structured`: a loop goes over it or a field of it is read, so its value can't be a plain text.
+    """
 
     name: str
     line: int
     column: int
+    structured: bool = False
+
+    @property
+    def likely_type(self) -> str:
+        """The type to propose for it."""
+        return "json" if self.structured else "text"
+
+    def merged(self, later: "Variable") -> "Variable":
+        """This first use together with what a later one tells."""
+        return replace(self, structured=self.structured or later.structured)
 
 
 class TemplateProblem(Exception):
@@ -227,6 +240,14 @@ class _Checker:
             column = self._places.column(node.lineno, node.name)
             self.variables[node.name] = Variable(node.name, node.lineno, column)
 
+    def _mark_structured(self, node: nodes.Node) -> None:
+        while isinstance(node, nodes.Getattr | nodes.Getitem | nodes.Filter) and node.node is not None:
+            node = node.node
+        if not isinstance(node, nodes.Name) or any(node.name in scope for scope in self._scopes):
+            return
+        if node.name in self.variables:
+            self.variables[node.name] = replace(self.variables[node.name], structured=True)
+
     def _check_name(self, node: nodes.Node, name: str) -> bool:
         if NAME.match(name) and name not in RESERVED:
             return True
@@ -236,6 +257,7 @@ class _Checker:
 
     def _visit_getattr(self, node: nodes.Getattr, depth: int) -> None:
         self.visit(node.node, depth)
+        self._mark_structured(node.node)
         if isinstance(node.node, nodes.Name) and node.node.name == "loop":
             if node.attr not in LOOP_FIELDS:
                 self._problem(node, f"loop has no field “{node.attr[:64]}”.", node.attr)
@@ -247,6 +269,7 @@ class _Checker:
         if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
             if node.arg.value.startswith("_"):
                 self._problem(node, "A field name in brackets cannot start with an underscore.")
+            self._mark_structured(node.node)
             return
         self.visit(node.arg, depth)
 
@@ -273,6 +296,7 @@ class _Checker:
 
     def _visit_for(self, node: nodes.For, depth: int) -> None:
         self.visit(node.iter, depth)
+        self._mark_structured(node.iter)
         if node.test is not None:
             self._problem(node, "A condition in {% for %} is not available; use {% if %} inside.", "for")
         if node.recursive:

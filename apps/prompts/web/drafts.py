@@ -52,7 +52,8 @@ class Draft:
     def with_found_variables(self, reading: Reading) -> "Draft":
         """The same draft with a row for every variable that the messages read."""
         known = {variable.name for variable in self.variables}
-        new = [DraftVariable(found.name) for found in reading.variables if found.name not in known]
+        found = [variable for variable in reading.variables if variable.name not in known]
+        new = [DraftVariable(variable.name, variable.likely_type) for variable in found]
         return replace(self, variables=(*self.variables, *new))
 
     def content(self) -> VersionContent:
