@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
+from uuid import UUID
 
 import pytest
 from psycopg_pool import AsyncConnectionPool
