@@ -129,11 +129,6 @@ def scope_permissions(scopes: list[str]) -> frozenset[str]:
     return frozenset[str]().union(*known)
 
 
-def roles_with(permission: str) -> tuple[Role, ...]:
-    """The roles that carry a permission, strongest first."""
-    return tuple(role for role, permissions in ROLE_PERMISSIONS.items() if permission in permissions)
-
-
 def granters_of(permission: str) -> tuple[Role, ...]:
     """The roles that may give somebody a permission: an admin gives what an admin has, an owner anything."""
     return tuple(role for role in (Role.OWNER, Role.ADMIN) if permission in ROLE_PERMISSIONS[role])
