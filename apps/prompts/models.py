@@ -1,11 +1,18 @@
 """Prompts, their immutable versions, labels that point at versions, and where labels have pointed."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from guardian.models import UserObjectPermissionBase
 
 from apps.core.models import TenantModel
+from apps.tenants.models import User
+from apps.tenants.roles import Permission
+
+# What may be given to a member on one prompt, on top of the role.
+GRANTABLE: Final = (Permission.PROMPTS_VIEW, Permission.PROMPTS_EDIT, Permission.PROMPTS_RELEASE)
 
 
 class Prompt(TenantModel):
@@ -30,6 +37,9 @@ class Prompt(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now_add=True)
     changed_by = models.CharField(max_length=254, blank=True)
+    tags = ArrayField(models.CharField(max_length=50), default=list, db_default=[], blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    archived_by = models.CharField(max_length=254, blank=True, db_default="")
 
     class Meta(TenantModel.Meta):
         constraints = [
@@ -40,6 +50,8 @@ class Prompt(TenantModel):
             models.Index(fields=["organization", "project", "-id"], name="prompt_list"),
             models.Index(fields=["organization", "project", "-changed_at", "-id"], name="prompt_changed"),
         ]
+        permissions = [(permission.value, f"May {permission.value}") for permission in GRANTABLE]
+        default_permissions = ("view",)
 
     def __str__(self) -> str:
         return self.name
@@ -73,6 +85,7 @@ class PromptVersion(AuthoredModel, TenantModel):
     model = models.CharField(max_length=255, blank=True)
     parameters = models.JSONField(default=dict)
     output_schema = models.JSONField(null=True, blank=True)
+    tools = models.JSONField(default=list, db_default=[], blank=True)
     message = models.CharField(max_length=500, blank=True)
     content_hash = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -148,3 +161,54 @@ class LabelMove(AuthoredModel, TenantModel):
 
     def __str__(self) -> str:
         return f"{self.label}: {self.from_number} → {self.to_number}"
+
+
+class Draft(TenantModel):
+    """What one user has typed into the editor of a prompt and not yet saved as a version.
+
+    `content` is the form as it was typed, valid or not. `revision` counts the saves, so that a second browser
+    can't overwrite what it hasn't seen; `base_number` is the version that the editing began from.
+    """
+
+    PREFIX: ClassVar[str] = "drf"
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, db_index=False, related_name="+")
+    prompt_id: UUID
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    user_id: UUID
+    base_number = models.PositiveIntegerField()
+    revision = models.PositiveIntegerField(default=1)
+    content = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "prompt", "user"], name="draft_of_user"),
+        ]
+        indexes = [models.Index(fields=["organization", "user", "-updated_at"], name="draft_list")]
+
+    def __str__(self) -> str:
+        return f"draft of {self.prompt_id}"
+
+
+class PromptUserObjectPermission(TenantModel, UserObjectPermissionBase):  # type: ignore[misc]
+    """A permission given to one member on one prompt, on top of the role.
+
+    Like the project's twin in tenants: written by our services only, since guardian knows no organization.
+    """
+
+    content_object = models.ForeignKey(Prompt, on_delete=models.CASCADE, db_index=False, related_name="+")
+    content_object_id: UUID
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "user", "content_object", "permission"],
+                name="prompt_user_permission",
+            )
+        ]
+        indexes = [models.Index(fields=["organization", "content_object"], name="prompt_permission_object")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} on {self.content_object_id}"

@@ -47,6 +47,12 @@ class User(AbstractBaseUser, PermissionsMixin, IdentifiedModel):
     name = models.CharField(max_length=100, blank=True)
     theme = models.CharField(max_length=5, choices=Theme.choices, blank=True, default=Theme.SYSTEM)
     time_zone = models.CharField(max_length=64, default="UTC")
+    keyboard_shortcuts = models.BooleanField(
+        default=True, db_default=True, help_text="Single-letter shortcuts; they never fire inside fields."
+    )
+    table_columns = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="The columns chosen for a list, by the list's key."
+    )
     is_staff = models.BooleanField(default=False, help_text="May open Django's admin.")
     is_active = models.BooleanField(
         default=True, help_text="An inactive user can't sign in, nor can their keys."
@@ -77,6 +83,9 @@ class Organization(IdentifiedModel):
 
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=50, unique=True)
+    requires_mfa = models.BooleanField(
+        default=False, db_default=False, help_text="Members need a second factor to come in."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -105,7 +114,43 @@ class Project(TenantModel):
         return self.name
 
 
-class Membership(TenantModel):
+class CustomRole(TenantModel):
+    """A role that an organization made for itself: a name for a subset of the permissions."""
+
+    PREFIX: ClassVar[str] = "rol"
+
+    name = models.CharField(max_length=40)
+    description = models.CharField(max_length=200, blank=True)
+    permissions = ArrayField(models.CharField(max_length=40))
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint("organization", Lower("name"), name="custom_role_name"),
+            # The target of composite foreign keys: nobody gets a role of another organization.
+            models.UniqueConstraint(fields=["organization", "id"], name="custom_role_organization_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RoleHolder(models.Model):
+    """A built-in role by its name, or a custom role with an empty name: exactly one of the two."""
+
+    role = models.CharField(
+        max_length=20, blank=True, choices=[(role.value, role.value.capitalize()) for role in Role]
+    )
+    custom_role = models.ForeignKey(
+        CustomRole, on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="+"
+    )
+    custom_role_id: UUID | None
+
+    class Meta:
+        abstract = True
+
+
+class Membership(RoleHolder, TenantModel):
     """A user's role in an organization."""
 
     PREFIX: ClassVar[str] = "mbr"
@@ -113,14 +158,63 @@ class Membership(TenantModel):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     user_id: UUID
-    role = models.CharField(max_length=20, choices=[(role.value, role.value.capitalize()) for role in Role])
     created_at = models.DateTimeField(auto_now_add=True)
+    last_active_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(TenantModel.Meta):
-        constraints = [models.UniqueConstraint(fields=["organization", "user"], name="membership_user")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], name="membership_user"),
+            models.CheckConstraint(
+                condition=models.Q(role="", custom_role__isnull=False)
+                | (~models.Q(role="") & models.Q(custom_role__isnull=True)),
+                name="membership_one_role",
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "custom_role"], name="membership_custom_role")]
 
     def __str__(self) -> str:
-        return f"{self.user_id} is {self.role}"
+        return f"{self.user_id} is {self.role or self.custom_role_id}"
+
+
+class Invitation(RoleHolder, TenantModel):
+    """An open door for one e-mail address, until it is used, revoked or expired.
+
+    Only the SHA-256 of the link's token is stored; a resend makes a new token and the old link goes dead.
+    """
+
+    PREFIX: ClassVar[str] = "ivt"
+    AUDIT_NAME_IS_PERSONAL: ClassVar[bool] = True
+
+    email = models.EmailField(max_length=254)
+    digest = models.BinaryField(max_length=32, unique=True)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    invited_by_id: UUID | None
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    accepted_by_id: UUID | None
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                "organization",
+                Lower("email"),
+                condition=models.Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="invitation_open_email",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role="", custom_role__isnull=False)
+                | (~models.Q(role="") & models.Q(custom_role__isnull=True)),
+                name="invitation_one_role",
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "-id"], name="invitation_list")]
+
+    def __str__(self) -> str:
+        return self.public_id
 
 
 class APIKey(TenantModel):
@@ -142,6 +236,12 @@ class APIKey(TenantModel):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_ip = models.GenericIPAddressField(null=True, blank=True)
+    allowed_networks = ArrayField(models.CharField(max_length=43), default=list, db_default=[], blank=True)
+    replaced_by = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+    replaced_by_id: UUID | None
 
     class Meta(TenantModel.Meta):
         indexes = [models.Index(fields=["organization", "project", "-id"], name="apikey_project")]

@@ -2,15 +2,24 @@
 
 from typing import Any
 
+from django.contrib.auth.models import Permission as StoredPermission
+
 from apps.audit.actor import SYSTEM, Actor
 from apps.core.models import TenantModel
 from apps.core.scope import organization_scope
 from apps.prompts import services as prompt_services
-from apps.prompts.models import Label, LabelMove, Prompt, PromptVersion
+from apps.prompts.models import (
+    Draft,
+    Label,
+    LabelMove,
+    Prompt,
+    PromptUserObjectPermission,
+    PromptVersion,
+)
 from apps.prompts.types import VersionContent
 from apps.tenants.models import Project
 from tests.factories.registry import numbers, tenant_factory
-from tests.factories.tenants import make_project
+from tests.factories.tenants import make_member, make_project
 
 
 def make_content(
@@ -86,3 +95,27 @@ def _label(project: Project) -> TenantModel:
 @tenant_factory("prompts.LabelMove")
 def _label_move(project: Project) -> TenantModel:
     return LabelMove.objects.get(prompt=make_prompt(project=project, labels={"production": 1}))
+
+
+@tenant_factory("prompts.Draft")
+def _draft(project: Project) -> TenantModel:
+    return Draft.objects.create(
+        organization_id=project.organization_id,
+        prompt=make_prompt(project=project),
+        user=make_member(organization=project.organization),
+        base_number=1,
+        content={},
+    )
+
+
+@tenant_factory("prompts.PromptUserObjectPermission")
+def _prompt_grant(project: Project) -> TenantModel:
+    stored = StoredPermission.objects.get(
+        content_type__app_label="prompts", content_type__model="prompt", codename="prompts.edit"
+    )
+    return PromptUserObjectPermission.objects.create(
+        organization_id=project.organization_id,
+        content_object=make_prompt(project=project),
+        user=make_member(organization=project.organization),
+        permission=stored,
+    )

@@ -1,12 +1,23 @@
 """Rows of tenants."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 from apps.audit.actor import SYSTEM
 from apps.core.models import TenantModel
 from apps.core.scope import organization_scope
 from apps.tenants import services as tenant_services
-from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
+from apps.tenants.models import (
+    APIKey,
+    CustomRole,
+    Invitation,
+    Membership,
+    Organization,
+    Project,
+    ProjectUserObjectPermission,
+    User,
+)
 from apps.tenants.roles import Permission, Role, Scope
 from tests.factories.registry import numbers, tenant_factory
 
@@ -116,3 +127,25 @@ def _grant(project: Project) -> TenantModel:
         actor=SYSTEM, project=project, user=membership.user, permission=Permission.PROMPTS_EDIT
     )
     return ProjectUserObjectPermission.objects.order_by("-id")[0]
+
+
+@tenant_factory("tenants.CustomRole")
+def _custom_role(project: Project) -> TenantModel:
+    return CustomRole.objects.create(
+        organization_id=project.organization_id,
+        name=f"Role {next(numbers)}",
+        permissions=[Permission.PROMPTS_VIEW.value],
+    )
+
+
+@tenant_factory("tenants.Invitation")
+def _invitation(project: Project) -> TenantModel:
+    number, now = next(numbers), timezone.now()
+    return Invitation.objects.create(
+        organization_id=project.organization_id,
+        email=f"invited{number}@example.com",
+        role=Role.VIEWER,
+        digest=number.to_bytes(32, "big"),
+        sent_at=now,
+        expires_at=now + timedelta(days=7),
+    )
