@@ -170,7 +170,6 @@ class Membership(RoleHolder, TenantModel):
                 name="membership_one_role",
             ),
         ]
-        indexes = [models.Index(fields=["organization", "custom_role"], name="membership_custom_role")]
 
     def __str__(self) -> str:
         return f"{self.user_id} is {self.role or self.custom_role_id}"

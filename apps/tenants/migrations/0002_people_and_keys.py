@@ -168,10 +168,6 @@ class Migration(migrations.Migration):
                 to="tenants.customrole",
             ),
         ),
-        migrations.AddIndex(
-            model_name="membership",
-            index=models.Index(fields=["organization", "custom_role"], name="membership_custom_role"),
-        ),
         migrations.AddConstraint(
             model_name="membership",
             constraint=models.CheckConstraint(
