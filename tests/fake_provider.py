@@ -5,7 +5,8 @@ Retry-After 7 · `no-quota` 429 insufficient_quota · `unauthorized` 401 that re
 400 · `filtered` 400 content_filter · `broken` 500 · `hang` never answers · `truncated` breaks off ·
 `silent` ends a stream without finish reason · `html` is no JSON · `moved` redirects · `no-usage` · `schema`
 answers with the JSON of the requested schema's name · `mends` does so once it was told what was
-wrong · `relapses` refuses then · `huge` answers with 2 MiB · `error-in-stream`.
+wrong · `relapses` refuses then · `huge` answers with 2 MiB · `error-in-stream` ·
+`tools` calls the first tool twice.
 """
 
 import json
@@ -167,6 +168,28 @@ class _Handler(BaseHTTPRequestHandler):
     def _do_huge(self, body: dict[str, Any]) -> None:
         self._answer(body, "\u00e4" * 1024 * 1024)
 
+    def _do_tools(self, body: dict[str, Any]) -> None:
+        name = body["tools"][0]["function"]["name"]
+        calls = [
+            {"id": f"call_{place}", "function": {"name": name, "arguments": json.dumps({"place": place})}}
+            for place in ("Oslo", "Bergen")
+        ]
+        if not body.get("stream"):
+            answer = _completion(body["model"], "")
+            message = {"role": "assistant", "content": None, "tool_calls": calls}
+            answer["choices"] = [{"index": 0, "finish_reason": "tool_calls", "message": message}]
+            self._json(answer)
+            return
+        chunks = []
+        for index, call in enumerate(calls):
+            text = call["function"]["arguments"]
+            first = {"index": index, "id": call["id"], "function": {"name": name, "arguments": ""}}
+            pieces = [{"index": index, "function": {"arguments": part}} for part in (text[:5], text[5:])]
+            chunks += [_calling_chunk(body["model"], piece) for piece in (first, *pieces)]
+        last = _chunk(body["model"], "")
+        last["choices"][0]["finish_reason"] = "tool_calls"
+        self._stream([*chunks, last])
+
     def _do_truncated(self, body: dict[str, Any]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream" if body.get("stream") else "application/json")
@@ -239,6 +262,12 @@ def _chunk(model: str, text: str) -> dict[str, Any]:
         "model": f"{model}-2026",
         "choices": [{"index": 0, "finish_reason": None, "delta": {"content": text}}],
     }
+
+
+def _calling_chunk(model: str, piece: dict[str, Any]) -> dict[str, Any]:
+    chunk = _chunk(model, "")
+    chunk["choices"][0]["delta"] = {"tool_calls": [{"type": "function"} | piece]}
+    return chunk
 
 
 def _event(chunk: dict[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ import httpx2
 
 from apps.core import lazy, outbound
 from apps.core.errors import PromptsaasError
+from apps.providers.tool_calls import ToolCallPieces
 from apps.providers.types import (
     CallErrorReason,
     ChatDelta,
@@ -22,7 +23,8 @@ from apps.providers.types import (
 
 LONGEST_MESSAGE: Final = 500
 NO_KEY: Final = "none"  # the client refuses an empty key; local servers ignore what they get
-OWN_FIELDS: Final = frozenset(["messages", "model", "n", "stream", "stream_options"])
+OWN_FIELDS: Final = frozenset(["messages", "model", "n", "stream", "stream_options", "tools"])
+TOOL_FIELDS: Final = frozenset(["tool_choice", "parallel_tool_calls"])  # refused by servers without tools
 
 _STATUS_REASONS: Final[dict[int, CallErrorReason]] = {
     401: "authentication",
@@ -69,9 +71,9 @@ class OpenAICompatibleProvider:
             )
             async with chunks:
                 async for chunk in chunks:
-                    text = collected.add(chunk)
-                    if text:
-                        yield ChatDelta(text)
+                    delta = collected.add(chunk)
+                    if delta is not None:
+                        yield delta
         yield collected.result(getattr(chunks.response, "headers", {}).get("x-request-id"))
 
     async def list_models(self, timeout_seconds: float) -> list[str]:
@@ -140,27 +142,30 @@ class _Collected:
         self._parts: list[str] = []
         self._finish_reason: str | None = None
         self._usage = Usage()
+        self._calls = ToolCallPieces()
 
-    def add(self, chunk: Any) -> str:
-        """Take a chunk; the text it brings."""
+    def add(self, chunk: Any) -> ChatDelta | None:
+        """Take a chunk; what it brings of the answer."""
         self._model = getattr(chunk, "model", None) or self._model
         if getattr(chunk, "usage", None):
             self._usage = _usage(chunk.usage)
         choices = getattr(chunk, "choices", None) or []
         if not choices:
-            return ""
+            return None
         self._finish_reason = choices[0].finish_reason or self._finish_reason
         delta = choices[0].delta
         text = (delta.content or getattr(delta, "refusal", None) or "") if delta else ""
         if text:
             self._parts.append(text)
-        return text
+        calls = tuple(map(self._calls.add, map(_piece, getattr(delta, "tool_calls", None) or ())))
+        return ChatDelta(text, calls) if text or calls else None
 
     def result(self, request_id: str | None) -> ChatResult:
         if self._finish_reason is None:
             message = "The provider's stream ended before the answer was complete."
             raise ProviderCallError(message, reason="connection", retryable=True)
-        return ChatResult("".join(self._parts), self._finish_reason, self._usage, self._model, request_id)
+        text, calls = "".join(self._parts), self._calls.whole()
+        return ChatResult(text, self._finish_reason, self._usage, self._model, request_id, calls)
 
 
 def _arguments(request: ChatRequest) -> dict[str, Any]:
@@ -168,7 +173,10 @@ def _arguments(request: ChatRequest) -> dict[str, Any]:
         name: value
         for name, value in request.parameters.items()
         if name not in OWN_FIELDS and not name.startswith("sandbox_")
+        if request.tools or name not in TOOL_FIELDS
     }
+    if request.tools:
+        body["tools"] = list(request.tools)
     if request.output_schema is not None:
         body["response_format"] = _response_format(request.output_schema)
     # extra_body, because servers know parameters that the client does not.
@@ -212,7 +220,26 @@ def _result(answer: Any, request: ChatRequest) -> ChatResult:
         usage=_usage(getattr(answer, "usage", None)),
         model=getattr(answer, "model", None) or request.model,
         provider_request_id=getattr(answer, "_request_id", None),
+        tool_calls=_tool_calls(message),
     )
+
+
+def _tool_calls(message: Any) -> tuple[dict[str, Any], ...]:
+    pieces = ToolCallPieces()
+    for number, call in enumerate(getattr(message, "tool_calls", None) or ()):
+        pieces.add(_piece(call) | {"index": number})
+    return pieces.whole()
+
+
+def _piece(call: Any) -> dict[str, Any]:
+    """A tool call, or a streamed piece of one, as plain data with what it has."""
+    function = getattr(call, "function", None)
+    return {
+        "index": getattr(call, "index", None),
+        "id": getattr(call, "id", None),
+        "name": getattr(function, "name", None),
+        "arguments": getattr(function, "arguments", None),
+    }
 
 
 def _usage(usage: Any) -> Usage:

@@ -12,13 +12,19 @@ CallErrorReason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One chat call: `model` is the provider's own id, without the connection in front."""
+    """One chat call: `model` is the provider's own id, without the connection in front.
+
+    Messages and `tools` are in OpenAI's form, checked at the entrance; an assistant's message may carry
+    `tool_calls` with its content None, and a `tool` message names its `tool_call_id`. `tool_choice` and
+    `parallel_tool_calls` are parameters.
+    """
 
     model: str
     messages: tuple[dict[str, Any], ...]
     parameters: dict[str, Any] = field(default_factory=dict)
     output_schema: dict[str, Any] | None = None
     timeout_seconds: float = 60.0
+    tools: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +38,30 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ChatResult:
-    """A finished answer; `model` is the id that the provider says it used."""
+    """A finished answer; `model` is the id that the provider says it used.
+
+    `tool_calls` in OpenAI's form: `{"id", "type": "function", "function": {"name", "arguments"}}`, where the
+    arguments are JSON text as the model wrote it, unchecked. `finish_reason` is one of OpenAI's.
+    """
 
     text: str
     finish_reason: str | None
     usage: Usage
     model: str
     provider_request_id: str | None = None
+    tool_calls: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ChatDelta:
-    """A piece of a streamed answer."""
+    """A piece of a streamed answer: text, or pieces of tool calls.
+
+    `tool_calls` are OpenAI's deltas: each has its call's `index`; the first of a call has `id`, `type` and
+    `function.name`, and the pieces of `function.arguments` belong together in order.
+    """
 
     text: str
+    tool_calls: tuple[dict[str, Any], ...] = ()
 
 
 class ProviderCallError(Exception):

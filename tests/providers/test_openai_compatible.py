@@ -191,6 +191,49 @@ def test_stream__breaks_off__is_a_failure(fake_provider: FakeProvider, model: st
     assert caught.value.reason == reason
 
 
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather of a place.",
+        "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
+    },
+}
+CALLS = tuple(
+    {
+        "id": f"call_{place}",
+        "type": "function",
+        "function": {"name": "get_weather", "arguments": f'{{"place": "{place}"}}'},
+    }
+    for place in ("Oslo", "Bergen")
+)
+
+
+def test_complete__tools__are_sent_and_their_calls_read(fake_provider: FakeProvider) -> None:
+    result = call(fake_provider, ask("tools", tools=(WEATHER,), parameters={"tool_choice": "required"}))
+    assert (fake_provider.body()["tools"], fake_provider.body()["tool_choice"]) == ([WEATHER], "required")
+    assert (result.text, result.finish_reason, result.tool_calls) == ("", "tool_calls", CALLS)
+
+
+def test_complete__no_tools__sends_no_tool_choice(fake_provider: FakeProvider) -> None:
+    call(fake_provider, ask("echo", parameters={"tool_choice": "auto", "parallel_tool_calls": False}))
+    assert not {"tools", "tool_choice", "parallel_tool_calls"} & fake_provider.body().keys()
+
+
+def test_stream__tool_calls__come_in_pieces_and_whole_at_the_end(fake_provider: FakeProvider) -> None:
+    *deltas, last = stream(fake_provider, ask("tools", tools=(WEATHER,)))
+    assert isinstance(last, ChatResult)
+    assert (last.finish_reason, last.tool_calls) == ("tool_calls", CALLS)
+    pieces = [piece for delta in deltas if isinstance(delta, ChatDelta) for piece in delta.tool_calls]
+    assert pieces[0] == {
+        "index": 0,
+        "id": "call_Oslo",
+        "type": "function",
+        "function": {"name": "get_weather", "arguments": ""},
+    }
+    assert pieces[1] == {"index": 0, "function": {"arguments": '{"pla'}}
+
+
 def test_list_models__server__gives_its_ids(fake_provider: FakeProvider) -> None:
     async def run() -> list[str]:
         provider = OpenAICompatibleProvider(Connection("local", fake_provider.base_url))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import jsonschema_rs
@@ -299,3 +300,36 @@ SCHEMAS = st.recursive(
 @settings(max_examples=150, deadline=None)
 def test_fill__any_ordinary_schema_and_any_text__is_valid(schema: dict[str, Any], text: str) -> None:
     assert jsonschema_rs.validator_for(schema).is_valid(filled(schema, text))
+
+
+ISSUE = {
+    "type": "function",
+    "function": {
+        "name": "open_ticket",
+        "parameters": {
+            "type": "object",
+            "required": ["urgent"],
+            "properties": {"urgent": {"type": "boolean"}},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "open_ticket"}}])
+def test_complete__tool_choice_demands_a_tool__calls_it_with_fitting_arguments(choice: Any) -> None:
+    result = complete(replace(request(ANGRY, tool_choice=choice), tools=(ISSUE,)))
+    assert (result.text, result.finish_reason) == ("", "tool_calls")
+    called = result.tool_calls[0]["function"]
+    assert called["name"] == "open_ticket"
+    assert isinstance(json.loads(called["arguments"])["urgent"], bool)
+
+
+def test_complete__tools_without_demand__answers_with_text() -> None:
+    result = complete(replace(request(ANGRY), tools=(ISSUE,)))
+    assert (bool(result.text), result.tool_calls) == (True, ())
+
+
+def test_complete__tool_choice_names_another_tool__is_refused() -> None:
+    choice = {"type": "function", "function": {"name": "close_ticket"}}
+    with pytest.raises(ProviderCallError, match="close_ticket"):
+        complete(replace(request(ANGRY, tool_choice=choice), tools=(ISSUE,)))

@@ -13,6 +13,7 @@ from apps.providers.sandbox.catalogue import SandboxModel, find_model
 from apps.providers.sandbox.phrasing import free_answer, sentiment_word
 from apps.providers.sandbox.schema import Unfillable, fill
 from apps.providers.sandbox.text import Subject, content_text, read_subject
+from apps.providers.tool_calls import tool_call
 from apps.providers.types import ChatDelta, ChatRequest, ChatResult, ProviderCallError, Usage
 
 LONGEST_LATENCY_MS: Final = 60_000
@@ -26,7 +27,7 @@ class SandboxProvider:
     """Answers without a model.
 
     `sandbox_latency_ms` (0 to 60,000) delays the answer, `sandbox_error_rate` (0 to 1) fails that share of
-    inputs, always the same ones.
+    inputs, always the same ones. A tool is called where `tool_choice` demands it, and only there.
     """
 
     async def complete(self, request: ChatRequest) -> ChatResult:
@@ -45,6 +46,9 @@ class SandboxProvider:
         for piece in pieces:
             await asyncio.sleep(pause)
             yield ChatDelta(piece)
+        for number, call in enumerate(result.tool_calls):
+            await asyncio.sleep(pause)
+            yield ChatDelta("", ({"index": number, **call},))
         yield result
 
     async def close(self) -> None:
@@ -54,14 +58,40 @@ class SandboxProvider:
         model = find_model(request.model)
         if model is None:
             raise _refusal(f"The sandbox has no model {request.model!r}; it has standard and fast.")
-        text, finish_reason = _limited(_text(request, model), request)
+        call = _tool_call(request, model)
+        text, finish_reason = ("", "tool_calls") if call else _limited(_text(request, model), request)
+        written = call["function"]["arguments"] if call else text
         return ChatResult(
             text=text,
             finish_reason=finish_reason,
-            usage=Usage(tokens.count_messages(request.messages, model.id), tokens.count(text, model.id), 0),
+            usage=Usage(_input_tokens(request, model), tokens.count(written, model.id), 0),
             model=model.id,
             provider_request_id=f"sandbox-{_digest(request)[:16]}",
+            tool_calls=(call,) if call else (),
         )
+
+
+def _tool_call(request: ChatRequest, model: SandboxModel) -> dict[str, Any] | None:
+    """The call that `tool_choice` demands, with arguments that fit; None where it demands none."""
+    choice = request.parameters.get("tool_choice")
+    functions = [tool["function"] for tool in request.tools]
+    if not functions or choice in (None, "auto", "none"):
+        return None
+    named = choice.get("function", {}).get("name") if isinstance(choice, dict) else functions[0]["name"]
+    function = next((each for each in functions if each["name"] == named), None)
+    if function is None:
+        raise _refusal(f"tool_choice names the tool {str(named)[:64]!r}, which the request does not have.")
+    schema = function.get("parameters") or {"type": "object", "properties": {}}
+    try:
+        arguments = fill(schema, read_subject(request.messages), model.sentences)
+    except Unfillable as problem:
+        raise _refusal(f"Sandbox: {problem}.") from problem
+    return tool_call(f"call_{_digest(request)[:24]}", function["name"], orjson.dumps(arguments).decode())
+
+
+def _input_tokens(request: ChatRequest, model: SandboxModel) -> int:
+    told = orjson.dumps(list(request.tools)).decode() if request.tools else ""
+    return tokens.count_messages(request.messages, model.id) + tokens.count(told, model.id)
 
 
 def _text(request: ChatRequest, model: SandboxModel) -> str:
@@ -126,7 +156,8 @@ def _number(request: ChatRequest, name: str, most: float) -> float:
 
 
 def _digest(request: ChatRequest) -> str:
-    content = orjson.dumps([request.model, request.messages, request.output_schema])
+    asked = [request.model, request.messages, request.output_schema, *request.tools]
+    content = orjson.dumps(asked)
     return hashlib.sha256(content).hexdigest()
 
 
