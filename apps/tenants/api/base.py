@@ -59,6 +59,10 @@ class ProjectAPIView(APIView):
             raise RuntimeError("an API access always has a project")
         return self.access.project
 
+    def allowed(self, permission: str) -> bool:
+        """Whether the caller may come in. Asked outside the scope; views of one object widen it by grants."""
+        return self.access.can(permission)
+
     def scope(self) -> AbstractContextManager[None]:
         """The organization's scope: one transaction."""
         return organization_scope(self.access.organization.id)
@@ -84,7 +88,7 @@ class ProjectAPIView(APIView):
         self.access = self._authenticate(request)
         self._limit(str(self.access.api_key_id or self.access.actor.id))
         permission = self.permissions.get("GET" if request.method == "HEAD" else request.method or "")
-        if permission is not None and not self.access.can(permission):
+        if permission is not None and not self.allowed(permission):
             self._refuse(permission)
 
     def _handled(self) -> HttpResponseBase:

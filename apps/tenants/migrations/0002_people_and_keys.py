@@ -53,6 +53,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddField(
+            model_name="invitation",
+            name="organization",
+            field=models.ForeignKey(
+                db_index=False,
+                editable=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="invitation",
+            index=models.Index(fields=["organization", "-id"], name="invitation_list"),
+        ),
+        migrations.AddField(
             model_name="apikey",
             name="allowed_networks",
             field=django.contrib.postgres.fields.ArrayField(
@@ -212,17 +227,6 @@ class Migration(migrations.Migration):
                 to=settings.AUTH_USER_MODEL,
             ),
         ),
-        migrations.AddField(
-            model_name="invitation",
-            name="organization",
-            field=models.ForeignKey(
-                db_index=False,
-                editable=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="+",
-                to="tenants.organization",
-            ),
-        ),
         migrations.AddConstraint(
             model_name="customrole",
             constraint=models.UniqueConstraint(
@@ -236,10 +240,6 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(
                 fields=("organization", "id"), name="custom_role_organization_id"
             ),
-        ),
-        migrations.AddIndex(
-            model_name="invitation",
-            index=models.Index(fields=["organization", "-id"], name="invitation_list"),
         ),
         migrations.AddConstraint(
             model_name="invitation",
