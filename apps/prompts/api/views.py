@@ -10,7 +10,7 @@ from apps.core.api import page, validated
 from apps.core.errors import InvalidRequest
 from apps.core.numbers import whole_number
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
-from apps.prompts import queries, services
+from apps.prompts import grants, queries, services
 from apps.prompts.api.serializers import (
     DiffSerializer,
     LabelMoveSerializer,
@@ -44,17 +44,31 @@ LARGEST_NUMBER = 2**31 - 1
 
 
 class PromptAPIView(ProjectAPIView, abstract=True):
-    """A view below one prompt."""
+    """A view of the prompt in its address; opens by role or key, or by a member's grant on that prompt."""
 
     def prompt(self, name: str) -> Prompt:
         """The prompt of the address. Raises NotFound."""
         return queries.find_prompt(self.project, name)
 
+    def allowed(self, permission: str) -> bool:
+        if super().allowed(permission):
+            return True
+        with self.scope():
+            return grants.is_granted(self.access, self.project, self.kwargs["name"], permission)
+
 
 class PromptsAPIView(ProjectAPIView):
-    """The project's prompts."""
+    """The project's prompts; a member sees those that were shared with them in any case."""
 
     permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW, "POST": Permission.PROMPTS_EDIT}
+
+    def allowed(self, permission: str) -> bool:
+        if super().allowed(permission):
+            return True
+        if permission != Permission.PROMPTS_VIEW:
+            return False
+        with self.scope():
+            return grants.is_granted_somewhere(self.access, self.project, permission)
 
     @extend_schema(
         operation_id="list_prompts",
@@ -72,7 +86,8 @@ class PromptsAPIView(ProjectAPIView):
     def get(self, request: Request) -> Response:
         """The project's prompts, newest first."""
         wanted = {name: request.query_params.get(name, "") for name in ("search", "label", "folder")}
-        found = queries.with_labels(queries.list_prompts(self.project, **wanted))
+        found = queries.list_prompts(self.project, **wanted)
+        found = queries.with_labels(grants.visible_prompts(self.access, found))
         return Response(
             page(found, request, lambda prompt: prompt_body(prompt, queries.loaded_labels(prompt)))
         )
@@ -343,6 +358,7 @@ class RenderAPIView(PromptAPIView):
             "model": found.model,
             "parameters": found.parameters,
             "output_schema": found.output_schema,
+            "tools": list(found.tools),
             "ignored_variables": list(unknown_names(found.variables, values)),
         }
         return Response(body)

@@ -18,7 +18,7 @@ from apps.prompts.types import ROLES, VersionContent
 from apps.prompts.web import drafts
 from apps.prompts.web.drafts import Draft
 from apps.prompts.web.list_views import model_options
-from apps.prompts.web.presenting import PromptPage, compared
+from apps.prompts.web.presenting import OnePromptPage, compared
 from apps.tenants.roles import Permission
 
 ROLE_NAMES: Final = [(role, role.capitalize()) for role in ROLES]
@@ -39,7 +39,7 @@ NUMBER_FIELDS: Final = (
 )
 
 
-class EditorPage(PromptPage, abstract=True):
+class EditorPage(OnePromptPage, abstract=True):
     """What the editor's page and its fragments share."""
 
     def editor(self, prompt: Prompt, draft: Draft, errors: dict[str, str], **more: object) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class EditorPage(PromptPage, abstract=True):
     def save_dialog(self, labels: dict[str, int], data: QueryDict | None = None) -> dict[str, Any]:
         """The choices of the dialog that names the change."""
         return {
-            "may_release": self.access.can(Permission.PROMPTS_RELEASE),
+            "may_release": self.may(Permission.PROMPTS_RELEASE),
             "label_options": [
                 ("", "Move no label"),
                 *((name, f"{name}, now v{number}") for name, number in labels.items()),
@@ -93,15 +93,15 @@ class PromptView(EditorPage):
     permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW, "POST": Permission.PROMPTS_EDIT}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = queries.find_prompt(self.project, kwargs["prompt"])
+        prompt = self.prompt
         version = queries.latest_version(prompt)
-        if not self.access.can(Permission.PROMPTS_EDIT):
+        if not self.may(Permission.PROMPTS_EDIT):
             return redirect(self.address("version", prompt.public_id, version.number))
         draft = drafts.from_version(queries.version_content(version), version.number)
         return self._page(prompt, draft, {})
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = queries.find_prompt(self.project, kwargs["prompt"])
+        prompt = self.prompt
         draft = drafts.from_post(request.POST)
         action = request.POST.get("action", "preview")
         if action == "publish":
@@ -125,7 +125,7 @@ class PromptView(EditorPage):
         data = self.request.POST
         label = data.get("label", "")
         if label:
-            self.access.require(Permission.PROMPTS_RELEASE)
+            self.require(Permission.PROMPTS_RELEASE)
         version = services.publish_version(
             actor=self.access.actor,
             prompt=prompt,
@@ -186,7 +186,7 @@ class PreviewView(EditorPage):
     permissions: ClassVar = {"POST": Permission.PROMPTS_EDIT}
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = queries.find_prompt(self.project, kwargs["prompt"])
+        prompt = self.prompt
         action = request.POST.get("action", "")
         draft = drafts.changed(drafts.from_post(request.POST), action)
         context = self.editor(

@@ -10,14 +10,14 @@ from apps.prompts.diffing import diff_versions
 from apps.prompts.models import Prompt, PromptVersion
 from apps.prompts.snippets import curl_call, python_call
 from apps.prompts.web.drafts import pretty
-from apps.prompts.web.presenting import PromptPage, compared
+from apps.prompts.web.presenting import OnePromptPage, compared
 from apps.tenants.roles import Permission
 
 VERSIONS_SHOWN: Final = 50
 OPTIONS_SHOWN: Final = 200
 
 
-class HistoryPage(PromptPage, abstract=True):
+class HistoryPage(OnePromptPage, abstract=True):
     """What the history and the dialogs over it share."""
 
     def history(
@@ -55,7 +55,7 @@ class HistoryPage(PromptPage, abstract=True):
 
     def label_menu(self, prompt: Prompt, labels: dict[str, int], number: int) -> list[dict[str, str]]:
         """Links that point a label at a version; none for who may not release."""
-        if not self.access.can(Permission.PROMPTS_RELEASE):
+        if not self.may(Permission.PROMPTS_RELEASE):
             return []
         names = list(labels) if "production" in labels else ["production", *labels]
         entries = [
@@ -121,7 +121,7 @@ class HistoryView(HistoryPage):
     permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = queries.find_prompt(self.project, kwargs["prompt"])
+        prompt = self.prompt
         before, after = whole_number(request.GET.get("from", "")), whole_number(request.GET.get("to", ""))
         return self.render("prompts/history.html", self.history(prompt, before, after))
 
@@ -132,7 +132,7 @@ class VersionView(HistoryPage):
     permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        prompt = queries.find_prompt(self.project, kwargs["prompt"])
+        prompt = self.prompt
         version = queries.get_version(prompt, min(kwargs["number"], 2**31 - 1))
         labels = queries.labels_of([prompt])[prompt.pk]
         number = version.number

@@ -14,11 +14,11 @@ from apps.prompts.diffing import diff_versions, summarize
 from apps.prompts.models import Label, Prompt
 from apps.prompts.services import ANY, ExpectedNumber
 from apps.prompts.web.history_views import HistoryPage
-from apps.prompts.web.presenting import PromptPage
+from apps.prompts.web.presenting import OnePromptPage
 from apps.tenants.roles import Permission
 
 
-class LabelsPage(PromptPage, abstract=True):
+class LabelsPage(OnePromptPage, abstract=True):
     """The labels of a prompt with their history, and what the dialogs over it share."""
 
     def page(self, prompt: Prompt, status: int = 200, **more: object) -> HttpResponse:
@@ -34,7 +34,7 @@ class LabelsPage(PromptPage, abstract=True):
             "moves": moves,
             "chosen": chosen,
             "label_options": [("", "All labels"), *((name, name) for name in queries.moved_labels(prompt))],
-            "may_release": self.access.can(Permission.PROMPTS_RELEASE),
+            "may_release": self.may(Permission.PROMPTS_RELEASE),
             "set_address": self.address("move", prompt.public_id),
             "labels_address": self.address("labels", prompt.public_id),
             **more,
@@ -65,7 +65,7 @@ class LabelsView(LabelsPage):
     permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        return self.page(queries.find_prompt(self.project, kwargs["prompt"]))
+        return self.page(self.prompt)
 
 
 class MoveView(HistoryPage):
@@ -74,12 +74,12 @@ class MoveView(HistoryPage):
     permissions: ClassVar = {"GET": Permission.PROMPTS_RELEASE, "POST": Permission.PROMPTS_RELEASE}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = queries.find_prompt(self.project, kwargs["prompt"])
+        prompt = self.prompt
         number = whole_number(request.GET.get("to", "")) or prompt.latest_number
         return self._page(prompt, request.GET.get("label", ""), number)
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = queries.find_prompt(self.project, kwargs["prompt"])
+        prompt = self.prompt
         label, number = request.POST.get("label", "").strip(), whole_number(request.POST.get("number", ""))
         reason = request.POST.get("reason", "")
         try:
@@ -141,11 +141,11 @@ class RollbackView(LabelsPage):
     permissions: ClassVar = {"GET": Permission.PROMPTS_RELEASE, "POST": Permission.PROMPTS_RELEASE}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = queries.find_prompt(self.project, kwargs["prompt"])
+        prompt = self.prompt
         return self._page(prompt, queries.get_label(prompt, kwargs["label"]))
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = queries.find_prompt(self.project, kwargs["prompt"])
+        prompt = self.prompt
         name = kwargs["label"]
         try:
             label = services.rollback_label(
@@ -181,11 +181,11 @@ class RemoveView(LabelsPage):
     permissions: ClassVar = {"GET": Permission.PROMPTS_RELEASE, "POST": Permission.PROMPTS_RELEASE}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = queries.find_prompt(self.project, kwargs["prompt"])
+        prompt = self.prompt
         return self._page(prompt, queries.get_label(prompt, kwargs["label"]))
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = queries.find_prompt(self.project, kwargs["prompt"])
+        prompt = self.prompt
         name = kwargs["label"]
         try:
             services.remove_label(

@@ -7,17 +7,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from apps.core.errors import Conflict, InvalidRequest
-from apps.prompts import queries, services
+from apps.prompts import grants, queries, services
 from apps.prompts.models import Prompt
 from apps.prompts.types import LATEST, VersionContent
-from apps.prompts.web.presenting import PromptPage
+from apps.prompts.web.presenting import PromptPage, SharedPromptsPage
 from apps.providers.queries import model_choices
 from apps.tenants.roles import Permission
 
 NEW_FIELDS = {"name", "description", "kind", "model"}
 
 
-class PromptListView(PromptPage):
+class PromptListView(SharedPromptsPage):
     """Prompts by folder, or found by words and label."""
 
     permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
@@ -27,6 +27,7 @@ class PromptListView(PromptPage):
         label = request.GET.get("label", "")
         folder = request.GET.get("folder", "").strip("/")
         found = queries.list_prompts(self.project, search=search, label=label, folder=folder)
+        found = grants.visible_prompts(self.access, found)
         flat = bool(search or label)
         page = queries.prompt_page(
             queries.with_labels(found if flat else queries.directly_in(found, folder)),

@@ -1,13 +1,16 @@
 """Plain values for the templates of prompts."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils.functional import cached_property
 
+from apps.prompts import grants, queries
 from apps.prompts.diffing import Gap, Line, Row, Section, Side
 from apps.prompts.models import Prompt
+from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
 
 
@@ -50,6 +53,57 @@ class PromptPage(ProjectView, abstract=True):
                 for label, view, count in tabs
             ],
         }
+
+
+class OnePromptPage(PromptPage, abstract=True):
+    """A page of the prompt in its address (``<str:prompt>``).
+
+    It opens to whoever holds the right in the project, or by a grant on that prompt. Ask ``may``, not
+    ``access.can``, what the page may offer.
+    """
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        """The prompt of the address. Raises NotFound."""
+        return queries.find_prompt(self.project, self.kwargs["prompt"])
+
+    @cached_property
+    def rights(self) -> grants.PromptRights:
+        """The caller's rights on the prompt, loaded once."""
+        return grants.rights_on(self.access, [self.prompt])
+
+    def may(self, permission: str) -> bool:
+        """Whether the caller holds a permission on the prompt."""
+        return self.rights.can(permission, self.prompt)
+
+    def require(self, permission: str) -> None:
+        """Raises PermissionDenied naming the permission that is missing on the prompt."""
+        if not self.may(permission):
+            self.access.require(permission)
+
+    def allowed(self, permission: str) -> bool:
+        if super().allowed(permission):
+            return True
+        with self.scope():
+            return grants.is_granted(self.access, self.project, self.kwargs["prompt"], permission)
+
+
+class SharedPromptsPage(PromptPage, abstract=True):
+    """A page of many prompts, which opens to whoever holds a grant on any of them.
+
+    Filter what it shows by ``grants.visible_prompts``. ``by_grant`` names the rights that a grant may
+    stand in for.
+    """
+
+    by_grant: ClassVar[frozenset[str]] = frozenset({Permission.PROMPTS_VIEW})
+
+    def allowed(self, permission: str) -> bool:
+        if super().allowed(permission):
+            return True
+        if permission not in self.by_grant:
+            return False
+        with self.scope():
+            return grants.is_granted_somewhere(self.access, self.project, permission)
 
 
 def section_rows(section: Section, *, split: bool) -> list[dict[str, Any]]:
