@@ -20,7 +20,7 @@ class PromptAdmin(ReadOnlyAdmin):
 class PromptVersionAdmin(ReadOnlyAdmin):
     """Versions, without their content."""
 
-    content_fields = ("messages", "variables", "parameters", "output_schema", "message")
+    content_fields = ("messages", "variables", "parameters", "output_schema", "tools", "message")
     list_display = ("prompt", "number", "model", "author_name", "created_at")
     list_select_related = ("prompt",)
     ordering = ("-id",)

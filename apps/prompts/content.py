@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-import jsonschema_rs
 import orjson
 
 from apps.core.errors import InvalidRequest
@@ -20,13 +19,15 @@ from apps.prompts.rendering import (
     check_template,
     coerce_default,
 )
+from apps.prompts.schemas import check_schema
+from apps.prompts.tools import check_choice, clean_tools, is_tool_choice
 from apps.prompts.types import ROLES, VersionContent
 
 MAX_MESSAGES: Final = 50
 MAX_VARIABLES: Final = 100
 MAX_CONTENT_BYTES: Final = 512 * 1024
-MAX_SCHEMA_BYTES: Final = 64 * 1024
 MODEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,49}/\S{1,200}\Z")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _EFFORTS: Final = frozenset({"none", "minimal", "low", "medium", "high", "xhigh"})
 
 
@@ -48,20 +49,43 @@ def clean_content(kind: str, content: VersionContent) -> VersionContent:
         model=content.model,
         parameters=_clean_parameters(content.parameters),
         output_schema=_clean_schema(content.output_schema),
+        tools=clean_tools(content.tools),
     )
-    if len(canonical(cleaned)) > MAX_CONTENT_BYTES:
+    check_choice(cleaned.parameters, cleaned.tools)
+    stored = json_bytes(asdict(cleaned))
+    if _NUL.search(stored):
+        message = "The content holds a NUL character, which cannot be stored."
+        raise InvalidRequest(message, code="invalid_text", param="messages")
+    if len(stored) > MAX_CONTENT_BYTES:
         message = f"A version may hold at most {MAX_CONTENT_BYTES // 1024} KiB."
         raise InvalidRequest(message, code="content_too_large", param="messages")
     return cleaned
 
 
 def canonical(content: VersionContent) -> bytes:
-    """The content as bytes that are equal exactly when the contents are."""
+    """What a version does, as bytes that are equal exactly when two contents do the same.
+
+    Samples are left out because nothing runs with them, and tools where there are none, so that hashes from
+    before there were tools stay valid.
+    """
+    body = asdict(content)
+    body["variables"] = [_without_sample(variable) for variable in content.variables]
+    if not content.tools:
+        del body["tools"]
+    return json_bytes(body)
+
+
+def json_bytes(body: dict[str, Any]) -> bytes:
+    """Plain data as JSON with sorted keys. Raises InvalidRequest ``invalid_text``."""
     try:
-        return orjson.dumps(asdict(content), option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         message = "The content holds text that is not valid Unicode, or a number beyond 64 bits."
         raise InvalidRequest(message, code="invalid_text", param="messages") from None
+
+
+def _without_sample(variable: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in variable.items() if key != "sample"}
 
 
 def content_hash(content: VersionContent) -> str:
@@ -148,8 +172,10 @@ def _clean_variable(number: int, variable: Mapping[str, Any]) -> dict[str, Any]:
         message = f"The type of variable '{name}' must be one of {', '.join(VARIABLE_TYPES)}."
         raise InvalidRequest(message, code="type_invalid", param=f"variables.{number}.type")
     default = coerce_default(kind, variable.get("default"), name)
+    sample = coerce_default(kind, variable.get("sample"), name)
     cleaned = {"name": name, "type": kind, "required": bool(variable.get("required", default is None))}
-    return cleaned if default is None else {**cleaned, "default": default}
+    given = {"default": default, "sample": sample}
+    return cleaned | {key: value for key, value in given.items() if value is not None}
 
 
 def _number(low: float, high: float) -> Callable[[Any], bool]:
@@ -182,6 +208,8 @@ PARAMETERS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "frequency_penalty": (_number(-2, 2), "a number from -2 to 2"),
     "presence_penalty": (_number(-2, 2), "a number from -2 to 2"),
     "reasoning_effort": (lambda value: value in _EFFORTS, "none, minimal, low, medium, high or xhigh"),
+    "tool_choice": (is_tool_choice, "none, auto, required, or one of the tools"),
+    "parallel_tool_calls": (lambda value: isinstance(value, bool), "true or false"),
 }
 
 
@@ -194,7 +222,7 @@ def _clean_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
         fits, wanted = PARAMETERS[name]
         if value is None:
             continue
-        if not isinstance(value, str | int | float | list) or not fits(value):
+        if not isinstance(value, str | int | float | list | dict) or not fits(value):
             message = f"The parameter {name} must be {wanted}."
             raise InvalidRequest(message, code="parameter_invalid", param=f"parameters.{name}")
         # 1.0 and 1 are the same setting, so they must give the same hash.
@@ -205,38 +233,4 @@ def _clean_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _clean_schema(schema: Any) -> dict[str, Any] | None:
     if schema is None or schema == {}:
         return None
-    if not isinstance(schema, dict):
-        raise _schema_problem("The output schema must be a JSON object.")
-    try:
-        if len(orjson.dumps(schema)) > MAX_SCHEMA_BYTES:
-            raise _schema_problem(f"The output schema exceeds {MAX_SCHEMA_BYTES // 1024} KiB.")
-    except TypeError:
-        raise _schema_problem("The output schema is not plain JSON.") from None
-    _refuse_remote(schema, depth=64)
-    try:
-        # The linear regular-expression engine: a customer's pattern must not be able to run for ever.
-        jsonschema_rs.validator_for(schema, pattern_options=jsonschema_rs.RegexOptions(), offline=True)
-    except (ValueError, jsonschema_rs.ValidationError) as error:
-        reason = str(error).split("\n", 1)[0][:300]
-        raise _schema_problem(f"The output schema is not valid JSON Schema: {reason}") from None
-    return schema
-
-
-def _schema_problem(message: str) -> InvalidRequest:
-    return InvalidRequest(message, code="schema_invalid", param="output_schema")
-
-
-def _refuse_remote(node: Any, depth: int) -> None:
-    """Only references within the schema: another one would be fetched over the network."""
-    if depth == 0:
-        raise _schema_problem("The output schema is nested too deeply.")
-    if isinstance(node, dict):
-        for key, item in node.items():
-            if key in ("$ref", "$dynamicRef", "$recursiveRef") and not str(item).startswith("#"):
-                raise _schema_problem("A $ref in the output schema must begin with #.")
-            if key == "$id":
-                raise _schema_problem("$id is not available in an output schema.")
-            _refuse_remote(item, depth - 1)
-    elif isinstance(node, list):
-        for item in node:
-            _refuse_remote(item, depth - 1)
+    return check_schema(schema, name="The output schema", param="output_schema")

@@ -1,7 +1,7 @@
 """Differences between two versions: by line, and by word within changed lines. Pure.
 
-A page shows sections (one per message, then model and parameters, variables, output schema); each section
-has rows for a split view, and ``unified`` turns rows into lines for a narrow one.
+A page shows sections (one per message, then model and parameters, variables, output schema, tools); each
+section has rows for a split view, and ``unified`` turns rows into lines for a narrow one.
 """
 
 import difflib
@@ -111,6 +111,7 @@ def diff_versions(before: VersionContent, after: VersionContent) -> tuple[Sectio
         ("settings", "Model and parameters", _settings_lines),
         ("variables", "Variables", _variable_lines),
         ("schema", "Output schema", _schema_lines),
+        ("tools", "Tools", _tool_lines),
     ):
         rows = diff_lines(describe(before), describe(after))
         if rows:
@@ -219,7 +220,15 @@ def _variable_line(variable: dict[str, Any]) -> str:
 def _schema_lines(content: VersionContent) -> list[str]:
     if content.output_schema is None:
         return []
-    return orjson.dumps(content.output_schema, option=orjson.OPT_INDENT_2).decode().split("\n")
+    return _pretty_lines(content.output_schema)
+
+
+def _tool_lines(content: VersionContent) -> list[str]:
+    return [line for tool in content.tools for line in _pretty_lines(tool["function"])]
+
+
+def _pretty_lines(value: Any) -> list[str]:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().split("\n")
 
 
 def _json(value: Any) -> str:

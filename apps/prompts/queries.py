@@ -84,7 +84,7 @@ def timeline(prompt: Prompt, *, upto: int | None, limit: int) -> QuerySet[Prompt
     versions = PromptVersion.objects.filter(prompt=prompt).order_by("-number")
     if upto is not None:
         versions = versions.filter(number__lte=upto)
-    return versions.defer("messages", "variables", "parameters", "output_schema")[:limit]
+    return versions.defer("messages", "variables", "parameters", "output_schema", "tools")[:limit]
 
 
 def get_version(prompt: Prompt, number: int) -> PromptVersion:
@@ -210,6 +210,7 @@ def resolved(prompt: Prompt, version: PromptVersion, *, label: str | None = None
         model=content.model,
         parameters=content.parameters,
         output_schema=content.output_schema,
+        tools=content.tools,
     )
 
 
@@ -221,6 +222,7 @@ def version_content(version: PromptVersion) -> VersionContent:
         model=version.model,
         parameters=version.parameters,
         output_schema=version.output_schema,
+        tools=tuple(version.tools),
     )
 
 

@@ -15,8 +15,9 @@ LATEST: Final = "latest"
 class VersionContent:
     """What a version holds, as JSON data.
 
-    `messages` is ``{"role", "content"}`` each, `variables` ``{"name", "type", "required", "default"?}`` each;
-    `model` is ``<connection>/<model id>`` or empty when the caller names it.
+    `messages` is ``{"role", "content"}`` each, `variables`
+    ``{"name", "type", "required", "default"?, "sample"?}`` each; `model` is ``<connection>/<model id>`` or
+    empty when the caller names it; `tools` has OpenAI's form. A sample serves previews and first calls only.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -24,6 +25,7 @@ class VersionContent:
     model: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     output_schema: dict[str, Any] | None = None
+    tools: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,4 @@ class ResolvedPrompt:
     model: str
     parameters: dict[str, Any]
     output_schema: dict[str, Any] | None
+    tools: tuple[dict[str, Any], ...] = ()

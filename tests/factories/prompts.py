@@ -30,6 +30,7 @@ def make_content(
     model: str = "sandbox/standard",
     parameters: dict[str, Any] | None = None,
     output_schema: dict[str, Any] | None = None,
+    tools: tuple[dict[str, Any], ...] = (),
 ) -> VersionContent:
     """A version's content: an optional system message and one user message."""
     messages = ({"role": "system", "content": system},) if system else ()
@@ -39,6 +40,7 @@ def make_content(
         model=model,
         parameters=parameters or {},
         output_schema=output_schema,
+        tools=tools,
     )
 
 

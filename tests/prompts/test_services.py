@@ -93,7 +93,7 @@ def test_publish__stale_base__is_a_conflict_and_saves_nothing(project: Project) 
     prompt = make_prompt(project=project, versions=2)
     with pytest.raises(Conflict) as caught:
         services.publish_version(actor=SYSTEM, prompt=prompt, content=make_content("Mine"), base_number=1)
-    assert (caught.value.code, caught.value.param) == ("version_stale", "base_number")
+    assert (caught.value.code, caught.value.param) == ("version_stale", "base_version")
     assert PromptVersion.objects.filter(prompt=prompt).count() == 2
 
 

@@ -29,6 +29,9 @@ class VariableSerializer(serializers.Serializer[Any]):
         required=False, help_text="True without a default, else false."
     )
     default = serializers.JSONField(required=False, allow_null=True)
+    sample = serializers.JSONField(
+        required=False, allow_null=True, help_text="Fills previews and first calls; nothing runs with it."
+    )
 
 
 class ContentSerializer(serializers.Serializer[Any]):
@@ -42,6 +45,11 @@ class ContentSerializer(serializers.Serializer[Any]):
     parameters = serializers.DictField(default={}, help_text="temperature, top_p, max_tokens, stop, …")
     output_schema = serializers.DictField(
         allow_null=True, default=None, help_text="A JSON Schema that answers must fit."
+    )
+    tools = serializers.ListField(
+        child=serializers.DictField(),
+        default=[],
+        help_text='Functions that the model may call: {"type": "function", "function": {"name", …}}.',
     )
 
 
@@ -181,6 +189,7 @@ class RenderedSerializer(serializers.Serializer[Any]):
     model = serializers.CharField()
     parameters = serializers.DictField()
     output_schema = serializers.DictField(allow_null=True)
+    tools = serializers.ListField(child=serializers.DictField())
     ignored_variables = serializers.ListField(child=serializers.CharField())
 
 
@@ -192,6 +201,7 @@ def content_of(given: dict[str, Any]) -> VersionContent:
         model=given["model"],
         parameters=dict(given["parameters"]),
         output_schema=given["output_schema"],
+        tools=tuple(given["tools"]),
     )
 
 
@@ -226,6 +236,7 @@ def version_body(version: PromptVersion) -> dict[str, Any]:
         "model": version.model,
         "parameters": version.parameters,
         "output_schema": version.output_schema,
+        "tools": version.tools,
         "message": version.message,
         "author": author_body(version),
         "content_hash": version.content_hash,

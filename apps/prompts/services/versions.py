@@ -1,5 +1,7 @@
 """Making prompts and publishing their versions."""
 
+from dataclasses import asdict
+
 from django.db import IntegrityError, transaction
 
 from apps.audit import services as audit
@@ -70,8 +72,8 @@ def publish_version(
     """A new version. No label moves.
 
     `base_number` is the version that the author began from; when another one has been saved since, Conflict
-    ``version_stale`` is raised and nothing is lost on either side. Raises Conflict ``version_unchanged``
-    for the content of the newest version, InvalidRequest for content that is not allowed.
+    ``version_stale`` carries that one's number and content, and nothing is lost. Raises Conflict
+    ``version_unchanged`` for the newest version's content, InvalidRequest for content that is not allowed.
     """
     cleaned = clean_content(prompt.kind, content)
     locked = lock_prompt(prompt)
@@ -79,8 +81,9 @@ def publish_version(
         raise Conflict(
             f"Version {locked.latest_number} was saved meanwhile; yours began from version {base_number}.",
             code="version_stale",
-            param="base_number",
+            param="base_version",
             latest_number=locked.latest_number,
+            latest_content=asdict(queries.version_content(queries.latest_version(locked))),
         )
     if queries.latest_version(locked).content_hash == content_hash(cleaned):
         raise Conflict(
@@ -113,6 +116,7 @@ def add_version(actor: Actor, prompt: Prompt, content: VersionContent, message: 
         model=content.model,
         parameters=content.parameters,
         output_schema=content.output_schema,
+        tools=list(content.tools),
         message=short_text(message, MAX_MESSAGE, "message"),
         content_hash=content_hash(content),
         **author_of(actor),
