@@ -33,6 +33,8 @@ ROUTES = (
     Route("POST", f"{_PROJECT}/prompts/new/", Permission.PROMPTS_EDIT),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/", Permission.PROMPTS_VIEW),
     Route("POST", f"{_PROJECT}/prompts/<str:prompt>/", Permission.PROMPTS_EDIT),
+    Route("GET", f"{_PROJECT}/prompts/<str:prompt>/edit/", Permission.PROMPTS_VIEW),
+    Route("POST", f"{_PROJECT}/prompts/<str:prompt>/edit/", Permission.PROMPTS_EDIT),
     Route("POST", f"{_PROJECT}/prompts/<str:prompt>/preview/", Permission.PROMPTS_EDIT),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/history/", Permission.PROMPTS_VIEW),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/versions/<int:number>/", Permission.PROMPTS_VIEW),

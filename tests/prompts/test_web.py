@@ -89,7 +89,7 @@ def test_new__form__makes_prompt_and_opens_the_editor(web: Web, project: Project
     with organization_scope(project.organization_id):
         prompt = Prompt.objects.get(name="a/b")
         assert queries.latest_version(prompt).messages[0] == {"role": "system", "content": "Be kind."}
-    assert location.endswith(f"/prompts/{prompt.public_id}/")
+    assert location.endswith(f"/prompts/{prompt.public_id}/edit/")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_editor__publish_with_label__saves_version_and_moves_it(web: Web, projec
     prompt = make_prompt(project=project, labels={"production": 1})
     form = editor_form(action="publish", message="Greets", label="production", temperature="0.5")
     status, location = web.post(f"{prompt.public_id}/", form)
-    assert (status, location) == (302, f"{web.base}{prompt.public_id}/")
+    assert (status, location) == (302, f"{web.base}{prompt.public_id}/edit/")
     version = newest(prompt)
     assert (version.number, version.message, version.parameters) == (2, "Greets", {"temperature": 0.5})
     assert version.author_name == owner_of(project.organization).display_name

@@ -119,7 +119,7 @@ class PromptView(EditorPage):
             if error.code == "version_stale":
                 return self._conflict(prompt, draft)
             return self._page(prompt, draft, {"": error.message}, status=422)
-        return redirect(self.address("detail", prompt.public_id))
+        return redirect(self.address("edit", prompt.public_id))
 
     def _save(self, prompt: Prompt, draft: Draft) -> None:
         data = self.request.POST
@@ -148,13 +148,13 @@ class PromptView(EditorPage):
         fields = [(name, value) for name, values in self.request.POST.lists() for value in values]
         kept = {"csrfmiddlewaretoken", "base_number", "action"}
         context = {
-            **self.head(prompt, queries.labels_of([prompt])[prompt.pk], "detail"),
+            **self.head(prompt, queries.labels_of([prompt])[prompt.pk], "edit"),
             "latest": latest,
             "base_number": draft.base_number,
             "theirs": compared(diff_versions(base, theirs), split=False),
             "mine": compared(diff_versions(theirs, _cleaned(prompt, mine)), split=False),
             "fields": [(name, value) for name, value in fields if name not in kept],
-            "action": self.address("detail", prompt.public_id),
+            "action": self.address("edit", prompt.public_id),
         }
         return self.render("prompts/conflict.html", context, status=409)
 
@@ -169,10 +169,10 @@ class PromptView(EditorPage):
         labels = queries.labels_of([prompt])[prompt.pk]
         data = self.request.POST if self.request.method == "POST" else None
         context = {
-            **self.head(prompt, labels, "detail"),
+            **self.head(prompt, labels, "edit"),
             **self.editor(prompt, draft, errors),
             **self.save_dialog(labels, data),
-            "edit_address": self.address("detail", prompt.public_id),
+            "edit_address": self.address("edit", prompt.public_id),
             "change": _change(prompt, draft),
             "save_open": False,
             **more,

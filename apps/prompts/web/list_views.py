@@ -146,7 +146,7 @@ class NewPromptView(PromptPage):
         except (InvalidRequest, Conflict) as error:
             form.add_error(self._field(error.param, form), error.message)
             return self._page(form, status=422)
-        return redirect(self.address("detail", prompt.public_id))
+        return redirect(self.address("edit", prompt.public_id))
 
     def _form(self, data: Any = None, **kwargs: Any) -> NewPromptForm:
         return NewPromptForm(data, models=model_options(self.project.pk), **kwargs)

@@ -27,7 +27,7 @@ class PromptPage(ProjectView, abstract=True):
         """Badges, breadcrumb and tabs of a prompt's pages."""
         folder, _, short = prompt.name.rpartition("/")
         tabs = (
-            ("Edit", "detail", None),
+            ("Edit", "edit", None),
             ("History", "history", prompt.latest_number),
             ("Labels", "labels", len(labels)),
         )

@@ -13,6 +13,7 @@ urlpatterns = [
     path(PROMPTS, list_views.PromptListView.as_view(), name="list"),
     path(f"{PROMPTS}new/", list_views.NewPromptView.as_view(), name="new"),
     path(PROMPT, editor_views.PromptView.as_view(), name="detail"),
+    path(f"{PROMPT}edit/", editor_views.PromptView.as_view(), name="edit"),
     path(f"{PROMPT}preview/", editor_views.PreviewView.as_view(), name="preview"),
     path(f"{PROMPT}history/", history_views.HistoryView.as_view(), name="history"),
     path(f"{PROMPT}versions/<int:number>/", history_views.VersionView.as_view(), name="version"),
