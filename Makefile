@@ -5,7 +5,7 @@ BIN := .venv/bin
 TEST_WORKERS ?= 2
 PYTEST ?=
 
-.PHONY: help install demo run test lint check fmt bench lock clean
+.PHONY: help install demo run backup restore test lint check fmt bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1 \t/' | expand -t 16
@@ -26,6 +26,15 @@ demo: ## start everything, run the sample job, open the dashboard's address
 run: ## start everything without the job
 	@.ci/install runtime
 	@exec $(BIN)/python manage.py demo --no-job $(if $(PORT),--port "$$PORT")
+
+backup: ## write the whole database to a file (FILE=… names it); keep the master keys elsewhere
+	@.ci/install runtime
+	@$(BIN)/python manage.py backup $(if $(FILE),"$(FILE)")
+
+restore: ## bring FILE=… back into an empty database and verify audit trail and ledger
+	@.ci/install runtime
+	@test -n "$(FILE)" || { echo "name the backup: make restore FILE=…" >&2; exit 2; }
+	@$(BIN)/python manage.py restore "$(FILE)"
 
 test: ## run all tests (PYTEST="-k word" narrows)
 	@.ci/install dev

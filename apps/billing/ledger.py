@@ -82,8 +82,13 @@ class UsageRow:
 
     def content_hash(self) -> bytes:
         """What must agree for the same key to be a repeat: the amount, not the attempt that told it."""
-        content = f"{self.meter}\0{self.quantity.normalize():f}\0{self.project_id or ''}"
-        return hashlib.sha256(content.encode()).digest()
+        return content_hash(meter=self.meter, quantity=self.quantity, project_id=self.project_id)
+
+
+def content_hash(*, meter: str, quantity: Decimal, project_id: UUID | None) -> bytes:
+    """The SHA-256 of what one usage key stands for."""
+    content = f"{meter}\0{quantity.normalize():f}\0{project_id or ''}"
+    return hashlib.sha256(content.encode()).digest()
 
 
 def usage_rows(rows: Iterable[UsageRow]) -> dict[str, Any]:
