@@ -5,7 +5,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 from django.conf import settings
@@ -122,7 +122,7 @@ def _fill(archive: zipfile.ZipFile, manifest: Manifest) -> None:
 
 def _literal(text: str) -> sql.SQL:
     # Checked by read_manifest against a pattern that leaves room for nothing else.
-    return sql.SQL(text)  # type: ignore[arg-type]
+    return sql.SQL(text)
 
 
 def _check_tables(manifest: Manifest, found: set[str]) -> None:
@@ -152,7 +152,7 @@ def _close_fences(connection: Connection, found: list[tuple[Any, ...]]) -> None:
             _alter(connection, name, "FORCE ROW LEVEL SECURITY")
 
 
-def _alter(connection: Connection, table: str, change: sql.LiteralString) -> None:
+def _alter(connection: Connection, table: str, change: LiteralString) -> None:
     connection.execute(sql.SQL("ALTER TABLE {} {}").format(sql.Identifier(table), sql.SQL(change)))
 
 

@@ -5,7 +5,7 @@ import os
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 from django.conf import settings
@@ -81,7 +81,7 @@ def _write(archive: zipfile.ZipFile) -> Manifest:
     return manifest
 
 
-def _pairs(connection: Connection, query: sql.LiteralString) -> list[tuple[str, str]]:
+def _pairs(connection: Connection, query: LiteralString) -> list[tuple[str, str]]:
     return [(str(first), str(second)) for first, second in connection.execute(query)]
 
 
