@@ -17,9 +17,17 @@ from apps.core import errors
 from apps.core.scope import system_scope
 from apps.tenants import tokens
 from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
-from apps.tenants.roles import ANY_MEMBER, role_permissions, scope_permissions
+from apps.tenants.roles import (
+    ANY_MEMBER,
+    PROJECT_PERMISSIONS,
+    completed,
+    name_of_role,
+    permissions_of_role,
+    scope_permissions,
+)
 
 MARK_USED_EVERY: Final = timedelta(minutes=1)
+MARK_ACTIVE_EVERY: Final = timedelta(minutes=5)
 _UNKNOWN_DIGEST: Final = bytes(32)
 
 
@@ -28,7 +36,7 @@ class AccessFacts:
     """What an API key may do, as plain data for the gateway's cache.
 
     Valid until ``expires_at`` and until the change feed names ``("api_key", api_key_id)``,
-    ``("membership", created_by_id)`` or ``("project", project_id)``.
+    ``("membership", created_by_id)``, ``("custom_role", custom_role_id)`` or ``("project", project_id)``.
     """
 
     organization_id: UUID
@@ -40,6 +48,7 @@ class AccessFacts:
     created_by_id: UUID | None
     role: str
     expires_at: datetime | None
+    custom_role_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,21 +181,25 @@ def permissions_of(
 
     Works in the system scope and in the organization's own.
     """
-    if user_id is None:
-        return "", frozenset()
-    membership = Membership.all_organizations.filter(
-        organization_id=organization_id, user_id=user_id, user__is_active=True
-    ).first()
+    membership = _active_membership(organization_id, user_id)
+    return _held(membership, project_id)
+
+
+def _active_membership(organization_id: UUID, user_id: UUID | None) -> Membership | None:
+    found = Membership.all_organizations.filter(organization_id=organization_id, user__is_active=True)
+    return found.select_related("custom_role").filter(user_id=user_id).first() if user_id else None
+
+
+def _held(membership: Membership | None, project_id: UUID | None) -> tuple[str, frozenset[str]]:
     if membership is None:
         return "", frozenset()
-    granted = _grants(organization_id, user_id, project_id)
-    return membership.role, role_permissions(membership.role) | granted
+    granted = _grants(membership.organization_id, membership.user_id, project_id)
+    return name_of_role(membership), permissions_of_role(membership) | granted
 
 
 def _memberships(user: User) -> list[Membership]:
-    return list(
-        Membership.all_organizations.filter(user=user).select_related("organization", "user").order_by("id")
-    )
+    found = Membership.all_organizations.filter(user=user)
+    return list(found.select_related("organization", "user", "custom_role").order_by("id"))
 
 
 def _projects(organization_id: UUID) -> tuple[Project, ...]:
@@ -199,19 +212,31 @@ def _grants(organization_id: UUID, user_id: UUID, project_id: UUID | None) -> fr
     rows = ProjectUserObjectPermission.all_organizations.filter(
         organization_id=organization_id, content_object_id=project_id, user_id=user_id
     )
-    return frozenset(rows.values_list("permission__codename", flat=True))
+    return completed(rows.values_list("permission__codename", flat=True)) & PROJECT_PERMISSIONS
 
 
 def _member_access(
     membership: Membership, project: Project | None, *, ip: str | None, request_id: str | None
 ) -> Access:
-    granted = _grants(membership.organization_id, membership.user_id, project.id if project else None)
+    role, permissions = _held(membership, project.id if project else None)
+    _mark_active(membership)
     return Access(
-        actor=user_actor(membership.user, role=membership.role, ip=ip, request_id=request_id),
+        actor=user_actor(membership.user, role=role, ip=ip, request_id=request_id),
         organization=membership.organization,
         project=project,
-        permissions=role_permissions(membership.role) | granted,
+        permissions=permissions,
     )
+
+
+def _mark_active(membership: Membership) -> None:
+    now = timezone.now()
+    if membership.last_active_at is not None and membership.last_active_at > now - MARK_ACTIVE_EVERY:
+        return
+    # A page doesn't wait for whoever is changing the member's role.
+    free = Membership.all_organizations.select_for_update(skip_locked=True, no_key=True).filter(
+        pk=membership.pk
+    )
+    Membership.all_organizations.filter(pk__in=free.values("pk")).update(last_active_at=now)
 
 
 def _check_key(token: str) -> tuple[APIKey, AccessFacts]:
@@ -245,9 +270,8 @@ def _ended(how: str, when: datetime) -> errors.AuthenticationFailed:
 
 
 def _key_facts(key: APIKey) -> AccessFacts:
-    role, held = permissions_of(
-        organization_id=key.organization_id, user_id=key.created_by_id, project_id=key.project_id
-    )
+    maker = _active_membership(key.organization_id, key.created_by_id)
+    role, held = _held(maker, key.project_id)
     return AccessFacts(
         organization_id=key.organization_id,
         project_id=key.project_id,
@@ -259,6 +283,7 @@ def _key_facts(key: APIKey) -> AccessFacts:
         created_by_id=key.created_by_id,
         role=role,
         expires_at=key.expires_at,
+        custom_role_id=maker.custom_role_id if maker else None,
     )
 
 

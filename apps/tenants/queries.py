@@ -1,16 +1,18 @@
 """Reads of people, projects and keys, inside the organization's scope."""
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.core import errors
 from apps.core.models import find
 from apps.tenants.models import APIKey, Membership, Project
-from apps.tenants.roles import granters_of
+from apps.tenants.roles import Permission, granters_of
 
 
 def granters(permission: str) -> list[str]:
     """Names of up to five members who can give somebody a permission, the longest-standing first."""
-    members = Membership.objects.filter(role__in=granters_of(permission), user__is_active=True)
+    built_in = Q(role__in=granters_of(permission))
+    own = Q(custom_role__permissions__contains=[Permission.MEMBERS_MANAGE, permission])
+    members = Membership.objects.filter(built_in | own, user__is_active=True)
     return [member.user.display_name for member in members.select_related("user").order_by("id")[:5]]
 
 

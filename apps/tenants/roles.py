@@ -3,8 +3,9 @@
 Editing and releasing are separate rights: who writes a prompt does not thereby put it into production.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 
 class Permission(StrEnum):
@@ -102,6 +103,34 @@ ROLE_DESCRIPTIONS: Final[dict[Role, str]] = {
     Role.BILLING: "Sees usage and manages billing; sees no prompts.",
 }
 
+PROJECT_PERMISSIONS: Final = frozenset(
+    each
+    for each in Permission
+    if each.split(".")[0] in {"prompts", "datasets", "providers", "runs", "batches", "keys"}
+)
+"""What can be given on one project; the others are about the whole organization."""
+
+_NEEDS: Final[dict[Permission, frozenset[Permission]]] = {
+    Permission.PROMPTS_EDIT: frozenset({Permission.PROMPTS_VIEW}),
+    Permission.PROMPTS_RELEASE: frozenset({Permission.PROMPTS_VIEW}),
+    Permission.DATASETS_EDIT: frozenset({Permission.DATASETS_VIEW}),
+    Permission.PROVIDERS_MANAGE: frozenset({Permission.PROVIDERS_VIEW}),
+    Permission.RUNS_CREATE: frozenset(
+        {Permission.RUNS_VIEW, Permission.PROMPTS_VIEW, Permission.PROVIDERS_VIEW}
+    ),
+    Permission.BATCHES_RUN: frozenset(
+        {
+            Permission.BATCHES_VIEW,
+            Permission.PROMPTS_VIEW,
+            Permission.DATASETS_VIEW,
+            Permission.PROVIDERS_VIEW,
+            Permission.RUNS_VIEW,
+        }
+    ),
+    Permission.KEYS_MANAGE: frozenset({Permission.KEYS_VIEW}),
+    Permission.MEMBERS_MANAGE: frozenset({Permission.MEMBERS_VIEW}),
+}
+
 SCOPE_PERMISSIONS: Final[dict[Scope, frozenset[Permission]]] = {
     # A program that reads prompts has no business in the audit log.
     Scope.READ: frozenset(each for each in Permission if each.endswith(".view")) - {Permission.AUDIT_VIEW},
@@ -118,6 +147,40 @@ SCOPE_DESCRIPTIONS: Final[dict[Scope, str]] = {
 }
 
 
+class _OwnRole(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def permissions(self) -> list[str]: ...
+
+
+class HoldsRole(Protocol):
+    """A membership or an invitation: a built-in role by its name, or one of the organization's own."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def custom_role(self) -> _OwnRole | None: ...
+
+
+def name_of_role(holder: HoldsRole) -> str:
+    """What the role is called: ``developer``, or as the organization named it."""
+    return holder.custom_role.name if holder.custom_role is not None else holder.role
+
+
+def permissions_of_role(holder: HoldsRole) -> frozenset[str]:
+    """What the role gives in the whole organization."""
+    if holder.custom_role is None:
+        return role_permissions(holder.role)
+    return frozenset(holder.custom_role.permissions) & frozenset(Permission)
+
+
+def completed(permissions: Iterable[str]) -> frozenset[str]:
+    """The known ones of some permissions with those that they are of no use without: editing takes seeing."""
+    known = {Permission(each) for each in permissions if each in set(Permission)}
+    return frozenset(known).union(*(_NEEDS.get(each, frozenset()) for each in known))
+
+
 def role_permissions(role: str) -> frozenset[str]:
     """The permissions of a role; none for an unknown one."""
     return frozenset(ROLE_PERMISSIONS[Role(role)]) if role in set(Role) else frozenset()
@@ -130,5 +193,5 @@ def scope_permissions(scopes: list[str]) -> frozenset[str]:
 
 
 def granters_of(permission: str) -> tuple[Role, ...]:
-    """The roles that may give somebody a permission: an admin gives what an admin has, an owner anything."""
+    """The built-in roles that may give somebody a permission: an admin what admins have, an owner all."""
     return tuple(role for role in (Role.OWNER, Role.ADMIN) if permission in ROLE_PERMISSIONS[role])
