@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "django_rq",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -76,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "apps.tenants.web.middleware.SessionActivityMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "apps.core.middleware.ErrorMiddleware",
 ]
@@ -137,6 +139,23 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 # Only in the browser session that signed up; elsewhere the link confirms and leads to sign-in.
 ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+MFA_ADAPTER = "apps.tenants.web.mfa_adapter.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# A code is good for half a minute before and after its own: clocks differ. Used codes are kept as long.
+MFA_TOTP_TOLERANCE = 1
+MFA_TOTP_ISSUER = "promptsaas"
+MFA_FORMS = {
+    "activate_totp": "apps.tenants.web.mfa_forms.ActivateTOTPForm",
+    "authenticate": "apps.tenants.web.mfa_forms.CodeForm",
+    "reauthenticate": "apps.tenants.web.mfa_forms.CodeAgainForm",
+    "add_webauthn": "apps.tenants.web.mfa_forms.AddPasskeyForm",
+    "edit_webauthn": "apps.tenants.web.mfa_forms.RenamePasskeyForm",
+    "authenticate_webauthn": "apps.tenants.web.mfa_forms.PasskeyForm",
+    "reauthenticate_webauthn": "apps.tenants.web.mfa_forms.PasskeyAgainForm",
+    "login_webauthn": "apps.tenants.web.mfa_forms.PasskeySignInForm",
+}
 
 LANGUAGE_CODE = "en"
 USE_I18N = False

@@ -18,6 +18,8 @@ PREFIXES: Final[dict[str, str]] = {
     "bat": "batch job",
     "bti": "batch item",
     "drf": "draft",
+    "dsc": "dataset change",
+    "dsd": "dataset draft",
     "dsi": "dataset row",
     "dst": "dataset",
     "dsv": "dataset version",
@@ -37,6 +39,7 @@ PREFIXES: Final[dict[str, str]] = {
     "req": "request",
     "rol": "custom role",
     "run": "run",
+    "ses": "session",
     "use": "usage event",
     "usr": "user",
 }

@@ -115,7 +115,7 @@ def test_sign_in__five_wrong_passwords__locks_the_address_for_a_while() -> None:
         _sign_in(Client(), "ada@example.com", "not the password")
     response = _sign_in(Client(), "ada@example.com")
     assert response.status_code == 200
-    assert "Too many failed login attempts" in response.text
+    assert "Too many tries, so this is closed for now. Try again in 5 minutes." in response.text
 
 
 def test_sign_in__good__starts_a_new_session(client: Client) -> None:

@@ -21,6 +21,7 @@ LIBRARY_TABLES: Final = {
     "django_session": ALL,
     "guardian_groupobjectpermission": "SELECT",
     "guardian_userobjectpermission": "SELECT",
+    "mfa_authenticator": ALL,
 }
 
 
