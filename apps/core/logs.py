@@ -1,8 +1,12 @@
-"""Logs as one JSON object a line, with the request id where there is one."""
+"""Logs as one JSON object a line, with the ids of the request and of the organization where there is one."""
 
 import logging
 
 import structlog
+
+from apps.core import ids
+from apps.core.log_fields import noted
+from apps.core.scope import open_organization_id
 
 
 class JSONFormatter(structlog.stdlib.ProcessorFormatter):
@@ -10,7 +14,7 @@ class JSONFormatter(structlog.stdlib.ProcessorFormatter):
 
     def __init__(self) -> None:
         shared: list[structlog.typing.Processor] = [
-            structlog.contextvars.merge_contextvars,
+            _add_ids,
             structlog.stdlib.add_logger_name,
             structlog.stdlib.add_log_level,
             structlog.stdlib.ExtraAdder(),
@@ -29,3 +33,12 @@ class JSONFormatter(structlog.stdlib.ProcessorFormatter):
 def get_logger(name: str) -> logging.Logger:
     """A logger of the standard library; extra fields go through ``extra=``."""
     return logging.getLogger(name)
+
+
+def _add_ids(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for name, value in noted().items():
+        event.setdefault(name, value)
+    organization_id = open_organization_id()
+    if organization_id is not None:
+        event.setdefault("organization_id", ids.encode("org", organization_id))
+    return event

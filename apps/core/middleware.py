@@ -1,16 +1,18 @@
 """Around every request of the web process: its id, the security headers, and errors told as pages or JSON."""
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from apps.core import log_fields
 from apps.core.client_address import client_address
 from apps.core.errors import InvalidRequest, NotFound
+from apps.core.logs import get_logger
 from apps.core.request_id import new_request_id, set_request_id
 from apps.core.web.errors import answer, error_response, is_api
 
@@ -19,9 +21,13 @@ VERSION_HEADER: Final = "Promptsaas-Version"
 REST_LIMIT: Final = 16 * 1024 * 1024
 REST_BLOCK: Final = 64 * 1024
 REST_SECONDS: Final = 5.0
+# Asked every few seconds by whoever watches a process.
+UNLOGGED: Final = frozenset({"/healthz", "/readyz"})
 PERMISSIONS_POLICY: Final = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+logger = get_logger(__name__)
 
 
 class RequestContextMiddleware:
@@ -40,11 +46,14 @@ class RequestContextMiddleware:
             request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
         )
         set_request_id(request_id)
+        log_fields.begin(request_id)
+        started = time.monotonic()
         try:
-            with structlog.contextvars.bound_contextvars(request_id=request_id):
-                refused = _refused_characters(request) or _refused_version(request)
-                response = refused or self.get_response(request)
+            refused = _refused_characters(request) or _refused_version(request)
+            response = refused or self.get_response(request)
+            _log(request, response, time.monotonic() - started)
         finally:
+            log_fields.end()
             set_request_id(None)
         if response.status_code >= 400:
             _read_the_rest(request)
@@ -82,6 +91,25 @@ class ErrorMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Leaves defects to Django, which logs them and answers through `handler500`."""
         return error_response(request, exception)
+
+
+def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    """One line for each request: the address as the table of addresses has it, never with its values."""
+    match = request.resolver_match
+    if match is None and response.status_code < 400:
+        # A static file.
+        return
+    quiet = request.path_info in UNLOGGED and response.status_code < 400
+    logger.log(
+        logging.DEBUG if quiet else logging.INFO,
+        "request.finished",
+        extra={
+            "method": request.method,
+            "route": match.route if match else "",
+            "status": response.status_code,
+            "duration_ms": round(seconds * 1000, 1),
+        },
+    )
 
 
 def _read_the_rest(request: HttpRequest) -> None:

@@ -14,6 +14,9 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from apps.core import ids
+from apps.core.log_fields import note
+
 SETTING: Final = "app.organization_id"
 SYSTEM_ROLE: Final = "promptsaas_system"
 
@@ -42,6 +45,12 @@ def current_organization_id() -> UUID:
     return scope.organization_id
 
 
+def open_organization_id() -> UUID | None:
+    """The organization of the open scope; None without one and under the system role."""
+    scope = _current.get()
+    return scope.organization_id if scope else None
+
+
 def in_scope() -> bool:
     """Whether any scope is open."""
     return _current.get() is not None
@@ -66,6 +75,7 @@ def organization_scope(organization_id: UUID) -> Iterator[None]:
         raise ScopeError("another scope is open")
     with transaction.atomic(), _entered(wanted):
         if outer is None:
+            note("organization_id", ids.encode("org", organization_id))
             with _local_setting("set_config", str(organization_id)):
                 yield
         else:

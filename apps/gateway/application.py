@@ -8,8 +8,10 @@ from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
+from apps.core import log_fields
 from apps.core.error_mapping import MethodNotAllowed, to_error
 from apps.core.errors import InvalidRequest, NotFound, Unavailable
+from apps.core.ids import encode
 from apps.core.logs import get_logger
 from apps.core.request_id import set_request_id
 from apps.gateway.http import Disconnected, HttpRequest, Receive, Send, error_answer, send_json
@@ -60,6 +62,7 @@ class Gateway:
             peer=(scope.get("client") or ("", 0))[0],
         )
         set_request_id(request.request_id)
+        log_fields.begin(request.request_id)
         answer = _Answer(send)
         try:
             await self._handle(request, answer.send)
@@ -72,7 +75,13 @@ class Gateway:
             if answer.started:
                 # Half an answer is out; the server closes the connection when the application raises.
                 raise
-            await send_json(request, send, error_answer(request, to_error(error)))
+            refusal = to_error(error)
+            # What succeeds is a run, with its request id; a line for each would cost a tenth of our own time.
+            logger.info(
+                "request.refused",
+                extra={"method": request.method, "status": refusal.status, "code": refusal.code},
+            )
+            await send_json(request, send, error_answer(request, refusal))
 
     async def _handle(self, request: HttpRequest, send: Send) -> None:
         if self._serving is None:
@@ -82,6 +91,7 @@ class Gateway:
             await route.handler(self._serving, request, send)
             return
         facts = await self._serving.door.admit(request, route.permission)
+        log_fields.note("organization_id", encode("org", facts.organization_id))
         await route.handler(self._serving, request, send, facts)
 
 

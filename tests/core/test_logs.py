@@ -1,0 +1,64 @@
+"""What a log line says: ids, never content."""
+
+import json
+import logging
+
+import pytest
+from django.test import Client
+
+from apps.core.ids import encode, uuid7
+from apps.core.log_fields import begin, end, note
+from apps.core.logs import JSONFormatter
+from apps.core.scope import organization_scope
+from tests.factories import make_project, owner_of
+
+
+def line(**extra: object) -> dict[str, object]:
+    record = logging.getLogger("tests").makeRecord(
+        "tests", logging.INFO, "", 0, "thing.done", (), None, extra=extra
+    )
+    found: dict[str, object] = json.loads(JSONFormatter().format(record))
+    return found
+
+
+def test_line__in_a_request__carries_its_ids() -> None:
+    begin("req_1")
+    try:
+        note("run_id", "run_1")
+        assert {"event": "thing.done", "request_id": "req_1", "run_id": "run_1", "rows": 3}.items() <= line(
+            rows=3
+        ).items()
+    finally:
+        end()
+    note("run_id", "run_2")
+    assert "run_id" not in line()
+
+
+@pytest.mark.django_db
+def test_line__in_a_scope__names_the_organization() -> None:
+    organization_id = uuid7()
+    with organization_scope(organization_id):
+        assert line()["organization_id"] == encode("org", organization_id)
+    assert "organization_id" not in line()
+
+
+@pytest.mark.django_db
+def test_request_line__page_of_a_project__has_route_and_ids_but_no_values(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = make_project()
+    client.force_login(owner_of(project.organization))
+    with caplog.at_level(logging.INFO, logger="apps.core.middleware"):
+        response = client.get(f"/{project.organization.slug}/{project.slug}/runs/?q=secret")
+    record = next(each for each in caplog.records if each.message == "request.finished")
+    assert response.status_code == 200
+    assert record.__dict__["status"] == 200
+    assert "<slug:project>" in record.__dict__["route"]
+    assert "secret" not in str(record.__dict__)
+
+
+@pytest.mark.django_db
+def test_request_line__health__is_left_out(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="apps.core.middleware"):
+        client.get("/healthz")
+    assert not caplog.records
