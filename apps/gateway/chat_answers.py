@@ -8,8 +8,9 @@ from uuid import UUID
 
 from apps.core import ids
 from apps.core.errors import InvalidRequest, PromptsaasError, ProviderFailure, RateLimited
+from apps.providers.pricing import Price
 from apps.providers.types import Usage
-from apps.runs.types import RunError, RunResult, amount_text
+from apps.runs.types import RunDelta, RunError, RunResult, amount_text
 
 
 class OutputInvalid(ProviderFailure):
@@ -52,7 +53,7 @@ def completion(result: RunResult) -> dict[str, Any]:
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": result.text, "refusal": None},
+                "message": _message(result),
                 "logprobs": None,
                 "finish_reason": result.finish_reason or "stop",
             }
@@ -60,6 +61,13 @@ def completion(result: RunResult) -> dict[str, Any]:
         "usage": usage(result.usage),
         "promptsaas": facts(result),
     }
+
+
+def _message(result: RunResult) -> dict[str, Any]:
+    message = {"role": "assistant", "content": result.text, "refusal": None}
+    if not result.tool_calls:
+        return message
+    return message | {"content": result.text or None, "tool_calls": list(result.tool_calls)}
 
 
 def usage(usage: Usage) -> dict[str, Any] | None:
@@ -77,7 +85,6 @@ def usage(usage: Usage) -> dict[str, Any] | None:
 
 def facts(result: RunResult) -> dict[str, Any]:
     """What we know beyond OpenAI's fields: run, prompt version, cost, time."""
-    price = result.price
     return {
         "run_id": ids.encode("run", result.run_id),
         "prompt": result.prompt_name or None,
@@ -85,11 +92,16 @@ def facts(result: RunResult) -> dict[str, Any]:
         "label": result.label,
         "sandbox": result.sandbox,
         "latency_ms": result.latency_ms,
-        "cost": {
-            "status": price.status if price else "none",
-            "amount": amount_text(price.amount) if price else None,
-            "currency": "USD",
-        },
+        "cost": cost(result.price),
+    }
+
+
+def cost(price: Price | None) -> dict[str, Any]:
+    """What a run cost; the amount is None where it is unknown."""
+    return {
+        "status": price.status if price else "none",
+        "amount": amount_text(price.amount) if price else None,
+        "currency": "USD",
     }
 
 
@@ -108,9 +120,10 @@ class Chunks:
         """The event that names the role."""
         return self._chunk({"role": "assistant", "content": ""}, None)
 
-    def text(self, text: str) -> dict[str, Any]:
-        """A piece of text."""
-        return self._chunk({"content": text}, None)
+    def piece(self, delta: RunDelta) -> dict[str, Any]:
+        """A piece of text, or of tool calls."""
+        given: dict[str, Any] = {"tool_calls": list(delta.tool_calls)} if delta.tool_calls else {}
+        return self._chunk({"content": delta.text, **given} if delta.text or not given else given, None)
 
     def last(self, result: RunResult) -> dict[str, Any]:
         """The event that ends the answer; sent after the run is recorded."""

@@ -98,6 +98,7 @@ def _question(prepared: PreparedRun) -> bytes:
         "messages": list(chat.messages),
         "parameters": chat.parameters,
         "output_schema": chat.output_schema,
+        "tools": list(chat.tools),
     }
     return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
 

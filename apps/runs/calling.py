@@ -6,9 +6,10 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
+from apps.providers.tool_calls import ToolCallPieces
 from apps.providers.types import (
     CallErrorReason,
     ChatDelta,
@@ -47,6 +48,7 @@ class Progress:
     deadline: float
     started: float = field(default_factory=time.perf_counter)
     parts: list[str] = field(default_factory=list)
+    calls: ToolCallPieces = field(default_factory=ToolCallPieces)
     attempts: list[Attempt] = field(default_factory=list)
     first_token_ms: int | None = None
     answer: ChatResult | None = None
@@ -60,6 +62,11 @@ class Progress:
         """The answer's text, whole or as far as it came."""
         return self.answer.text if self.answer is not None else "".join(self.parts)
 
+    @property
+    def tool_calls(self) -> tuple[dict[str, Any], ...]:
+        """The answer's tool calls, whole or as far as they came."""
+        return self.answer.tool_calls if self.answer is not None else self.calls.whole()
+
     def elapsed_ms(self) -> int:
         """Milliseconds since the run began."""
         return round((time.perf_counter() - self.started) * 1000)
@@ -70,12 +77,14 @@ class Progress:
 
     def take(self, item: ChatDelta | ChatResult) -> None:
         """Note one streamed item."""
-        if self.first_token_ms is None and (isinstance(item, ChatResult) or item.text):
+        if self.first_token_ms is None and (isinstance(item, ChatResult) or item.text or item.tool_calls):
             self.first_token_ms = self.elapsed_ms()
         if isinstance(item, ChatResult):
             self.accept(item)
-        else:
-            self.parts.append(item.text)
+            return
+        self.parts.append(item.text)
+        for delta in item.tool_calls:
+            self.calls.add({**delta, **delta.get("function", {})})
 
     def accept(self, answer: ChatResult) -> None:
         """Note a whole answer, which takes the place of one before it."""

@@ -20,10 +20,11 @@ from apps.prompts.types import ResolvedPrompt
 from apps.providers.types import ChatRequest
 from apps.runs import calling, finishing, repair
 from apps.runs.calling import Progress, RetryPolicy
-from apps.runs.inputs import check_request
-from apps.runs.output_checks import check_size
+from apps.runs.inputs import check_request, check_tool_choice
+from apps.runs.output_checks import check_calls, check_size
 from apps.runs.types import (
     Answers,
+    InlinePrompt,
     InputCheck,
     OutputCheck,
     OutputRefusal,
@@ -33,6 +34,7 @@ from apps.runs.types import (
     RunDelta,
     RunRequest,
     RunResult,
+    RunStarted,
     TargetSource,
 )
 
@@ -65,7 +67,7 @@ class Engine:
 
         Raises core errors for what is refused before the call (nothing is recorded or charged then).
         """
-        prepared = await self._prepare(request)
+        prepared = await self.prepare(request)
         progress = await self._begin(prepared)
         reservation = await self._reserve(prepared)
         try:
@@ -76,15 +78,16 @@ class Engine:
             raise
         return await self._finish(prepared, reservation, progress)
 
-    async def stream(self, request: RunRequest) -> AsyncGenerator[RunDelta | RunResult, None]:
-        """Yield the answer's pieces, then the recorded RunResult; refusals are raised before the first piece.
+    async def stream(self, request: RunRequest) -> AsyncGenerator[RunStarted | RunDelta | RunResult, None]:
+        """Yield RunStarted, the pieces, the recorded RunResult; refusals are raised before the first.
 
         Closing the generator or cancelling its task hangs up on the provider and records what was used.
         """
-        prepared = await self._prepare(request)
+        prepared = await self.prepare(request)
         progress = await self._begin(prepared)
         reservation = await self._reserve(prepared)
         try:
+            yield RunStarted(prepared.created_at, prepared.target.reference)
             async with aclosing(self._pieces(prepared, progress)) as pieces:
                 async for piece in pieces:
                     yield piece
@@ -98,12 +101,15 @@ class Engine:
         if self._finishing:
             await asyncio.wait(self._finishing)
 
-    async def _prepare(self, request: RunRequest) -> PreparedRun:
+    async def prepare(self, request: RunRequest) -> PreparedRun:
+        """Everything that comes before a run is spent on. Raises core errors for what is refused."""
         check_request(request)
-        prompt = None
+        prompt: ResolvedPrompt | InlinePrompt | None = request.inline
         if request.prompt is not None:
             prompt = await self._dependencies.prompts.resolve(request, request.prompt)
         messages = _messages(request, prompt)
+        tools = request.tools if request.tools is not None else prompt.tools if prompt else ()
+        check_tool_choice(request.overrides, tools)
         model = request.model or (prompt.model if prompt else None)
         if not model:
             raise InvalidRequest("No model was named.", code="model_missing", param="model")
@@ -116,6 +122,7 @@ class Engine:
             parameters={**(prompt.parameters if prompt else {}), **request.overrides},
             output_schema=prompt.output_schema if prompt else None,
             timeout_seconds=request.timeout_seconds,
+            tools=tools,
         )
         return PreparedRun(request, prompt, target, chat, datetime.now(UTC))
 
@@ -138,7 +145,7 @@ class Engine:
             calling.stream(prepared.target.provider, prepared.chat, progress, policy)
         ) as pieces:
             async for piece in pieces:
-                yield RunDelta(piece.text)
+                yield RunDelta(piece.text, tool_calls=piece.tool_calls)
 
     async def _reserve(self, prepared: PreparedRun) -> Reservation:
         return await self._dependencies.allowance.take(
@@ -159,7 +166,7 @@ class Engine:
     ) -> RunResult:
         allowance = self._dependencies.allowance
         try:
-            refusal = await self._check_output(prepared.request, progress.text)
+            refusal = await self._check_output(prepared.request, progress)
             record = finishing.finished(prepared, reservation, progress, cancelled=cancelled, refusal=refusal)
             recorded = await self._dependencies.recorder.record(record)
         except BaseException:
@@ -172,15 +179,17 @@ class Engine:
             await self._dependencies.answers.keep(prepared, record.result)
         return record.result
 
-    async def _check_output(self, request: RunRequest, text: str) -> OutputRefusal | None:
+    async def _check_output(self, request: RunRequest, progress: Progress) -> OutputRefusal | None:
         for check in self._dependencies.output_checks:
-            refusal = await check(request, text)
+            refusal = await check(request, progress.text)
             if refusal is not None:
                 return refusal
-        return None
+        return check_calls(progress.text, progress.tool_calls)
 
 
-def _messages(request: RunRequest, prompt: ResolvedPrompt | None) -> tuple[dict[str, Any], ...]:
+def _messages(
+    request: RunRequest, prompt: ResolvedPrompt | InlinePrompt | None
+) -> tuple[dict[str, Any], ...]:
     if prompt is None:
         if not request.messages:
             raise InvalidRequest("At least one message is needed.", code="messages_missing", param="messages")

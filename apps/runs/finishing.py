@@ -56,13 +56,14 @@ def finished(
     """The record of a run that has ended; a run that was cancelled after its answer came has succeeded."""
     spent = _usage(prepared.chat, progress)
     text = clean_text(refusal.kept if refusal else progress.text)
+    calls = () if refusal else tuple(map(_clean_call, progress.tool_calls))
     verdict = _verdict(prepared.chat, progress, text, cancelled)
     if refusal is not None and progress.answer is not None:
         verdict = "failed", refusal.error, None
     answer = progress.answer
     return RunRecord(
         request=prepared.request,
-        result=_result(prepared, progress, text, verdict, spent),
+        result=replace(_result(prepared, progress, text, verdict, spent), tool_calls=calls),
         prompt=prepared.prompt,
         connection=prepared.target.connection,
         messages=prepared.chat.messages,
@@ -71,6 +72,8 @@ def finished(
         usage_origin=spent[1],
         provider_request_id=clean_text(answer.provider_request_id or "") if answer else "",
         reservation=reservation,
+        output_schema=prepared.chat.output_schema,
+        tools=prepared.chat.tools,
     )
 
 
@@ -100,18 +103,26 @@ def _result(
         first_token_ms=progress.first_token_ms,
         finish_reason=clean_text(answer.finish_reason) if answer and answer.finish_reason else None,
         error=error,
-        model=f"{target.connection}/{target.model}",
+        model=target.reference,
         sandbox=target.sandbox,
         prompt_name=prompt.name if prompt else "",
         version_number=prompt.number if prompt else None,
         label=request.prompt.label if request.prompt else None,
         cached_from=progress.cached_from,
+        usage_origin=spent[1],
     )
+
+
+def _clean_call(call: dict[str, Any]) -> dict[str, Any]:
+    function = {name: clean_text(call["function"][name]) for name in ("name", "arguments")}
+    return {"id": clean_text(call["id"]), "type": "function", "function": function}
 
 
 def _verdict(chat: ChatRequest, progress: Progress, text: str, cancelled: bool) -> _Verdict:
     if progress.answer is not None:
-        parsed, error = parse_output(text, chat.output_schema)
+        # The schema is for the answer in the end; a call of a tool comes before it.
+        schema = None if progress.tool_calls else chat.output_schema
+        parsed, error = parse_output(text, schema)
         return ("failed" if error else "succeeded"), error, parsed
     if cancelled:
         return "cancelled", _CANCELLED, None
@@ -135,7 +146,7 @@ def _usage(chat: ChatRequest, progress: Progress) -> tuple[Usage, UsageOrigin]:
     if progress.answer is not None:
         spent = _sum([*progress.earlier, progress.answer.usage])
         return spent, "cache" if progress.cached_from else "provider"
-    text = clean_text(progress.text)
+    text = clean_text(progress.text + _written(progress.tool_calls))
     if not text:
         return Usage(), "none"
     given = sum(tokens.count(content, chat.model) for content in _contents(chat))
@@ -162,7 +173,14 @@ def _count(number: int | None) -> int | None:
 
 
 def _contents(chat: ChatRequest) -> Iterable[str]:
-    return (message["content"] for message in chat.messages)
+    for message in chat.messages:
+        yield message["content"] or ""
+        yield _written(message.get("tool_calls", ()))
+
+
+def _written(calls: Iterable[dict[str, Any]]) -> str:
+    """What a model wrote of tool calls."""
+    return "".join(call["function"]["name"] + call["function"]["arguments"] for call in calls)
 
 
 def _price(target: Target, usage: Usage, at: datetime, origin: UsageOrigin) -> Price | None:

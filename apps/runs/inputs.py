@@ -1,13 +1,14 @@
 """What is refused at the entrance of a run, before anything is looked up or spent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import orjson
 
 from apps.core.errors import InvalidRequest
 from apps.prompts.content import PARAMETERS as VERSION_PARAMETERS
-from apps.prompts.types import ROLES
+from apps.prompts.tools import chosen_tool, tool_names
+from apps.runs.conversation import clean_messages
 from apps.runs.types import RunRequest
 
 Check = Callable[[Any], bool]
@@ -27,8 +28,9 @@ def check_request(request: RunRequest) -> None:
     check_text("variables", dict(request.variables))
     check_text("metadata", dict(request.metadata))
     check_text("user", request.user)
+    check_text("tools", list(request.tools or ()))
     check_parameters(dict(request.overrides))
-    check_messages(request.messages)
+    clean_messages(request.messages)
 
 
 def check_text(param: str, value: Any) -> None:
@@ -62,15 +64,19 @@ def check_parameters(parameters: dict[str, Any]) -> None:
             raise InvalidRequest(f"{name} must be {wanted}.", code="parameter_invalid", param=name)
 
 
-def check_messages(messages: tuple[dict[str, Any], ...]) -> None:
-    """Raise InvalidRequest unless every message is a known role with text content."""
-    for index, message in enumerate(messages):
-        param = f"messages.{index}"
-        if message.get("role") not in ROLES:
-            allowed = ", ".join(ROLES)
-            raise InvalidRequest(f"A message's role is one of {allowed}.", param=f"{param}.role")
-        if not isinstance(message.get("content"), str):
-            raise InvalidRequest("A message's content is text.", param=f"{param}.content")
+def check_tool_choice(overrides: Mapping[str, Any], tools: Iterable[Mapping[str, Any]]) -> None:
+    """Raise InvalidRequest for a call's word on tools that the call does not have."""
+    names = tool_names(tools)
+    choice = overrides.get("tool_choice")
+    if names and chosen_tool(choice) in ("", *names):
+        return
+    if choice is not None and choice != "none":
+        known = f"The tools are {', '.join(names)}." if names else "There are no tools."
+        raise InvalidRequest(
+            f"tool_choice asks for a tool that isn't there. {known}",
+            code="parameter_invalid",
+            param="tool_choice",
+        )
 
 
 def _has_nul(value: Any) -> bool:

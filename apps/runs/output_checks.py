@@ -1,6 +1,7 @@
 """What is looked at in every answer before it is recorded."""
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 from apps.runs.types import OutputRefusal, RunError, RunRequest
 
@@ -21,3 +22,16 @@ async def check_size(request: RunRequest, text: str) -> OutputRefusal | None:
         status=422,
     )
     return OutputRefusal(error, encoded[:LARGEST_BYTES].decode("utf-8", "ignore"))
+
+
+def check_calls(text: str, calls: Iterable[dict[str, Any]]) -> OutputRefusal | None:
+    """Refuse tool calls whose arguments have more than 1 MiB together: a part of one is of no use."""
+    if sum(len(call["function"]["arguments"].encode("utf-8", "replace")) for call in calls) <= LARGEST_BYTES:
+        return None
+    error = RunError(
+        code="output_too_large",
+        type="provider_error",
+        message=f"The answer's tool calls have more than {LARGEST_BYTES:,} bytes.",
+        status=422,
+    )
+    return OutputRefusal(error, text)

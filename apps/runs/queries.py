@@ -1,7 +1,7 @@
 """Reads of runs, inside the organization's scope."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
@@ -17,7 +17,7 @@ from apps.providers.types import Usage
 from apps.runs.models import Run, RunPayload
 from apps.runs.outputs import parse_json
 from apps.runs.record_rows import PAYLOAD_TABLE
-from apps.runs.types import RunError, RunResult, Status
+from apps.runs.types import RunError, RunResult, Status, UsageOrigin
 
 RECENT_RUNS: Final = 1000
 
@@ -40,12 +40,16 @@ NO_FILTERS: Final = RunFilters()
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A run's unsealed content."""
+    """A run's unsealed content; `inline` has the messages and variables of content that was not saved."""
 
-    messages: tuple[Mapping[str, Any], ...]
+    messages: Sequence[Mapping[str, Any]]
     variables: Mapping[str, Any]
     parameters: Mapping[str, Any]
     output: str
+    output_schema: Mapping[str, Any] | None = None
+    tools: Sequence[Mapping[str, Any]] = ()
+    tool_calls: Sequence[dict[str, Any]] = ()
+    inline: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +118,8 @@ def load_content(run: Run) -> Content | None:
     if payload is None:
         return None
     key = crypto.data_key(payload.organization_id)
-    content = orjson.loads(_unseal(key, payload, "content", payload.content))
-    return Content(tuple(content["messages"]), content["variables"], content["parameters"], content["output"])
+    opened = orjson.loads(_unseal(key, payload, "content", payload.content))
+    return Content(**opened | {"messages": tuple(opened["messages"])})
 
 
 def load_previews(runs: Sequence[Run]) -> dict[UUID, Preview]:
@@ -153,6 +157,8 @@ def load_result(project_id: UUID, run_id: UUID) -> RunResult:
         version_number=run.version_number,
         label=run.label or None,
         cached_from=run.cached_from,
+        tool_calls=tuple(content.tool_calls),
+        usage_origin=cast("UsageOrigin", run.usage_origin),
     )
 
 

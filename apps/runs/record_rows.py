@@ -97,6 +97,7 @@ def seal(record: RunRecord, data_key: bytes) -> SealedRecord:
         "variables": dict(record.request.variables),
         "parameters": dict(record.parameters),
         "output": record.result.text,
+        **_where_given(record),
     }
     return SealedRecord(
         record,
@@ -133,9 +134,25 @@ def _usage_row(record: RunRecord) -> ledger.UsageRow:
     )
 
 
+def _where_given(record: RunRecord) -> dict[str, Any]:
+    """What most runs don't have: schema, tools, their calls, and the templates of unsaved content."""
+    inline = record.request.inline
+    templates = {"messages": inline.messages, "variables": inline.variables} if inline else None
+    given = {
+        "output_schema": record.output_schema,
+        "tools": record.tools,
+        "tool_calls": record.result.tool_calls,
+        "inline": templates,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
 def _preview(record: RunRecord) -> dict[str, str]:
-    last = record.messages[-1]["content"] if record.messages else ""
-    return {"input": last[:PREVIEW_CHARACTERS], "output": record.result.text[:PREVIEW_CHARACTERS]}
+    last = (record.messages[-1]["content"] or "") if record.messages else ""
+    answer = record.result.text or ", ".join(
+        f"{call['function']['name']}({call['function']['arguments']})" for call in record.result.tool_calls
+    )
+    return {"input": last[:PREVIEW_CHARACTERS], "output": answer[:PREVIEW_CHARACTERS]}
 
 
 def _json(value: Any) -> str:

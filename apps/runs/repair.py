@@ -32,7 +32,9 @@ async def complete(prepared: PreparedRun, progress: Progress, policy: RetryPolic
 
 def _problem(chat: ChatRequest, progress: Progress) -> str | None:
     """Why the answer that just came has to be asked for again, if it has."""
-    if progress.answer is None or progress.error is not None or len(progress.text) > LARGEST_BYTES:
+    if progress.answer is None or progress.error is not None or progress.tool_calls:
+        return None
+    if len(progress.text) > LARGEST_BYTES:
         return None
     error = parse_output(progress.text, chat.output_schema)[1]
     return None if error is None else error.message

@@ -30,8 +30,30 @@ class PromptReference:
 
 
 @dataclass(frozen=True, slots=True)
+class InlinePrompt:
+    """Content that is run without being saved; it came through `prompts.content.clean_content`.
+
+    The ids name the prompt, and the version, that the run counts for: None where it counts for none.
+    """
+
+    messages: tuple[dict[str, Any], ...]
+    variables: tuple[dict[str, Any], ...] = ()
+    model: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    output_schema: dict[str, Any] | None = None
+    tools: tuple[dict[str, Any], ...] = ()
+    prompt_id: UUID | None = None
+    name: str = ""
+    version_id: UUID | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
-    """One run asked for. Either `prompt`, or `model` with `messages`; `messages` after a prompt are appended.
+    """One run asked for: of `prompt`, of `inline` content, or of `model` with `messages`.
+
+    `messages` are appended to a prompt's; `model` and `overrides` take the place of what its version says.
+    `tools` None means the version's own.
 
     `usage_key` is what makes billing exact: two records with one key are one usage event.
     `livemode` False (a psk_test_ key) always runs the sandbox.
@@ -61,6 +83,8 @@ class RunRequest:
     claim: UUID | None = None
     cache_seconds: int | None = None
     repair_attempts: int = 0
+    inline: InlinePrompt | None = None
+    tools: tuple[dict[str, Any], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +121,20 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A streamed run has passed every check and is about to be called: later failures are its own."""
+
+    created_at: datetime
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunDelta:
-    """A piece of text of a streamed answer; `cached` where it is an earlier run's."""
+    """A piece of a streamed answer: text, or OpenAI's deltas of tool calls. `cached`: an earlier run's."""
 
     text: str
     cached: bool = False
+    tool_calls: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +158,8 @@ class RunResult:
     version_number: int | None = None
     label: str | None = None
     cached_from: UUID | None = None
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    usage_origin: UsageOrigin = "none"
     recorded: bool = True
     """False when a companion dropped the record because its fence was lost: the caller must not use it."""
 
@@ -135,7 +170,7 @@ class RunRecord:
 
     request: RunRequest
     result: RunResult
-    prompt: ResolvedPrompt | None
+    prompt: ResolvedPrompt | InlinePrompt | None
     connection: str
     messages: tuple[dict[str, Any], ...]
     parameters: Mapping[str, Any]
@@ -143,6 +178,8 @@ class RunRecord:
     usage_origin: UsageOrigin
     provider_request_id: str
     reservation: Reservation
+    output_schema: dict[str, Any] | None = None
+    tools: tuple[dict[str, Any], ...] = ()
 
     @property
     def answered(self) -> bool:
@@ -182,13 +219,18 @@ class Target:
     provider: Provider
     sandbox: bool
 
+    @property
+    def reference(self) -> str:
+        """The model as runs name it."""
+        return f"{self.connection}/{self.model}"
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
     """A run ready to be called: everything is found, rendered and checked, nothing is spent."""
 
     request: RunRequest
-    prompt: ResolvedPrompt | None
+    prompt: ResolvedPrompt | InlinePrompt | None
     target: Target
     chat: ChatRequest
     created_at: datetime

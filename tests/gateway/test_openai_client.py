@@ -153,7 +153,7 @@ def test_completion__without_the_scope__raises_permission_error(gateway_url: str
     [
         ("prompt:team/sentiment", {}, "variable_missing"),
         ("prompt:@", REVIEW, "prompt_malformed"),
-        ("sandbox/fast", {"tools": []}, "unsupported_parameter"),
+        ("sandbox/fast", {"logit_bias": {}}, "unsupported_parameter"),
         ("sandbox/fast", {"temperature": 9}, "parameter_invalid"),
     ],
 )

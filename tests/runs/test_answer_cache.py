@@ -22,7 +22,7 @@ from apps.providers.models import ProviderCredential
 from apps.runs import answer_cache, queries
 from apps.runs.models import Run
 from apps.runs.runtime import Runtime, open_runtime
-from apps.runs.types import RunDelta, RunRequest, RunResult
+from apps.runs.types import RunDelta, RunRequest, RunResult, RunStarted
 from apps.tenants.models import Project
 from tests.factories import make_connection, make_content, make_project, make_prompt, make_quota
 from tests.fake_provider import FakeProvider, fake_provider
@@ -236,16 +236,16 @@ def test_execute__with_redis_that_never_answers__waits_a_moment_once(
 
 
 def test_stream__a_hit__is_one_piece_and_the_result(project: Project, fake_provider: FakeProvider) -> None:
-    async def use(runtime: Runtime) -> list[list[RunDelta | RunResult]]:
+    async def use(runtime: Runtime) -> list[list[RunStarted | RunDelta | RunResult]]:
         return [
             [item async for item in runtime.engine.stream(_request(project))],
             [item async for item in runtime.engine.stream(_request(project))],
         ]
 
     first, second = with_runtime(use)
-    assert len(first) == 4
+    assert len(first) == 5
     assert not any(isinstance(item, RunDelta) and item.cached for item in first)
-    piece, result = second
+    _, piece, result = second
     assert piece == RunDelta("one secret three", cached=True)
     assert isinstance(result, RunResult)
     assert result.cached_from == first[-1].run_id  # type: ignore[union-attr]

@@ -14,7 +14,7 @@ from apps.prompts import services as prompt_services
 from apps.runs import queries
 from apps.runs.models import Run
 from apps.runs.runtime import Runtime
-from apps.runs.types import PromptReference, RunDelta, RunRequest, RunResult
+from apps.runs.types import PromptReference, RunDelta, RunRequest, RunResult, RunStarted
 from apps.tenants.models import Project
 from tests.factories import make_content, make_project, make_prompt, make_quota
 from tests.runs.support import make_request, with_runtime, within_a_second
@@ -186,7 +186,7 @@ def test_stream__to_the_end__gives_pieces_then_the_recorded_result() -> None:
     project = make_project()
     make_prompt(project=project, name="greet", labels={"production": 1})
 
-    async def use(runtime: Runtime) -> list[RunDelta | RunResult]:
+    async def use(runtime: Runtime) -> list[RunStarted | RunDelta | RunResult]:
         return [item async for item in runtime.engine.stream(make_request(project, prompt="greet"))]
 
     *pieces, result = with_runtime(use)
@@ -208,6 +208,7 @@ def test_stream__closed_early__records_what_was_used() -> None:
 
     async def use(runtime: Runtime) -> None:
         async with aclosing(runtime.engine.stream(request)) as items:
+            await anext(items)
             await anext(items)
 
     with_runtime(use)

@@ -17,7 +17,7 @@ from apps.providers.types import Connection, Provider
 from apps.runs import sources
 from apps.runs.models import Run
 from apps.runs.runtime import Runtime
-from apps.runs.types import RunDelta, RunRequest, RunResult
+from apps.runs.types import RunDelta, RunRequest, RunResult, RunStarted
 from apps.tenants.models import Project
 from tests.factories import make_connection, make_project, make_quota
 from tests.fake_provider import FakeProvider, fake_provider
@@ -128,10 +128,10 @@ def test_execute__a_hanging_provider__ends_at_the_deadline(project: Project) -> 
 
 
 def test_stream__that_breaks_off__keeps_the_text_and_charges_what_came(project: Project) -> None:
-    async def use(runtime: Runtime) -> list[RunDelta | RunResult]:
+    async def use(runtime: Runtime) -> list[RunStarted | RunDelta | RunResult]:
         return [item async for item in runtime.engine.stream(_request(project, "error-in-stream"))]
 
-    *pieces, result = with_runtime(use)
+    _, *pieces, result = with_runtime(use)
     assert pieces == [RunDelta("half an")]
     assert isinstance(result, RunResult)
     assert (result.status, result.text) == ("failed", "half an")

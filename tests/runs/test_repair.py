@@ -10,7 +10,7 @@ from apps.core.scope import organization_scope
 from apps.runs.models import Run
 from apps.runs.output_checks import LARGEST_BYTES, check_size
 from apps.runs.runtime import Runtime
-from apps.runs.types import RunDelta, RunResult
+from apps.runs.types import RunDelta, RunResult, RunStarted
 from apps.tenants.models import Project
 from tests.factories import make_connection, make_content, make_project, make_prompt
 from tests.fake_provider import FakeProvider, fake_provider
@@ -130,7 +130,7 @@ def test_output_check__an_oversize_answer__fails_charged_with_its_beginning(
     messages = ({"role": "user", "content": "Go on."},)
     request = make_request(project, model="local/huge", messages=messages, cache_seconds=60)
 
-    async def use(runtime: Runtime) -> RunDelta | RunResult:
+    async def use(runtime: Runtime) -> RunStarted | RunDelta | RunResult:
         if not stream:
             return await runtime.engine.execute(request)
         return [item async for item in runtime.engine.stream(request)][-1]

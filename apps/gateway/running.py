@@ -1,0 +1,151 @@
+"""One run for one request: the slot, the Idempotency-Key, the client that may leave."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from apps.core import ids
+from apps.core.errors import Conflict, InvalidRequest
+from apps.core.logs import get_logger
+from apps.core.scope import organization_scope
+from apps.gateway.chat_answers import failure
+from apps.gateway.fields import LONGEST_RUN_SECONDS
+from apps.gateway.http import Disconnected, HttpRequest
+from apps.gateway.serving import Serving
+from apps.runs import queries
+from apps.runs.idempotency import LONGEST_KEY, Claimed, KeyedRequest, Replay
+from apps.runs.types import RunDelta, RunRequest, RunResult, RunStarted
+from apps.tenants.access import AccessFacts
+
+Item = RunStarted | RunDelta | RunResult
+Items = AsyncGenerator[Item, None]
+
+logger = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a handler wants run, and how it answers.
+
+    `build` makes the run of an id and a claim; `answer` sends what comes of it; equal `fingerprint`s under
+    one Idempotency-Key are one run.
+    """
+
+    build: Callable[[UUID, UUID | None], RunRequest]
+    answer: Callable[[UUID, Items], Coroutine[Any, Any, None]]
+    fingerprint: bytes
+    stream: bool
+
+
+async def serve_run(serving: Serving, request: HttpRequest, facts: AccessFacts, job: Job) -> None:
+    """Run and answer; the same again under one Idempotency-Key is answered from the first run.
+
+    Raises core errors as long as nothing was sent.
+    """
+    with serving.run_slot():
+        run_id = ids.uuid7()
+        claim = await _claim(serving, request, facts, job.fingerprint, run_id)
+        if isinstance(claim, Replay):
+            request.answer_headers[b"idempotent-replayed"] = b"true"
+            items = _recorded(serving, facts, claim.run_id)
+            await unless_disconnected(request, job.answer(claim.run_id, items))
+            return
+        try:
+            run = job.build(run_id, claim.id if claim else None)
+            items = running(serving, run, stream=job.stream)
+            await unless_disconnected(request, job.answer(run_id, items))
+        except BaseException:
+            if claim is not None:
+                await _release(serving, claim)
+            raise
+
+
+def running(serving: Serving, run: RunRequest, *, stream: bool) -> Items:
+    """The items of a run; a run that isn't streamed has but one, its result."""
+    return serving.runtime.engine.stream(run) if stream else _executed(serving, run)
+
+
+def demand_answer(result: RunResult) -> None:
+    """Raise the error of a run that has no answer to give."""
+    demand_record(result)
+    if result.error is not None:
+        raise failure(result, result.error)
+
+
+def demand_record(result: RunResult) -> None:
+    """Raise Conflict for a run that lost its Idempotency-Key to a twin."""
+    if not result.recorded:
+        raise Conflict(
+            "Another request with this Idempotency-Key was answered.", code="idempotency_key_in_use"
+        )
+
+
+def tell_cache(request: HttpRequest, item: Item) -> None:
+    """Say in a header whether the cache that was asked for had the answer."""
+    if not isinstance(item, RunStarted):
+        is_hit = item.cached if isinstance(item, RunDelta) else item.cached_from is not None
+        request.answer_headers[b"promptsaas-cache"] = b"hit" if is_hit else b"miss"
+
+
+async def unless_disconnected(request: HttpRequest, work: Coroutine[Any, Any, None]) -> None:
+    """Await the work; when the client goes, cancel it: the upstream call ends, what was used is recorded."""
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(request.disconnected())
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+        if working.cancelled():
+            raise Disconnected
+        working.result()
+    finally:
+        leaving.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+
+
+async def _executed(serving: Serving, run: RunRequest) -> Items:
+    yield await serving.runtime.engine.execute(run)
+
+
+async def _recorded(serving: Serving, facts: AccessFacts, run_id: UUID) -> Items:
+    def load() -> RunResult:
+        with organization_scope(facts.organization_id):
+            return queries.load_result(facts.project_id, run_id)
+
+    result = await serving.runtime.calls.run(load)
+    yield RunStarted(result.created_at, result.model)
+    calls = tuple({"index": index, **call} for index, call in enumerate(result.tool_calls))
+    yield RunDelta(result.text, cached=result.cached_from is not None, tool_calls=calls)
+    yield result
+
+
+async def _claim(
+    serving: Serving, request: HttpRequest, facts: AccessFacts, fingerprint: bytes, run_id: UUID
+) -> Claimed | Replay | None:
+    key = request.header(b"idempotency-key")
+    if not key:
+        return None
+    if len(key) > LONGEST_KEY or not key.isprintable():
+        raise InvalidRequest(
+            f"An Idempotency-Key has at most {LONGEST_KEY} printable characters.",
+            code="idempotency_key_invalid",
+            param="Idempotency-Key",
+        )
+    keyed = KeyedRequest(facts.organization_id, facts.project_id, key, fingerprint)
+    return await serving.runtime.keys.claim(keyed, run_id=run_id, seconds=LONGEST_RUN_SECONDS)
+
+
+async def _release(serving: Serving, claim: Claimed) -> None:
+    try:
+        await serving.runtime.keys.release(claim)
+    except (psycopg.Error, PoolTimeout) as error:
+        # The claim ends by itself; the error that brought us here is the one to tell.
+        logger.warning("gateway.claim_not_released", extra={"error": str(error)})
