@@ -21,6 +21,7 @@ OPEN_STATUSES: Final = (
     JobStatus.FINALIZING,
     JobStatus.CANCELLING,
 )
+STOPPABLE_STATUSES: Final = (JobStatus.VALIDATING, JobStatus.IN_PROGRESS, JobStatus.FINALIZING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ ROUTES = (
     Route("GET", f"{_PROJECT}/batches/new/", Permission.BATCHES_RUN),
     Route("POST", f"{_PROJECT}/batches/new/", Permission.BATCHES_RUN),
     Route("POST", f"{_PROJECT}/batches/new/estimate/", Permission.BATCHES_RUN),
+    Route("GET", f"{_PROJECT}/batches/stop/", Permission.BATCHES_RUN),
+    Route("POST", f"{_PROJECT}/batches/stop/", Permission.BATCHES_RUN),
     Route("GET", f"{_PROJECT}/batches/<str:batch>/", Permission.BATCHES_VIEW),
     Route("GET", f"{_PROJECT}/batches/<str:batch>/progress/", Permission.BATCHES_VIEW),
     Route("GET", f"{_PROJECT}/batches/<str:batch>/results/", Permission.BATCHES_VIEW),

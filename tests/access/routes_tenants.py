@@ -12,6 +12,7 @@ ROUTES = (
     Route("GET", "new/", SIGNED_IN),
     Route("POST", "new/", SIGNED_IN),
     Route("POST", "theme/", SIGNED_IN),
+    Route("POST", "profile/tables/<slug:key>/", SIGNED_IN, example="profile/tables/batches/"),
     Route("GET", "<slug:organization>/", ANY_MEMBER),
     Route("GET", "<slug:organization>/new/", Permission.ORGANIZATION_MANAGE),
     Route("POST", "<slug:organization>/new/", Permission.ORGANIZATION_MANAGE),

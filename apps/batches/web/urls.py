@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.batches.web import views
+from apps.batches.web import stopping, views
 
 app_name = "batches"
 
@@ -11,10 +11,11 @@ urlpatterns = [
     path(_ROOM, views.BatchListView.as_view(), name="list"),
     path(f"{_ROOM}new/", views.NewBatchView.as_view(), name="new"),
     path(f"{_ROOM}new/estimate/", views.EstimateView.as_view(), name="estimate"),
+    path(f"{_ROOM}stop/", stopping.StopChosenView.as_view(), name="stop-chosen"),
     path(_BATCH, views.BatchView.as_view(), name="detail"),
     path(f"{_BATCH}progress/", views.ProgressView.as_view(), name="progress"),
     path(f"{_BATCH}results/", views.ResultsView.as_view(), name="results"),
     path(f"{_BATCH}download/", views.DownloadView.as_view(), name="download"),
-    path(f"{_BATCH}stop/", views.StopView.as_view(), name="stop"),
+    path(f"{_BATCH}stop/", stopping.StopView.as_view(), name="stop"),
     path(f"{_BATCH}retry/", views.RetryView.as_view(), name="retry"),
 ]

@@ -3,24 +3,29 @@
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.shortcuts import redirect
-from django.urls import reverse
 
 from apps.batches import downloads, queries, services
-from apps.batches.models import BatchJob, ItemStatus, JobStatus
+from apps.batches.models import BatchJob, ItemStatus
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.queries import ResultFilters
 from apps.batches.web import presenting
 from apps.batches.web.forms import NewBatchForm, choices_of, initial_values
+from apps.batches.web.listing import BATCHES
 from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.core.numbers import whole_number
-from apps.core.web_paging import web_page
+from apps.core.tables import Action
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
 
 STOP_POLLING = 286
-STATUSES = [("", "Any status"), ("open", "Running"), *JobStatus.choices]
 ROW_STATUSES = [("", "All rows"), *ItemStatus.choices]
 MATCHES = [("", "Any match"), ("match", "Match"), ("differs", "Differs from expected")]
 
@@ -30,19 +35,13 @@ class BatchListView(ProjectView):
 
     permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
 
-    def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        search = request.GET.get("q", "").strip()[:100]
-        status = _one_of(request, "status", STATUSES)
-        page = web_page(queries.list_jobs(self.project, status=status, search=search), request)
-        context = {
-            "page": page,
-            "rows": [(job, presenting.cost_status(job)) for job in page.rows],
-            "search": search,
-            "status": status,
-            "statuses": STATUSES,
-            "can_run": self.access.can(Permission.BATCHES_RUN),
-        }
-        return self.render("batches/list.html", context)
+    def get(self, request: HttpRequest, **kwargs: str) -> HttpResponseBase:
+        asked = BATCHES.read(request.GET)
+        found = queries.list_jobs(self.project, status=asked.filters["status"], search=asked.search)
+        can_run = self.access.can(Permission.BATCHES_RUN)
+        actions = [Action("Stop", "stop", self.address("batches:stop-chosen"), danger=True)]
+        context = {"can_run": can_run, "actions": actions if can_run else []}
+        return self.list_page(BATCHES, asked, found, "batches/list.html", context)
 
 
 class NewBatchView(ProjectView):
@@ -76,7 +75,7 @@ class NewBatchView(ProjectView):
             dataset_version=form.dataset_version(self.project),
             options=form.options(),
         )
-        return redirect(address(self, "detail", job))
+        return redirect(self.address("batches:detail", job.public_id))
 
     def _page(self, form: NewBatchForm, *, plan: Plan | None = None, status: int = 200) -> HttpResponse:
         context = {"form": form, "plan": plan, "offered": _offered(form)}
@@ -170,20 +169,6 @@ class DownloadView(ProjectView):
         return downloads.download(job, request.GET.get("format", "csv"), status)
 
 
-class StopView(ProjectView):
-    """Stop a batch."""
-
-    permissions: ClassVar = {"POST": Permission.BATCHES_RUN}
-
-    def post(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponseRedirect:
-        job = queries.get_job(self.project, batch)
-        try:
-            services.cancel_batch(actor=self.access.actor, job=job)
-        except Conflict as conflict:
-            messages.error(request, conflict.message)
-        return redirect(address(self, "detail", job))
-
-
 class RetryView(ProjectView):
     """Run what failed or was stopped once more."""
 
@@ -196,12 +181,7 @@ class RetryView(ProjectView):
             messages.info(request, f"{rows:,} row{'s' * (rows != 1)} will be run once more.")
         except (Conflict, InvalidRequest) as problem:
             messages.error(request, problem.message)
-        return redirect(address(self, "detail", job))
-
-
-def address(view: ProjectView, name: str, job: BatchJob) -> str:
-    """The address of a page of a batch."""
-    return reverse(f"batches:{name}", args=[view.organization.slug, view.project.slug, job.public_id])
+        return redirect(self.address("batches:detail", job.public_id))
 
 
 def plan_of(view: ProjectView, form: NewBatchForm) -> Plan:
@@ -219,18 +199,22 @@ def plan_of(view: ProjectView, form: NewBatchForm) -> Plan:
 def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
     """What both pages of a batch show on top."""
     names = ("detail", "results", "download", "stop", "retry", "progress")
-    at_results = view.request.path == address(view, "results", job)
+    at_results = view.request.path == view.address("batches:results", job.public_id)
     results = {
-        "href": address(view, "results", job),
+        "href": view.address("batches:results", job.public_id),
         "label": "Results",
         "count": job.succeeded + job.failed,
         "current": at_results,
     }
-    progress = {"href": address(view, "detail", job), "label": "Progress", "current": not at_results}
+    progress = {
+        "href": view.address("batches:detail", job.public_id),
+        "label": "Progress",
+        "current": not at_results,
+    }
     return {
         "job": job,
         "dataset": job.dataset_version.dataset,
-        "addresses": {name: address(view, name, job) for name in names},
+        "addresses": {name: view.address(f"batches:{name}", job.public_id) for name in names},
         "tab_items": [progress, results],
         "can_run": view.access.can(Permission.BATCHES_RUN),
         "retryable": job.failed + job.cancelled if job.is_terminal else 0,

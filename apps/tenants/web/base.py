@@ -12,16 +12,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 
 from apps.audit.services import record_refused
+from apps.core.formatting import format_number
 from apps.core.request_id import current_request_id
 from apps.core.scope import organization_scope
+from apps.core.tables import Asked, Table, export_answer, page_of
 from apps.tenants import queries
 from apps.tenants.access import Access, SessionAccess, open_session
 from apps.tenants.entrance import check_permissions, client_ip, refusal_reason
@@ -107,6 +111,27 @@ class OrganizationView(View):
         """Render a page with the shell's context, inside the open scope."""
         return render(self.request, template, {**self.shell(), **(context or {})}, status=status)
 
+    def list_page(
+        self,
+        table: Table[Any, Any],
+        asked: Asked,
+        rows: QuerySet[Any],
+        template: str,
+        context: Mapping[str, Any] | None = None,
+    ) -> HttpResponseBase:
+        """Answer with one page of a list as ``table``, or with what the address asks of it instead:
+        a file (``?export=``) or the number of rows that match (``?count=1``).
+        """
+        if asked.export:
+            return export_answer(table, asked, rows, organization_id=self.organization.id)
+        if asked.count:
+            asked.check()
+            return HttpResponse(format_number(rows.count()), content_type="text/plain")
+        if asked.every:
+            asked.check()
+        page = page_of(table, asked, rows, chosen=self.user.table_columns)
+        return self.render(template, {"table": page, **(context or {})})
+
     def shell(self) -> dict[str, Any]:
         """What every page's frame needs: organization, project, access and the switch's entries."""
         project = self.access.project
@@ -144,6 +169,10 @@ class OrganizationView(View):
 class ProjectView(OrganizationView, abstract=True):
     """A page of one project, addressed by ``<slug:organization>/<slug:project>`` in its path."""
 
+    def address(self, name: str, *args: str) -> str:
+        """The address of a page of this project: ``self.address("prompts:detail", prompt.public_id)``."""
+        return reverse(name, args=[self.organization.slug, self.project.slug, *args])
+
     @property
     def project(self) -> Project:
         if self.access.project is None:
@@ -166,6 +195,12 @@ def zone_of(user: User) -> ZoneInfo:
         return ZoneInfo(user.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
+
+
+def safe_path(request: HttpRequest, path: str) -> str:
+    """A path that a form wants to go on to, as long as it stays on this site; else the start."""
+    hosts = {request.get_host()}
+    return path if url_has_allowed_host_and_scheme(path, hosts, require_https=request.is_secure()) else "/"
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:

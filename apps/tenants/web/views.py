@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from apps.core import errors
 from apps.core.request_id import current_request_id
@@ -20,7 +19,7 @@ from apps.tenants.access import places_of, user_actor
 from apps.tenants.entrance import client_ip
 from apps.tenants.models import APIKey
 from apps.tenants.roles import ANY_MEMBER, Permission
-from apps.tenants.web.base import OrganizationView, ProjectView, SignedInView, home_path
+from apps.tenants.web.base import OrganizationView, ProjectView, SignedInView, home_path, safe_path
 from apps.tenants.web.forms import KeyForm, OrganizationForm, ProjectForm
 
 UNUSED_AFTER: Final = timedelta(days=90)
@@ -70,9 +69,7 @@ class ThemeView(SignedInView):
     def post(self, request: HttpRequest) -> HttpResponse:
         actor = user_actor(self.user, ip=client_ip(request), request_id=current_request_id())
         services.set_theme(actor=actor, user=self.user, theme=request.POST.get("theme", ""))
-        back = request.POST.get("next", "")
-        safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
-        return redirect(back if safe else "/")
+        return redirect(safe_path(request, request.POST.get("next", "")))
 
 
 def addresses(request: HttpRequest) -> HttpResponseBase:
