@@ -248,6 +248,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 ENTITLEMENTS = "apps.billing.admission.can"
+# Who reads datasets: pairs of a function that counts and one that lists; see apps/datasets/uses.py.
+DATASET_USES = [("apps.batches.queries.count_dataset_uses", "apps.batches.queries.list_dataset_uses")]
 OUTBOX_HANDLERS: dict[str, str] = {}
 # Per API key. Every gateway process counts in the same place while Redis is there.
 GATEWAY_REQUESTS_PER_MINUTE = environment.number("GATEWAY_REQUESTS_PER_MINUTE", 6_000)
@@ -263,4 +265,6 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["console"], "level": environment.text("LOG_LEVEL", "INFO")},
+    # Refusals have a line of our own, which holds no value from the address.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }

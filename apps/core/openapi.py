@@ -5,8 +5,14 @@ from typing import Any, Final
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
+from apps.core.api import DEFAULT_LIMIT, LARGEST_LIMIT
+
 CURSOR_PARAMETERS: Final = [
-    OpenApiParameter("limit", int, description="1 to 100, 20 by default."),
+    OpenApiParameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT},
+        description="How many objects a page holds.",
+    ),
     OpenApiParameter("starting_after", str, description="The id after which the page begins."),
     OpenApiParameter("ending_before", str, description="The id before which the page ends."),
 ]
@@ -29,6 +35,7 @@ def list_of(item: type[serializers.Serializer[Any]]) -> serializers.Serializer[A
 def document_errors(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """Post-processing hook: every operation may answer with the error shape."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    _drop_choices_of_anything(result)
     schemas["Error"] = ERROR_SCHEMA
     answer = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
     for path in result.get("paths", {}).values():
@@ -40,6 +47,19 @@ def document_errors(result: dict[str, Any], generator: Any, request: Any, public
     return result
 
 
+def _drop_choices_of_anything(part: Any) -> None:
+    """What may be anything needs no choice: of "anything or null", which we are given, null is both."""
+    if isinstance(part, list):
+        for each in part:
+            _drop_choices_of_anything(each)
+    if isinstance(part, dict):
+        if part.get("oneOf") == ANYTHING_OR_NULL:
+            del part["oneOf"]
+        for each in part.values():
+            _drop_choices_of_anything(each)
+
+
+ANYTHING_OR_NULL: Final[list[dict[str, str]]] = [{}, {"type": "null"}]
 ERROR_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "description": "The one shape of every error.",

@@ -1,0 +1,120 @@
+"""Whether the API keeps to its OpenAPI document: `python -m bench.api_conformance [examples an operation]`.
+
+Web and gateway stand behind one origin, on a database of their own with one of everything. schemathesis makes
+up requests from the document, good and bad, with an API key that holds every scope, and applies all its
+checks: no 5xx, no status, header or body that the document doesn't know, bad input refused, good input taken.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench.own_database import own_database
+from promptsaas.serving import Address, gateway_command, web_command
+
+ROOT = Path(__file__).resolve().parent.parent
+WANTED_CASES = 5_000
+EXAMPLES = 60
+REQUEST_SECONDS = 30
+
+
+def main() -> int:
+    """Run all checks and print schemathesis' own report; 1 for a failure or too few cases."""
+    examples = int(sys.argv[1]) if len(sys.argv) > 1 else EXAMPLES
+    with own_database(), tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        from bench.gateway import wait_until_ready  # noqa: PLC0415 - needs the settings
+
+        token = prepare()
+        web, origin = free_address(), free_address()
+        web_process = stack.enter_context(served("web", web_command(web, workers=1, threads=8), web))
+        gateway_process = stack.enter_context(served("gateway", gateway_command(origin, workers=1), web))
+        wait_until_ready(web, web_process)
+        wait_until_ready(origin, gateway_process)
+        report = Path(folder) / "report.ndjson"
+        status = run(origin, token, examples, report)
+        cases = count_cases(report)
+    print(f"{cases:,} cases, {WANTED_CASES:,} wanted; {'ok' if not status else 'FAILED'}")
+    return 1 if status or cases < WANTED_CASES else 0
+
+
+def prepare() -> str:
+    """A project with some of everything; the token of a key with every scope."""
+    from django.db import connections  # noqa: PLC0415 - needs the settings
+
+    from tests.factories import TENANT_FACTORIES, make_api_key, make_project, make_prompt  # noqa: PLC0415
+
+    project = make_project()
+    make_prompt(project=project, name="support/reply", versions=3, labels={"production": 2, "staging": 3})
+    for make in TENANT_FACTORIES.values():
+        make(project)
+    token = make_api_key(project=project)[1]
+    connections.close_all()
+    return token
+
+
+def free_address() -> Address:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return Address("127.0.0.1", int(probe.getsockname()[1]))
+
+
+@contextmanager
+def served(kind: str, command: Sequence[str], web: Address) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server process; the gateway passes on to `web` what is not its own."""
+    environment = {
+        **os.environ,
+        "PROMPTSAAS_PROCESS": kind,
+        "GATEWAY_REQUESTS_PER_MINUTE": "100000000",
+        "WEB_UPSTREAM": f"http://{web.host}:{web.port}",
+        "LOG_LEVEL": "WARNING",
+    }
+    process = subprocess.Popen(list(command), cwd=ROOT, env=environment)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=40)
+
+
+def run(address: Address, token: str, examples: int, report: Path) -> int:
+    """schemathesis' exit status."""
+    origin = f"http://{address.host}:{address.port}"
+    command = [
+        str(Path(sys.executable).with_name("st")),
+        "run",
+        f"{origin}/api/v1/openapi.json",
+        f"--header=Authorization: Bearer {token}",
+        "--checks=all",
+        f"--max-examples={examples}",
+        f"--request-timeout={REQUEST_SECONDS}",
+        "--continue-on-failure",
+        "--workers=2",
+        "--no-color",
+        "--report=ndjson",
+        f"--report-ndjson-path={report}",
+        *sys.argv[2:],
+    ]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def count_cases(report: Path) -> int:
+    """Requests that were sent and judged."""
+    cases = 0
+    with report.open() as lines:
+        for line in lines:
+            event = json.loads(line)
+            recorder = next(iter(event.values()), {})
+            if isinstance(recorder, dict) and "recorder" in recorder:
+                cases += len(recorder["recorder"].get("cases", {}))
+    return cases
+
+
+if __name__ == "__main__":
+    sys.exit(main())
