@@ -1,6 +1,7 @@
 """From a connection to the provider that answers for it."""
 
 from apps.core import lazy
+from apps.providers.anthropic_provider import AnthropicProvider
 from apps.providers.openai_compatible import OpenAICompatibleProvider
 from apps.providers.sandbox import SandboxProvider
 from apps.providers.types import Connection, Provider
@@ -9,11 +10,17 @@ from apps.providers.types import Connection, Provider
 def open_provider(connection: Connection) -> Provider:
     """A provider over a connection; close it when the connection changes.
 
-    The first real one loads its client, which takes a third of a second: call it in a thread.
+    The first real one loads its client, which takes up to a second: call it in a thread.
     """
-    return SandboxProvider() if connection.is_sandbox else OpenAICompatibleProvider(connection)
+    return SandboxProvider() if connection.is_sandbox else open_remote(connection)
+
+
+def open_remote(connection: Connection) -> OpenAICompatibleProvider | AnthropicProvider:
+    """A provider that is called over the network and can list its models."""
+    return (AnthropicProvider if connection.api == "anthropic" else OpenAICompatibleProvider)(connection)
 
 
 def load_clients() -> None:
     """Import what real providers need, before the first of them is opened. To be called in a thread."""
     lazy.load("openai")
+    lazy.load("anthropic")

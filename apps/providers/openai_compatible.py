@@ -2,36 +2,28 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import httpx2
 
 from apps.core import lazy, outbound
-from apps.core.errors import PromptsaasError
+from apps.providers.sdk_errors import ErrorTranslator
 from apps.providers.tool_calls import ToolCallPieces
 from apps.providers.types import (
-    CallErrorReason,
     ChatDelta,
     ChatRequest,
     ChatResult,
     Connection,
-    ProviderCallError,
     Usage,
 )
 
-LONGEST_MESSAGE: Final = 500
+NOT_UNDERSTOOD: Final = (
+    "The provider's answer is not a chat completion. Is the base URL right (often it ends in /v1)?"
+)
 NO_KEY: Final = "none"  # the client refuses an empty key; local servers ignore what they get
 OWN_FIELDS: Final = frozenset(["messages", "model", "n", "stream", "stream_options", "tools"])
 TOOL_FIELDS: Final = frozenset(["tool_choice", "parallel_tool_calls"])  # refused by servers without tools
-
-_STATUS_REASONS: Final[dict[int, CallErrorReason]] = {
-    401: "authentication",
-    403: "authentication",
-    408: "timeout",
-    429: "rate_limited",
-}
 
 
 class OpenAICompatibleProvider:
@@ -39,7 +31,7 @@ class OpenAICompatibleProvider:
 
     def __init__(self, connection: Connection) -> None:
         self._openai: Any = lazy.load("openai")
-        self._secrets = [secret for secret in (connection.api_key, *connection.headers.values()) if secret]
+        self._errors = ErrorTranslator(self._openai, connection, NOT_UNDERSTOOD)
         self._client = self._openai.AsyncOpenAI(
             api_key=connection.api_key or NO_KEY,
             base_url=connection.base_url,
@@ -55,17 +47,25 @@ class OpenAICompatibleProvider:
         # The client imports this part when it is first asked for: here, not in the middle of a call.
         self._completions = self._client.chat.completions
 
+    def check(self, request: ChatRequest) -> None:
+        """Everything is passed on: servers know parameters that we don't."""
+
+    def request_body(self, request: ChatRequest) -> dict[str, Any]:
+        """See Provider.request_body."""
+        arguments = _arguments(request)
+        return {"model": request.model, "messages": arguments["messages"], **arguments["extra_body"]}
+
     async def complete(self, request: ChatRequest) -> ChatResult:
         """One chat completion. Raises ProviderCallError."""
-        with self._errors():
+        with self._errors.translating():
             async with asyncio.timeout(request.timeout_seconds):
                 answer = await self._completions.create(**_arguments(request))
-        return _result(answer, request)
+            return _result(answer, request)
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta | ChatResult]:
         """The completion as it comes, the whole result last. Raises ProviderCallError."""
         collected = _Collected(request.model)
-        with self._errors():
+        with self._errors.translating():
             chunks = await self._completions.create(
                 **_arguments(request), stream=True, stream_options={"include_usage": True}
             )
@@ -74,64 +74,23 @@ class OpenAICompatibleProvider:
                     delta = collected.add(chunk)
                     if delta is not None:
                         yield delta
+        if not collected.is_complete:
+            raise self._errors.incomplete()
         yield collected.result(getattr(chunks.response, "headers", {}).get("x-request-id"))
 
     async def list_models(self, timeout_seconds: float) -> list[str]:
         """The ids of the models that the server offers. Raises ProviderCallError."""
-        with self._errors():
+        with self._errors.translating():
             async with asyncio.timeout(timeout_seconds):
                 page = await self._client.models.list(timeout=timeout_seconds)
         found = getattr(page, "data", None)
         if not isinstance(found, list):
-            raise _not_understood()
+            raise self._errors.not_understood()
         return sorted({str(model.id) for model in found if getattr(model, "id", None)})
 
     async def close(self) -> None:
         """Close the connections that are held open."""
         await self._client.close()
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turn whatever the client raises into ProviderCallError, without a secret in its message."""
-        try:
-            yield
-        except ProviderCallError:
-            raise
-        except (TimeoutError, self._openai.APITimeoutError, httpx2.TimeoutException) as late:
-            message = "The provider did not answer in time."
-            raise ProviderCallError(message, reason="timeout", retryable=True) from late
-        except PromptsaasError as refused:
-            raise ProviderCallError(refused.message, reason="connection", retryable=False) from None
-        except self._openai.APIStatusError as answer:
-            raise self._from_status(answer) from None
-        except (self._openai.APIConnectionError, httpx2.HTTPError) as broken:
-            message = "The connection to the provider failed."
-            raise ProviderCallError(message, reason="connection", retryable=True) from broken
-        except self._openai.APIError as told:
-            raise ProviderCallError(self._clean(told.message), reason="server", retryable=True) from None
-        except (self._openai.OpenAIError, ValueError, TypeError, AttributeError) as odd:
-            raise _not_understood() from odd
-
-    def _from_status(self, answer: Any) -> ProviderCallError:
-        status = int(answer.status_code)
-        body = answer.body if isinstance(answer.body, dict) else {}
-        code = str(body.get("code") or body.get("type") or "")
-        told = body.get("message")
-        reason = _STATUS_REASONS.get(status, "server" if status >= 500 else "bad_request")
-        if "content_filter" in code or "content_policy" in code:
-            reason = "content_filter"
-        return ProviderCallError(
-            self._clean(told) if isinstance(told, str) and told else f"The provider answered HTTP {status}.",
-            reason=reason,
-            retryable=(status in (408, 409, 425, 429) or status >= 500) and code != "insufficient_quota",
-            retry_after=_retry_after(answer.response.headers),
-            status=status,
-        )
-
-    def _clean(self, message: str) -> str:
-        for secret in self._secrets:
-            message = message.replace(secret, "…")
-        return message[:LONGEST_MESSAGE]
 
 
 class _Collected:
@@ -160,10 +119,11 @@ class _Collected:
         calls = tuple(map(self._calls.add, map(_piece, getattr(delta, "tool_calls", None) or ())))
         return ChatDelta(text, calls) if text or calls else None
 
+    @property
+    def is_complete(self) -> bool:
+        return self._finish_reason is not None
+
     def result(self, request_id: str | None) -> ChatResult:
-        if self._finish_reason is None:
-            message = "The provider's stream ended before the answer was complete."
-            raise ProviderCallError(message, reason="connection", retryable=True)
         text, calls = "".join(self._parts), self._calls.whole()
         return ChatResult(text, self._finish_reason, self._usage, self._model, request_id, calls)
 
@@ -211,7 +171,7 @@ def is_strict(schema: Any) -> bool:
 def _result(answer: Any, request: ChatRequest) -> ChatResult:
     choices = getattr(answer, "choices", None)
     if not choices or choices[0].message is None:
-        raise _not_understood()
+        raise ValueError("no choice")
     message = choices[0].message
     refusal = getattr(message, "refusal", None)
     return ChatResult(
@@ -253,18 +213,3 @@ def _usage(usage: Any) -> Usage:
 
 def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _retry_after(headers: Any) -> float | None:
-    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
-        try:
-            seconds = float(headers.get(name, "")) / unit
-        except ValueError:
-            continue
-        return seconds if 0 <= seconds <= 86_400 else None
-    return None
-
-
-def _not_understood() -> ProviderCallError:
-    message = "The provider's answer is not a chat completion. Is the base URL right (often it ends in /v1)?"
-    return ProviderCallError(message, reason="server", retryable=False)

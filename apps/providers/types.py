@@ -29,11 +29,16 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider reported them; None means that it did not say."""
+    """Tokens as the provider reported them; None means that it did not say.
+
+    `cached_tokens` were read from the provider's cache and `cache_write_tokens` written to it; both are part
+    of `input_tokens`.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class ProviderCallError(Exception):
         retryable: bool,
         retry_after: float | None = None,
         status: int | None = None,
+        provider_request_id: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -82,10 +88,19 @@ class ProviderCallError(Exception):
         self.retryable = retryable
         self.retry_after = retry_after
         self.status = status
+        self.provider_request_id = provider_request_id
 
 
 class Provider(Protocol):
     """Something that answers chat requests; it never retries, because retrying is the engine's."""
+
+    def check(self, request: ChatRequest) -> None:
+        """Raise errors.InvalidRequest for what this provider can't be asked, before anything is spent."""
+        ...
+
+    def request_body(self, request: ChatRequest) -> dict[str, Any]:
+        """What `complete` would send, as JSON; nothing is called, and no secret is in it."""
+        ...
 
     async def complete(self, request: ChatRequest) -> ChatResult:
         """Answer in one piece; raises ProviderCallError."""
@@ -101,6 +116,8 @@ class Provider(Protocol):
 
 
 SANDBOX: Final = "sandbox"
+API = Literal["openai", "anthropic"]
+"""Which API a connection speaks: OpenAI's chat completions, or Anthropic's messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +133,7 @@ class Connection:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     models: tuple[str, ...] = ()
     credential_id: UUID | None = None
+    api: API = "openai"
 
     @property
     def kind(self) -> str:

@@ -30,6 +30,15 @@ class SandboxProvider:
     inputs, always the same ones. A tool is called where `tool_choice` demands it, and only there.
     """
 
+    def check(self, request: ChatRequest) -> None:
+        """Nothing is refused before the call."""
+
+    def request_body(self, request: ChatRequest) -> dict[str, Any]:
+        """See Provider.request_body: nothing is sent anywhere, so it is what the answer is made of."""
+        body = {"model": request.model, "messages": list(request.messages), **request.parameters}
+        given = {"tools": list(request.tools), "output_schema": request.output_schema}
+        return body | {name: value for name, value in given.items() if value}
+
     async def complete(self, request: ChatRequest) -> ChatResult:
         """The whole answer, after the simulated latency."""
         result = self._answer(request)
