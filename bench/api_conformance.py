@@ -110,9 +110,9 @@ def count_cases(report: Path) -> int:
     with report.open() as lines:
         for line in lines:
             event = json.loads(line)
-            recorder = next(iter(event.values()), {})
-            if isinstance(recorder, dict) and "recorder" in recorder:
-                cases += len(recorder["recorder"].get("cases", {}))
+            said = next(iter(event.values()), None)
+            if isinstance(said, dict) and "recorder" in said:
+                cases += len(said["recorder"].get("cases", {}))
     return cases
 
 
