@@ -12,10 +12,10 @@ TRIES: Final = 50
 # First path segments of our own, and such as an operator's proxy or a browser may claim.
 RESERVED_ORGANIZATIONS: Final = frozenset({
     "about", "account", "accounts", "admin", "api", "app", "assets", "auth", "billing", "blog", "changelog",
-    "dashboard", "docs", "health", "healthz", "help", "home", "invite", "legal", "login", "logout", "mail",
-    "media", "metrics", "new", "oauth", "onboarding", "pricing", "privacy", "readyz", "register", "search",
-    "security", "settings", "signin", "signup", "sso", "static", "status", "styleguide", "support", "system",
-    "terms", "theme", "v1", "webhooks", "well-known", "www",
+    "dashboard", "docs", "health", "healthz", "help", "home", "invitations", "invite", "legal", "login",
+    "logout", "mail", "media", "metrics", "new", "oauth", "onboarding", "pricing", "privacy", "profile",
+    "readyz", "register", "search", "security", "settings", "signin", "signup", "sso", "static", "status",
+    "styleguide", "support", "system", "terms", "theme", "v1", "webhooks", "well-known", "www",
 })
 # Second path segments that pages of a whole organization use or will use.
 RESERVED_PROJECTS: Final = frozenset({
