@@ -7,17 +7,20 @@ from django.contrib.auth.models import Permission as StoredPermission
 from apps.audit import services as audit
 from apps.audit.actor import Actor
 from apps.core import changes, errors
-from apps.tenants.access import permissions_of
 from apps.tenants.models import Membership, Project, ProjectUserObjectPermission, User
-from apps.tenants.roles import Permission
+from apps.tenants.roles import PROJECT_PERMISSIONS, Permission
+from apps.tenants.services.common import held_by
 
 
 def grant_project_permission(*, actor: Actor, project: Project, user: User, permission: Permission) -> None:
     """Widen a member's role by one permission on one project. Granting twice changes nothing.
 
-    Raises PermissionDenied for a permission that the actor doesn't hold, InvalidRequest for a non-member.
+    Raises PermissionDenied for a permission that the actor doesn't hold, InvalidRequest for a non-member or
+    for a permission that is about the whole organization.
     """
-    _check_holds(actor, project, permission)
+    if permission not in PROJECT_PERMISSIONS:
+        raise errors.InvalidRequest(f"{permission} can't be given on a project.", param="permission")
+    check_holds(actor, project.organization_id, project.id, permission)
     if not Membership.objects.filter(user=user).exists():
         raise errors.InvalidRequest("Only a member can be given a permission.", param="user")
     _, created = ProjectUserObjectPermission.objects.get_or_create(
@@ -38,7 +41,11 @@ def grant_project_permission(*, actor: Actor, project: Project, user: User, perm
 
 
 def revoke_project_permission(*, actor: Actor, project: Project, user: User, permission: Permission) -> None:
-    """Take back a permission on one project; what the role gives stays. Revoking twice changes nothing."""
+    """Take back a permission on one project; what the role gives stays. Revoking twice changes nothing.
+
+    Raises PermissionDenied for a permission that the actor doesn't hold.
+    """
+    check_holds(actor, project.organization_id, project.id, permission)
     rows = ProjectUserObjectPermission.objects.filter(
         content_object=project, user=user, permission=_stored(permission)
     )
@@ -54,16 +61,12 @@ def revoke_project_permission(*, actor: Actor, project: Project, user: User, per
         )
 
 
-def _check_holds(actor: Actor, project: Project, permission: Permission) -> None:
-    if actor.kind not in {"user", "api_key"}:
-        return
-    held: frozenset[str] = frozenset()
-    if actor.kind == "user" and isinstance(actor.id, UUID):
-        _, held = permissions_of(
-            organization_id=project.organization_id, user_id=actor.id, project_id=project.id
+def check_holds(actor: Actor, organization_id: UUID, project_id: UUID, permission: str) -> None:
+    """Raises PermissionDenied unless the actor holds what they give or take back in a project."""
+    if permission not in held_by(actor, organization_id, project_id):
+        raise errors.PermissionDenied(
+            f"Only who holds {permission} can give it or take it back.", code="permission_not_held"
         )
-    if permission not in held:
-        raise errors.PermissionDenied("Only a permission that you hold yourself can be given.")
 
 
 def _stored(permission: Permission) -> StoredPermission:

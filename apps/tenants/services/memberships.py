@@ -1,82 +1,136 @@
 """Writes: who is what in an organization."""
 
-from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from apps.audit import services as audit
 from apps.audit.actor import Actor
-from apps.core import changes, errors
-from apps.tenants.models import Membership, Organization, ProjectUserObjectPermission, User
-from apps.tenants.roles import Role, role_permissions
+from apps.core import changes, errors, outbox
+from apps.tenants.models import APIKey, Invitation, Membership, Organization, User
+from apps.tenants.roles import Role, name_of_role
+from apps.tenants.services.common import GivenRole, check_may_give, find_role, insert_membership
+from apps.tenants.services.invitations import revoke_invitation
+from apps.tenants.services.keys import revoke_api_key
 
 
 def add_membership(*, actor: Actor, organization: Organization, user: User, role: str) -> Membership:
-    """Make a user a member. Raises Conflict for a member, PermissionDenied for a role above the actor's."""
-    _check_role(actor, role)
-    try:
-        with transaction.atomic():
-            membership = Membership.objects.create(organization=organization, user=user, role=role)
-    except IntegrityError:
-        raise errors.Conflict("This person is already a member.", code="already_a_member") from None
-    changes.append("membership", str(user.id))
-    audit.record(
-        actor=actor,
-        action="membership.created",
-        target=membership,
-        organization_id=organization.id,
-        changes={"role": (None, role)},
-        target_name=user.display_name,
-    )
-    return membership
+    """Make a user a member; ``role`` is a built-in name or a ``rol_…`` id.
+
+    Raises Conflict for a member, PermissionDenied for a role above the actor's.
+    """
+    given = find_role(role)
+    check_may_give(actor, organization.id, given)
+    return insert_membership(actor=actor, organization=organization, user=user, given=given)
 
 
 def change_role(*, actor: Actor, membership: Membership, role: str) -> Membership:
-    """Give a member another role. Raises Conflict for the last owner, PermissionDenied above the actor's."""
+    """Give a member another role; ``role`` is a built-in name or a ``rol_…`` id.
+
+    Raises Conflict for the last owner, PermissionDenied above the actor's.
+    """
     locked = _locked_membership(membership)
-    _check_role(actor, role)
-    _check_role(actor, locked.role)
-    if locked.role == role:
+    given, held = find_role(role), _held_role(locked)
+    check_may_give(actor, locked.organization_id, given, held)
+    if given == held:
         return locked
     _keep_an_owner(locked)
-    before, locked.role = locked.role, role
-    locked.save(update_fields=["role"])
+    return _set_role(actor, locked, given)
+
+
+def remove_membership(*, actor: Actor, membership: Membership) -> None:
+    """Take a member out: their API keys are revoked, their open invitations withdrawn, their grants deleted.
+
+    Raises Conflict for the last owner, PermissionDenied for a role above the actor's.
+    """
+    locked = _locked_membership(membership)
+    check_may_give(actor, locked.organization_id, _held_role(locked))
+    _end(actor, locked, "membership.removed")
+
+
+def leave_organization(*, actor: Actor, membership: Membership) -> None:
+    """End one's own membership, with what it ends. Raises Conflict for the last owner."""
+    locked = _locked_membership(membership)
+    if actor.id != locked.user_id:
+        raise errors.PermissionDenied("Everybody leaves for themselves.")
+    _end(actor, locked, "membership.left")
+
+
+def transfer_ownership(*, actor: Actor, membership: Membership, to: Membership) -> Membership:
+    """Make another member owner and oneself an admin, in one step.
+
+    Raises PermissionDenied unless `membership` is the actor's own and an owner's, Conflict for an inactive
+    or the same member.
+    """
+    owners = _locked_owners()
+    own = next((each for each in owners if each.id == membership.id), None)
+    if own is None or own.user_id != actor.id:
+        raise errors.PermissionDenied("Only an owner can hand ownership over.")
+    heir = (
+        Membership.objects.select_related("user", "custom_role").select_for_update(of=("self",)).get(id=to.id)
+    )
+    if heir.id == own.id or not heir.user.is_active:
+        raise errors.Conflict("Choose another member, whose account is active.", param="member")
+    if heir.role != Role.OWNER:
+        _set_role(actor, heir, GivenRole(Role.OWNER.value))
+    return _set_role(actor, own, GivenRole(Role.ADMIN.value))
+
+
+def _held_role(membership: Membership) -> GivenRole:
+    return GivenRole(membership.role, membership.custom_role)
+
+
+def _set_role(actor: Actor, locked: Membership, given: GivenRole) -> Membership:
+    before = name_of_role(locked)
+    locked.role, locked.custom_role = given.role, given.custom_role
+    locked.save(update_fields=["role", "custom_role"])
     changes.append("membership", str(locked.user_id))
     audit.record(
         actor=actor,
         action="membership.role_changed",
         target=locked,
         organization_id=locked.organization_id,
-        changes={"role": (before, role)},
+        changes={"role": (before, given.name)},
         target_name=locked.user.display_name,
     )
     return locked
 
 
-def remove_membership(*, actor: Actor, membership: Membership) -> None:
-    """Take a member out, with their grants; their API keys lose their power at once.
-
-    Raises Conflict for the last owner, PermissionDenied for a role above the actor's.
-    """
-    locked = _locked_membership(membership)
-    _check_role(actor, locked.role)
+def _end(actor: Actor, locked: Membership, action: str) -> None:
     _keep_an_owner(locked)
-    ProjectUserObjectPermission.objects.filter(user_id=locked.user_id).delete()
+    for key in APIKey.objects.filter(created_by_id=locked.user_id, revoked_at=None).order_by("id"):
+        revoke_api_key(actor=actor, key=key)
+    _withdraw_invitations(actor, locked)
     audit.record(
         actor=actor,
-        action="membership.removed",
+        action=action,
         target=locked,
         organization_id=locked.organization_id,
-        changes={"role": (locked.role, None)},
+        changes={"role": (name_of_role(locked), None)},
         target_name=locked.user.display_name,
     )
     changes.append("membership", str(locked.user_id))
+    outbox.write("member.removed", {"membership": locked.public_id}, locked.organization_id)
+    # The database deletes the member's grants with the membership, on projects and on prompts.
     locked.delete()
 
 
-def _locked_membership(membership: Membership) -> Membership:
+def _withdraw_invitations(actor: Actor, locked: Membership) -> None:
+    mine = Invitation.objects.filter(invited_by_id=locked.user_id, accepted_at=None, revoked_at=None)
+    for invitation in mine.order_by("id"):
+        revoke_invitation(actor=actor, invitation=invitation)
+
+
+def _locked_owners() -> list[Membership]:
     # All owners are locked in one order, so that two of them can't leave at the same time.
-    owners = list(Membership.objects.select_for_update().filter(role=Role.OWNER).order_by("id"))
-    found = next((each for each in owners if each.id == membership.id), None)
-    return found or Membership.objects.select_for_update().get(id=membership.id)
+    return list(_lockable().filter(role=Role.OWNER).order_by("id"))
+
+
+def _locked_membership(membership: Membership) -> Membership:
+    found = next((each for each in _locked_owners() if each.id == membership.id), None)
+    return found or _lockable().get(id=membership.id)
+
+
+def _lockable() -> QuerySet[Membership]:
+    return Membership.objects.select_related("user", "custom_role").select_for_update(of=("self",))
 
 
 def _keep_an_owner(membership: Membership) -> None:
@@ -85,11 +139,3 @@ def _keep_an_owner(membership: Membership) -> None:
         raise errors.Conflict(
             "The last owner can't go. Make somebody else an owner first.", code="last_owner", param="role"
         )
-
-
-def _check_role(actor: Actor, role: str) -> None:
-    if role not in set(Role):
-        raise errors.InvalidRequest("There is no such role.", param="role")
-    # Nobody hands out, or takes away, more than they have: an admin makes no owner.
-    if actor.kind in {"user", "api_key"} and not role_permissions(role) <= role_permissions(actor.role):
-        raise errors.PermissionDenied(f"Only a role that holds all its rights can give or take {role}.")

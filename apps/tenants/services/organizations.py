@@ -53,6 +53,43 @@ def create_project(*, actor: Actor, organization: Organization, name: str) -> Pr
     return project
 
 
+def rename_organization(*, actor: Actor, organization: Organization, name: str) -> Organization:
+    """Another name; the address stays. Raises InvalidRequest for an empty one."""
+    name = cleaned_name(name)
+    locked = Organization.objects.select_for_update().get(id=organization.id)
+    if locked.name == name:
+        return locked
+    before, locked.name = locked.name, name
+    locked.save(update_fields=["name"])
+    audit.record(
+        actor=actor,
+        action="organization.updated",
+        target=locked,
+        organization_id=locked.id,
+        changes={"name": (before, name)},
+    )
+    return locked
+
+
+def rename_project(*, actor: Actor, project: Project, name: str) -> Project:
+    """Another name; the address stays. Raises InvalidRequest for an empty one."""
+    name = cleaned_name(name)
+    locked = Project.objects.select_for_update().get(id=project.id)
+    if locked.name == name:
+        return locked
+    before, locked.name = locked.name, name
+    locked.save(update_fields=["name"])
+    changes.append("project", str(locked.id))
+    audit.record(
+        actor=actor,
+        action="project.updated",
+        target=locked,
+        organization_id=locked.organization_id,
+        changes={"name": (before, name)},
+    )
+    return locked
+
+
 def _fill_organization(actor: Actor, organization: Organization, owner: User) -> None:
     organization.save(force_insert=True)
     audit.record(
