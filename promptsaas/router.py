@@ -47,7 +47,7 @@ class Router:
                 await self.gateway(scope, receive, send)
             finally:
                 await self.close()
-        elif scope["type"] != "http" or belongs_to_gateway(scope["path"]):
+        elif scope["type"] != "http" or belongs_to_gateway(scope["method"], scope["path"]):
             await self.gateway(scope, receive, send)
         else:
             await self._proxy(scope, receive, send)

@@ -60,6 +60,7 @@ class Gateway:
             headers=dict(scope["headers"]),
             receive=receive,
             peer=(scope.get("client") or ("", 0))[0],
+            query_string=scope.get("query_string", b""),
         )
         set_request_id(request.request_id)
         log_fields.begin(request.request_id)

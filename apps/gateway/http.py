@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from apps.core.client_address import client_address
 from apps.core.errors import InvalidRequest, PromptsaasError
@@ -44,12 +45,23 @@ class HttpRequest:
     headers: Mapping[bytes, bytes]
     receive: Receive
     peer: str = ""
+    query_string: bytes = b""
     request_id: str = field(default_factory=new_request_id)
     answer_headers: dict[bytes, bytes] = field(default_factory=dict)
 
     def header(self, name: bytes) -> str:
         """A header's text, empty if it is absent."""
         return self.headers.get(name, b"").decode("latin-1")
+
+    def query(self, name: str) -> str | None:
+        """The first value of a query parameter. Raises InvalidRequest for what can't be stored."""
+        for key, value in parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True):
+            if key == name:
+                if "\x00" in value:
+                    message = f"{name} holds a NUL character."
+                    raise InvalidRequest(message, code="invalid_character", param=name)
+                return value
+        return None
 
     @property
     def client_address(self) -> str | None:
@@ -91,7 +103,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class JsonAnswer:
-    """A whole answer."""
+    """A whole answer; bytes are JSON already."""
 
     value: Any
     status: int = 200
@@ -100,7 +112,7 @@ class JsonAnswer:
 
 async def send_json(request: HttpRequest, send: Send, answer: JsonAnswer) -> None:
     """Send a JSON answer with its length."""
-    body = dump_json(answer.value)
+    body = answer.value if isinstance(answer.value, bytes) else dump_json(answer.value)
     headers = [
         JSON_TYPE,
         (b"content-length", str(len(body)).encode()),
@@ -108,7 +120,14 @@ async def send_json(request: HttpRequest, send: Send, answer: JsonAnswer) -> Non
         *((name.lower().encode(), value.encode()) for name, value in answer.headers.items()),
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+
+
+async def send_not_modified(request: HttpRequest, send: Send, headers: Mapping[str, str]) -> None:
+    """Tell a client that what it has still holds."""
+    told = [*_common(request), *((name.lower().encode(), value.encode()) for name, value in headers.items())]
+    await send({"type": "http.response.start", "status": 304, "headers": told})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def error_answer(request: HttpRequest, error: PromptsaasError) -> JsonAnswer:
@@ -122,10 +141,11 @@ async def start_stream(request: HttpRequest, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
-async def send_event(send: Send, value: Any) -> None:
-    """Send one event; bytes go as they are."""
+async def send_event(send: Send, value: Any, name: bytes = b"") -> None:
+    """Send one event, with its name if it has one; bytes go as they are."""
     data = value if isinstance(value, bytes) else dump_json(value)
-    await send({"type": "http.response.body", "body": b"data: " + data + b"\n\n", "more_body": True})
+    head = b"event: " + name + b"\n" if name else b""
+    await send({"type": "http.response.body", "body": head + b"data: " + data + b"\n\n", "more_body": True})
 
 
 async def end_stream(send: Send) -> None:

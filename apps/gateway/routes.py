@@ -8,6 +8,7 @@ from apps.gateway.chat import complete_chat
 from apps.gateway.health import healthz, readyz
 from apps.gateway.http import HttpRequest, Send
 from apps.gateway.models_list import list_models, show_model
+from apps.gateway.prompts import render_prompt, run_prompt, show_prompt
 from apps.gateway.serving import Serving
 from apps.tenants.access import AccessFacts
 from apps.tenants.roles import Permission
@@ -27,7 +28,7 @@ class PublicRoute:
 
 @dataclass(frozen=True, slots=True)
 class KeyRoute:
-    """Needs an API key with the permission. A path that ends in `*` matches whatever begins with it."""
+    """Needs an API key with the permission. The `*` of a path stands for one or more characters."""
 
     method: str
     path: str
@@ -43,20 +44,24 @@ ROUTES: Final[tuple[Route, ...]] = (
     KeyRoute("POST", "/v1/chat/completions", Permission.RUNS_CREATE, complete_chat),
     KeyRoute("GET", "/v1/models", Permission.RUNS_CREATE, list_models),
     KeyRoute("GET", "/v1/models/*", Permission.RUNS_CREATE, show_model),
+    KeyRoute("GET", "/api/v1/prompts/*", Permission.PROMPTS_VIEW, show_prompt),
+    KeyRoute("POST", "/api/v1/prompts/*/render", Permission.PROMPTS_VIEW, render_prompt),
+    KeyRoute("POST", "/api/v1/prompts/*/run", Permission.RUNS_CREATE, run_prompt),
 )
 
-_EXACT: Final = {(route.method, route.path): route for route in ROUTES if not route.path.endswith("*")}
-_PREFIXED: Final = tuple(route for route in ROUTES if route.path.endswith("*"))
+_EXACT: Final = {(route.method, route.path): route for route in ROUTES if "*" not in route.path}
+_PATTERNS: Final = tuple((*route.path.split("*"), route) for route in ROUTES if "*" in route.path)
 
 
 def find_route(method: str, path: str) -> Route | None:
-    """The route of a request, or None."""
+    """The route of a request, or None. HEAD is answered as GET, without its body."""
+    method = "GET" if method == "HEAD" else method
     found = _EXACT.get((method, path))
     if found is not None:
         return found
-    for route in _PREFIXED:
-        prefix = route.path[:-1]
-        if route.method == method and path.startswith(prefix) and path != prefix:
+    for beginning, ending, route in _PATTERNS:
+        fits = path.startswith(beginning) and path.endswith(ending)
+        if route.method == method and fits and len(path) > len(beginning) + len(ending):
             return route
     return None
 

@@ -9,9 +9,9 @@ from django.db.models.functions import Substr
 
 from apps.core.errors import NotFound
 from apps.core.models import find
-from apps.prompts.models import Label, LabelMove, Prompt, PromptVersion
+from apps.prompts.models import Draft, Label, LabelMove, Prompt, PromptVersion
 from apps.prompts.types import LATEST, PRODUCTION, ResolvedPrompt, VersionContent
-from apps.tenants.models import Project
+from apps.tenants.models import Project, User
 
 
 def list_prompts(
@@ -182,17 +182,26 @@ def rollback_target(prompt: Prompt, label: str) -> int | None:
 
 
 def resolve(*, project_id: UUID, name: str, label: str | None, number: int | None) -> ResolvedPrompt:
-    """A prompt by name at a version number or a label; neither means the label ``production``.
+    """A prompt by name or public id at a version number or a label; neither means ``production``.
 
     The answer holds until the change feed names ``("label", <prompt id>)`` or ``("prompt", <prompt id>)``.
     Raises NotFound ``prompt_not_found``, ``version_not_found`` or ``label_not_found``.
     """
-    prompt = Prompt.objects.filter(project_id=project_id, name=name).first()
+    prompt, version, label = served_version(project_id=project_id, name=name, label=label, number=number)
+    return resolved(prompt, version, label=label)
+
+
+def served_version(
+    *, project_id: UUID, name: str, label: str | None, number: int | None
+) -> tuple[Prompt, PromptVersion, str | None]:
+    """What `resolve` resolves: the prompt, its version, and the label that led there."""
+    prompts = Prompt.objects.filter(project_id=project_id)
+    prompt = find(prompts, name) or prompts.filter(name=name).first()
     if prompt is None:
         raise _no_prompt(name)
     if number is None and label is None:
         label = PRODUCTION
-    return resolved(prompt, version_at(prompt, label=label, number=number), label=label)
+    return prompt, version_at(prompt, label=label, number=number), label
 
 
 def resolved(prompt: Prompt, version: PromptVersion, *, label: str | None = None) -> ResolvedPrompt:
@@ -224,6 +233,20 @@ def version_content(version: PromptVersion) -> VersionContent:
         output_schema=version.output_schema,
         tools=tuple(version.tools),
     )
+
+
+def find_draft(prompt: Prompt, user_id: UUID | None) -> Draft | None:
+    """What a person has typed into the editor of a prompt and not saved."""
+    return Draft.objects.filter(prompt=prompt, user_id=user_id).first()
+
+
+def my_drafts(user: User, project: Project) -> QuerySet[Draft]:
+    """A person's drafts in a project with their prompts loaded, the last typed first.
+
+    Filter by ``prompt__in=grants.visible_prompts(…)`` where a person may have lost the right to see one.
+    """
+    drafts = Draft.objects.filter(user=user, prompt__project=project, prompt__archived_at=None)
+    return drafts.select_related("prompt").order_by("-updated_at", "-pk")
 
 
 def labels_by_number(labels: Mapping[str, int]) -> dict[int, list[str]]:

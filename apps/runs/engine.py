@@ -9,7 +9,7 @@ Django scope: what it needs from the database comes through its sources, recorde
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,28 +103,36 @@ class Engine:
 
     async def prepare(self, request: RunRequest) -> PreparedRun:
         """Everything that comes before a run is spent on. Raises core errors for what is refused."""
+        prompt, asked = await self.render(request)
+        if not asked.model:
+            raise InvalidRequest("No model was named.", code="model_missing", param="model")
+        target = await self._dependencies.targets.open(request, asked.model)
+        for check in self._dependencies.input_checks:
+            await check(request, asked.messages)
+        chat = replace(asked, model=target.model)
+        target.provider.check(chat)
+        return PreparedRun(request, prompt, target, chat, datetime.now(UTC))
+
+    async def render(self, request: RunRequest) -> tuple[ResolvedPrompt | InlinePrompt | None, ChatRequest]:
+        """The prompt, and what its run would ask; the model is still the reference, empty if none is named.
+
+        Raises core errors for what is refused.
+        """
         check_request(request)
         prompt: ResolvedPrompt | InlinePrompt | None = request.inline
         if request.prompt is not None:
             prompt = await self._dependencies.prompts.resolve(request, request.prompt)
-        messages = _messages(request, prompt)
         tools = request.tools if request.tools is not None else prompt.tools if prompt else ()
         check_tool_choice(request.overrides, tools)
-        model = request.model or (prompt.model if prompt else None)
-        if not model:
-            raise InvalidRequest("No model was named.", code="model_missing", param="model")
-        target = await self._dependencies.targets.open(request, model)
-        for check in self._dependencies.input_checks:
-            await check(request, messages)
         chat = ChatRequest(
-            model=target.model,
-            messages=messages,
+            model=request.model or (prompt.model if prompt else ""),
+            messages=_messages(request, prompt),
             parameters={**(prompt.parameters if prompt else {}), **request.overrides},
             output_schema=prompt.output_schema if prompt else None,
             timeout_seconds=request.timeout_seconds,
             tools=tools,
         )
-        return PreparedRun(request, prompt, target, chat, datetime.now(UTC))
+        return prompt, chat
 
     async def _begin(self, prepared: PreparedRun) -> Progress:
         """Start the run's clock, and take an equal run's answer where one is asked for and at hand."""

@@ -11,4 +11,7 @@ GATEWAY = (
     Route("POST", "/v1/chat/completions", Permission.RUNS_CREATE),
     Route("GET", "/v1/models", Permission.RUNS_CREATE),
     Route("GET", "/v1/models/*", Permission.RUNS_CREATE),
+    Route("GET", "/api/v1/prompts/*", Permission.PROMPTS_VIEW),
+    Route("POST", "/api/v1/prompts/*/render", Permission.PROMPTS_VIEW),
+    Route("POST", "/api/v1/prompts/*/run", Permission.RUNS_CREATE),
 )

@@ -26,8 +26,6 @@ ROUTES = (
     Route("GET", "api/v1/prompts/<path:name>/labels/<str:label>/history", Permission.PROMPTS_VIEW),
     Route("POST", "api/v1/prompts/<path:name>/labels/<str:label>/rollback", Permission.PROMPTS_RELEASE),
     Route("GET", "api/v1/prompts/<path:name>/diff", Permission.PROMPTS_VIEW),
-    Route("POST", "api/v1/prompts/<path:name>/render", Permission.PROMPTS_VIEW),
-    Route("GET", "api/v1/prompts/<path:name>", Permission.PROMPTS_VIEW),
     Route("GET", f"{_PROJECT}/prompts/", Permission.PROMPTS_VIEW),
     Route("GET", f"{_PROJECT}/prompts/new/", Permission.PROMPTS_EDIT),
     Route("POST", f"{_PROJECT}/prompts/new/", Permission.PROMPTS_EDIT),

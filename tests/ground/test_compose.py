@@ -8,7 +8,8 @@ import psycopg
 import pytest
 import yaml
 
-from apps.gateway.routes import ROUTES
+from apps.gateway.routes import ROUTES, Route
+from apps.prompts.names import RESERVED_SEGMENTS
 from promptsaas.demo.processes import Ports, plans
 from promptsaas.embedded import endpoints_at, ensure_running_at, postgres, stop_at
 from promptsaas.embedded.places import Places
@@ -84,9 +85,47 @@ def test_caddyfile__paths__are_the_routers() -> None:
     assert matchers["gateway"] == [f"{prefix}*" for prefix in GATEWAY_PREFIXES]
 
 
-@pytest.mark.parametrize("path", [route.path.rstrip("*") for route in ROUTES])
-def test_belongs_to_gateway__every_route_of_the_gateway(path: str) -> None:
-    assert belongs_to_gateway(path)
+PROMPT_PATHS = (
+    *("", "/", "/a", "/a/b", "/a/", "/run", "/a/run", "/a/b/render", "/a/render/", "/a/RUN", "//run"),
+    *(
+        "/versions/x/run",
+        "/a/versions",
+        "/a/Versions/3",
+        "/versions2",
+        "/a/labels/run",
+        "/a/b.c",
+        "/runs/run",
+    ),
+)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "DELETE"])
+def test_caddyfile__prompts__are_told_apart_as_by_the_router(method: str) -> None:
+    text = (ROOT / "deploy" / "Caddyfile").read_text()
+    blocks = re.findall(r"^\t@(prompt_\w+) \{\n(.+?)\n\t\}", text, re.DOTALL | re.MULTILINE)
+    assert [name for name, _ in blocks] == ["prompt_read", "prompt_call"]
+    for path in (f"/api/v1/prompts{ending}" for ending in PROMPT_PATHS):
+        caddys = any(_matches(block, method, path) for _, block in blocks)
+        assert caddys == belongs_to_gateway(method, path), path
+
+
+def _matches(block: str, method: str, path: str) -> bool:
+    methods, wanted, refused = (line.split(" ", 1)[1] for line in block.strip().splitlines())
+    no = refused.removeprefix("path_regexp ")
+    fits = re.search(wanted.strip(), path) is not None and re.search(no, path) is None
+    return method in methods.split() and fits
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_belongs_to_gateway__every_route_of_the_gateway(route: Route) -> None:
+    assert belongs_to_gateway(route.method, route.path.replace("*", "some/name"))
+
+
+def test_caddyfile__reserved_words__are_those_of_the_names() -> None:
+    text = (ROOT / "deploy" / "Caddyfile").read_text()
+    lists = re.findall(r"not path_regexp .*\?\((.+?)\)[(/]", text)
+    assert len(lists) == 2
+    assert all(listed.split("|") == sorted(map(re.escape, RESERVED_SEGMENTS)) for listed in lists)
 
 
 @pytest.mark.parametrize(
@@ -97,17 +136,17 @@ def test_belongs_to_gateway__every_route_of_the_gateway(path: str) -> None:
         "/v1/files",
         "/v1/files/x",
         "/v1/batches/x/cancel",
-        "/api/v1/prompts/a",
+        "/api/v1/prompts/a/versions",
         "/v10/x",
         "/admin/",
     ],
 )
 def test_belongs_to_gateway__everything_else__is_webs(path: str) -> None:
-    assert not belongs_to_gateway(path)
+    assert not belongs_to_gateway("GET", path)
 
 
 def test_belongs_to_gateway__health__is_the_asked_process_own() -> None:
-    assert all(belongs_to_gateway(path) for path in HEALTH_PATHS)
+    assert all(belongs_to_gateway("GET", path) for path in HEALTH_PATHS)
 
 
 def test_postgres_init__script__makes_roles_with_passwords(open_path: Path) -> None:

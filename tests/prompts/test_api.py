@@ -115,21 +115,17 @@ def test_create__same_idempotency_key_twice__makes_one(api: Api, project: Projec
         assert Prompt.objects.count() == 1
 
 
-def test_get__by_name_with_slash_and_by_id__are_the_same(api: Api, project: Project) -> None:
-    prompt = make_prompt(project=project, name="support/de/reply", versions=2, labels={"production": 1})
-    by_name = api.get("prompts/support/de/reply")
+def test_versions__by_name_with_slash_and_by_id__are_the_same(api: Api, project: Project) -> None:
+    prompt = make_prompt(project=project, name="support/de/reply", versions=2)
+    by_name = api.get("prompts/support/de/reply/versions/2")
     assert by_name[0] == 200
-    assert by_name == api.get(f"prompts/{prompt.public_id}") == api.get("prompts/support%2Fde%2Freply")
-    assert by_name[1]["labels"] == {"production": 1}
-    assert api.get("prompts/support/de/reply?label=production")[1]["version"]["version"] == 1
-    assert api.get("prompts/support/de/reply?label=latest")[1]["version"]["version"] == 2
-    assert api.get("prompts/support/de/reply?version=2")[1]["version"]["version"] == 2
-    assert api.get("prompts/support/de/reply?version=99999999999")[0] == 400
+    assert by_name == api.get(f"prompts/{prompt.public_id}/versions/2")
+    assert by_name == api.get("prompts/support%2Fde%2Freply/versions/2")
 
 
 def test_get__prompt_of_another_organization__is_not_found(api: Api) -> None:
     foreign = make_prompt(name="secret")
-    for path in ("prompts/secret", f"prompts/{foreign.public_id}", "prompts/secret/versions/1"):
+    for path in (f"prompts/{foreign.public_id}/versions", "prompts/secret/versions/1"):
         status, body = api.get(path)
         assert (status, body["error"]["code"]) == (404, "prompt_not_found")
 
@@ -225,23 +221,10 @@ def test_diff__two_versions__tells_sections(api: Api, project: Project) -> None:
     assert api.get("prompts/reply/diff?from=1&to=9")[0] == 404
 
 
-def test_render__by_label_version_and_default__fills_in(api: Api, project: Project) -> None:
-    make_prompt(project=project, name="reply", versions=2, labels={"production": 1})
-    values = {"variables": {"review": "{{ good }}", "row": 7}}
-    status, body = api.send("POST", "prompts/reply/render", values)
-    assert status == 200
-    assert body["messages"] == [{"role": "user", "content": "Review: {{ good }}"}]
-    assert (body["version"], body["label"], body["ignored_variables"]) == (1, "production", ["row"])
-    assert api.send("POST", "prompts/reply/render", {**values, "version": 2})[1]["version"] == 2
-    status, body = api.send("POST", "prompts/reply/render", {})
-    assert (status, body["error"]["code"]) == (400, "variable_missing")
-    assert body["error"]["param"] == "variables.review"
-
-
 def test_scopes__read_key__may_not_write_or_release(project: Project) -> None:
     make_prompt(project=project, name="reply")
     reader = Api(project, Scope.READ)
-    assert reader.get("prompts/reply")[0] == 200
+    assert reader.get("prompts/reply/versions")[0] == 200
     assert reader.send("POST", "prompts", {"name": "x", "messages": MESSAGES})[0] == 403
     writer = Api(project, Scope.READ, Scope.WRITE)
     assert writer.send("POST", "prompts", {"name": "x", "messages": MESSAGES})[0] == 201

@@ -170,29 +170,6 @@ class DiffSerializer(serializers.Serializer[Any]):
     sections = DiffSectionSerializer(many=True)
 
 
-class RenderRequestSerializer(serializers.Serializer[Any]):
-    """Values to render with; neither ``version`` nor ``label`` means the label production."""
-
-    version = serializers.IntegerField(required=False, allow_null=True)
-    label = serializers.CharField(required=False, allow_null=True)  # type: ignore[assignment]
-    variables = serializers.DictField(default={})
-
-
-class RenderedSerializer(serializers.Serializer[Any]):
-    """A rendered prompt: byte for byte what a model would receive."""
-
-    object = serializers.CharField(default="rendered_prompt")
-    prompt = serializers.CharField()
-    version = serializers.IntegerField()
-    label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
-    messages = MessageSerializer(many=True)
-    model = serializers.CharField()
-    parameters = serializers.DictField()
-    output_schema = serializers.DictField(allow_null=True)
-    tools = serializers.ListField(child=serializers.DictField())
-    ignored_variables = serializers.ListField(child=serializers.CharField())
-
-
 def content_of(given: dict[str, Any]) -> VersionContent:
     """The content part of a validated body."""
     return VersionContent(

@@ -1,4 +1,7 @@
-"""Addresses of the prompts API. Names hold slashes, so the longer addresses come first."""
+"""Addresses of the prompts API. Names hold slashes, so the longer addresses come first.
+
+A prompt itself, its ``render`` and its ``run`` are answered by the gateway.
+"""
 
 from django.urls import path
 
@@ -23,6 +26,4 @@ urlpatterns = [
         name="label-rollback",
     ),
     path("prompts/<path:name>/diff", views.DiffAPIView.as_view(), name="diff"),
-    path("prompts/<path:name>/render", views.RenderAPIView.as_view(), name="render"),
-    path("prompts/<path:name>", views.PromptDetailAPIView.as_view(), name="prompt"),
 ]

@@ -19,8 +19,6 @@ from apps.prompts.api.serializers import (
     NewPromptSerializer,
     NewVersionSerializer,
     PromptSerializer,
-    RenderedSerializer,
-    RenderRequestSerializer,
     RollbackSerializer,
     VersionSerializer,
     content_of,
@@ -32,7 +30,6 @@ from apps.prompts.api.serializers import (
 )
 from apps.prompts.diffing import diff_versions
 from apps.prompts.models import Prompt
-from apps.prompts.rendering import render, unknown_names
 from apps.prompts.services import ANY, ExpectedNumber
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.roles import Permission
@@ -111,31 +108,6 @@ class PromptsAPIView(ProjectAPIView):
             message=given["message"],
         )
         return Response(prompt_body(prompt, {}, queries.latest_version(prompt)), status=201)
-
-
-class PromptDetailAPIView(PromptAPIView):
-    """One prompt."""
-
-    permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
-
-    @extend_schema(
-        operation_id="get_prompt",
-        tags=["Prompts"],
-        parameters=[
-            OpenApiParameter("label", str, description="Include the version at this label."),
-            OpenApiParameter("version", int, description="Include this version."),
-        ],
-        responses=PromptSerializer,
-    )
-    def get(self, request: Request, name: str) -> Response:
-        """A prompt with its labels; with ``label`` or ``version`` also that version's content."""
-        prompt = self.prompt(name)
-        label, number = request.query_params.get("label"), _number(request, "version")
-        if label is not None and number is not None:
-            raise InvalidRequest("Give version or label, not both.", param="label")
-        wanted = label is not None or number is not None
-        version = queries.version_at(prompt, label=label, number=number) if wanted else None
-        return Response(prompt_body(prompt, queries.labels_of([prompt])[prompt.pk], version))
 
 
 class VersionsAPIView(PromptAPIView):
@@ -320,46 +292,6 @@ class DiffAPIView(PromptAPIView):
             "from_version": before,
             "to_version": after,
             "sections": [section_body(section) for section in diff_versions(*versions)],
-        }
-        return Response(body)
-
-
-class RenderAPIView(PromptAPIView):
-    """A prompt with its variables filled in."""
-
-    permissions: ClassVar = {"POST": Permission.PROMPTS_VIEW}
-    idempotent: ClassVar[bool] = False
-
-    @extend_schema(
-        operation_id="render_prompt",
-        tags=["Prompts"],
-        request=RenderRequestSerializer,
-        responses=RenderedSerializer,
-    )
-    def post(self, request: Request, name: str) -> Response:
-        """The messages byte for byte as a model would receive them. Nothing is run.
-
-        Values without a declared variable are ignored and listed in ``ignored_variables``.
-        """
-        given = validated(RenderRequestSerializer(data=request.data))
-        label, number = given.get("label"), given.get("version")
-        if label is not None and number is not None:
-            raise InvalidRequest("Give version or label, not both.", param="label")
-        found = queries.resolve(
-            project_id=self.project.pk, name=self.prompt(name).name, label=label, number=number
-        )
-        values = given["variables"]
-        body = {
-            "object": "rendered_prompt",
-            "prompt": name,
-            "version": found.number,
-            "label": found.label,
-            "messages": render(found.messages, found.variables, values),
-            "model": found.model,
-            "parameters": found.parameters,
-            "output_schema": found.output_schema,
-            "tools": list(found.tools),
-            "ignored_variables": list(unknown_names(found.variables, values)),
         }
         return Response(body)
 

@@ -1,0 +1,139 @@
+"""From the addresses and bodies of /api/v1/prompts/<name> to references and runs. Pure."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from apps.core.errors import InvalidRequest, NotFound
+from apps.core.numbers import whole_number
+from apps.gateway import fields
+from apps.gateway.chat_options import cache_seconds, repair_attempts
+from apps.gateway.fields import LONGEST_RUN_SECONDS, typed
+from apps.gateway.http import HttpRequest
+from apps.prompts.types import PRODUCTION
+from apps.runs.conversation import clean_messages
+from apps.runs.inputs import check_parameters
+from apps.runs.types import PromptReference, RunRequest
+from apps.tenants.access import AccessFacts
+
+PREFIX: Final = "/api/v1/prompts/"
+RUN: Final = "/run"
+RENDER: Final = "/render"
+_SHARED: Final = frozenset({"label", "version", "variables", "messages", "model", "parameters", "tools"})
+RENDER_FIELDS: Final = _SHARED
+RUN_FIELDS: Final = _SHARED | {"stream", "metadata", "user", "cache", "repair"}
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCall:
+    """A checked body of render or run; render leaves the last six as they are."""
+
+    reference: PromptReference
+    variables: dict[str, Any]
+    messages: tuple[dict[str, Any], ...]
+    model: str | None
+    parameters: dict[str, Any]
+    tools: tuple[dict[str, Any], ...] | None
+    stream: bool = False
+    metadata: dict[str, str] | None = None
+    user: str = ""
+    cache_seconds: int | None = None
+    repair_attempts: int = 0
+
+    def request(
+        self, facts: AccessFacts, *, run_id: UUID, request_id: str, claim: UUID | None = None
+    ) -> RunRequest:
+        """The run that is asked for, in the name of a key."""
+        return RunRequest(
+            run_id=run_id,
+            organization_id=facts.organization_id,
+            project_id=facts.project_id,
+            source="gateway",
+            usage_key=f"run:{run_id}",
+            prompt=self.reference,
+            model=self.model,
+            messages=self.messages,
+            variables=self.variables,
+            overrides=self.parameters,
+            metadata=self.metadata or {},
+            user=self.user,
+            api_key_id=facts.api_key_id,
+            request_id=request_id,
+            livemode=facts.livemode,
+            timeout_seconds=LONGEST_RUN_SECONDS,
+            claim=claim,
+            cache_seconds=self.cache_seconds,
+            repair_attempts=self.repair_attempts,
+            tools=self.tools,
+        )
+
+
+def prompt_name(request: HttpRequest, ending: str = "") -> str:
+    """The name, or id, in an address, which is decoded already. Raises NotFound for what can be neither."""
+    name = request.path.removeprefix(PREFIX).removesuffix(ending)
+    if not name.isprintable():  # neither NUL nor half a character pair may reach the database
+        raise NotFound("There is no such prompt.", code="prompt_not_found", param="name")
+    return name
+
+
+def asked_version(request: HttpRequest) -> PromptReference:
+    """The version that an address asks for: `?version=`, `?label=`, or production."""
+    label, text = request.query("label") or None, request.query("version") or None
+    number = None
+    if text is not None:
+        number = whole_number(text)
+        if number is None or not 1 <= number <= fields.LARGEST_NUMBER:
+            raise InvalidRequest("version must be a version's number.", param="version")
+    return reference(prompt_name(request), label, number)
+
+
+def reference(name: str, label: str | None, number: int | None) -> PromptReference:
+    """A prompt at a label or a number; production without either. Raises InvalidRequest for both."""
+    if label is not None and number is not None:
+        raise InvalidRequest("Give version or label, not both.", param="label")
+    if number is not None:
+        return PromptReference(name, number=number)
+    return PromptReference(name, label=label or PRODUCTION)
+
+
+def parse_render(name: str, body: Any) -> PromptCall:
+    """The body of render. Raises InvalidRequest naming the field."""
+    return PromptCall(**_shared(name, fields.object_body(body, RENDER_FIELDS)))
+
+
+def parse_run(name: str, body: Any) -> PromptCall:
+    """The body of run. Raises InvalidRequest naming the field."""
+    body = fields.object_body(body, RUN_FIELDS)
+    stream = typed(body, "stream", bool, False)
+    return PromptCall(
+        **_shared(name, body),
+        stream=stream,
+        metadata=fields.metadata(body),
+        user=fields.user(body),
+        cache_seconds=cache_seconds(body),
+        repair_attempts=repair_attempts(body, stream=stream),
+    )
+
+
+def call_parameters(body: dict[str, Any]) -> dict[str, Any]:
+    """`parameters`: known ones with values that can be right; null leaves the version's own."""
+    given: dict[str, Any] = typed(body, "parameters", dict, {})
+    parameters = {name: value for name, value in given.items() if value is not None}
+    try:
+        check_parameters(parameters)
+    except InvalidRequest as problem:
+        param = f"parameters.{problem.param}"
+        raise InvalidRequest(problem.message, code=problem.code, param=param) from None
+    return parameters
+
+
+def _shared(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    label = typed(body, "label", str, None)
+    return {
+        "reference": reference(name, label or None, fields.number(body, "version")),
+        "variables": typed(body, "variables", dict, {}),
+        "messages": clean_messages(typed(body, "messages", list, [])),
+        "model": typed(body, "model", str, None) or None,
+        "parameters": call_parameters(body),
+        "tools": fields.tools(body),
+    }
