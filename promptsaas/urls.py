@@ -15,7 +15,8 @@ api: list[URLPattern | URLResolver] = [path("", include(f"apps.{room}.api.urls")
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/email/", addresses),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("allauth.account.urls")),
+    path("accounts/2fa/", include("apps.tenants.web.mfa_urls")),
     path("api/v1/", include(api)),
     path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     # Ours alone: else a slash too many would lead to the pages of an organization named "api".
@@ -28,4 +29,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = "apps.core.web.errors.bad_request"
 handler403 = "apps.core.web.errors.permission_denied"
 handler404 = "apps.core.web.errors.not_found"
+handler429 = "apps.core.web.errors.too_many_requests"
 handler500 = "apps.core.web.errors.server_error"

@@ -16,6 +16,7 @@ from apps.audit.actor import Actor
 from apps.core import errors
 from apps.core.scope import system_scope
 from apps.tenants import tokens
+from apps.tenants.account_queries import has_second_factor
 from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
 from apps.tenants.roles import (
     ANY_MEMBER,
@@ -74,11 +75,15 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class SessionAccess:
-    """A signed-in member's access, with what the page shell's switch lists."""
+    """A signed-in member's access, with what the page shell's switch lists.
+
+    ``mfa_missing``: the organization asks for a second factor, and the member has none.
+    """
 
     access: Access
     organizations: tuple[Organization, ...]
     projects: tuple[Project, ...]
+    mfa_missing: bool = False
 
 
 def open_session(
@@ -103,13 +108,18 @@ def open_session(
         if project is not None and chosen is None:
             raise errors.NotFound("There is no such page, or it isn't yours to see.")
         access = _member_access(membership, chosen, ip=ip, request_id=request_id)
-    return SessionAccess(access, tuple(each.organization for each in memberships), projects)
+        mfa_missing = _lacks_second_factor(membership)
+    organizations = tuple(each.organization for each in memberships)
+    return SessionAccess(access, organizations, projects, mfa_missing)
 
 
 def open_session_for_project(
     user: User, *, project_id: UUID, ip: str | None = None, request_id: str | None = None
 ) -> Access:
-    """The API's session door: a member's access to a project by its id. Raises NotFound for strangers."""
+    """The API's session door: a member's access to a project by its id.
+
+    Raises NotFound for strangers, PermissionDenied for a member without the second factor that is asked for.
+    """
     with system_scope():
         project = Project.all_organizations.filter(id=project_id).first()
         wanted = project.organization_id if project else None
@@ -117,7 +127,19 @@ def open_session_for_project(
         membership = next((each for each in _memberships(user) if each.organization_id == wanted), None)
         if membership is None:
             raise errors.NotFound("There is no such project.", param="Promptsaas-Project")
+        if _lacks_second_factor(membership):
+            raise errors.PermissionDenied(
+                "This organization asks for a second factor. Set one up in your account's security settings.",
+                code="mfa_required",
+            )
         return _member_access(membership, project, ip=ip, request_id=request_id)
+
+
+def organizations_asking_for_mfa(user: User) -> list[Organization]:
+    """The organizations of a user that let only members with a second factor in."""
+    with system_scope():
+        organizations = [membership.organization for membership in _memberships(user)]
+    return [organization for organization in organizations if organization.requires_mfa]
 
 
 def places_of(user: User) -> tuple[tuple[Organization, tuple[Project, ...]], ...]:
@@ -195,6 +217,11 @@ def _held(membership: Membership | None, project_id: UUID | None) -> tuple[str, 
         return "", frozenset()
     granted = _grants(membership.organization_id, membership.user_id, project_id)
     return name_of_role(membership), permissions_of_role(membership) | granted
+
+
+def _lacks_second_factor(membership: Membership) -> bool:
+    # API keys don't come this way: the rule is about people.
+    return membership.organization.requires_mfa and not has_second_factor(membership.user_id)
 
 
 def _memberships(user: User) -> list[Membership]:

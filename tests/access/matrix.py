@@ -116,4 +116,5 @@ def _methods(pattern: URLPattern) -> Mapping[str, str | None]:
         return {ANY_METHOD: None}
     if hasattr(view, "permissions"):
         return dict(view.permissions)
-    return {method.upper(): None for method in HANDLED if hasattr(view, method)}
+    allowed = set(HANDLED) & set(view.http_method_names)
+    return {method.upper(): None for method in HANDLED if method in allowed and hasattr(view, method)}

@@ -12,6 +12,17 @@ ROUTES = (
     Route("GET", "new/", SIGNED_IN),
     Route("POST", "new/", SIGNED_IN),
     Route("POST", "theme/", SIGNED_IN),
+    Route("GET", "profile/", SIGNED_IN),
+    Route("POST", "profile/", SIGNED_IN),
+    Route("GET", "profile/security/", SIGNED_IN),
+    Route("POST", "profile/security/sessions/end/", SIGNED_IN),
+    Route(
+        "POST",
+        "profile/security/sessions/<str:session>/end/",
+        SIGNED_IN,
+        example="profile/security/sessions/none/end/",
+    ),
+    Route("POST", "<slug:organization>/settings/mfa/", Permission.ORGANIZATION_MANAGE),
     Route("POST", "profile/tables/<slug:key>/", SIGNED_IN, example="profile/tables/batches/"),
     Route("GET", "<slug:organization>/", ANY_MEMBER),
     Route("GET", "<slug:organization>/new/", Permission.ORGANIZATION_MANAGE),
@@ -55,4 +66,34 @@ ROUTES = (
         example="accounts/password/reset/key/0-none/",
     ),
     Route(ANY_METHOD, "accounts/password/reset/done/", PUBLIC),
+    Route("GET", "accounts/2fa/", SIGNED_IN),
+    # Without a sign-in that waits for its second step these only lead to sign-in.
+    Route("GET", "accounts/2fa/authenticate/", SIGNED_IN),
+    Route("POST", "accounts/2fa/authenticate/", SIGNED_IN),
+    Route("GET", "accounts/2fa/reauthenticate/", SIGNED_IN),
+    Route("POST", "accounts/2fa/reauthenticate/", SIGNED_IN),
+    Route("GET", "accounts/2fa/totp/activate/", SIGNED_IN),
+    Route("POST", "accounts/2fa/totp/activate/", SIGNED_IN),
+    Route("GET", "accounts/2fa/totp/deactivate/", SIGNED_IN),
+    Route("POST", "accounts/2fa/totp/deactivate/", SIGNED_IN),
+    Route("GET", "accounts/2fa/recovery-codes/", SIGNED_IN),
+    Route("GET", "accounts/2fa/recovery-codes/generate/", SIGNED_IN),
+    Route("POST", "accounts/2fa/recovery-codes/generate/", SIGNED_IN),
+    Route("GET", "accounts/2fa/webauthn/add/", SIGNED_IN),
+    Route("POST", "accounts/2fa/webauthn/add/", SIGNED_IN),
+    Route("GET", "accounts/2fa/webauthn/login/", PUBLIC),
+    # A passkey that isn't accepted leads back to sign-in.
+    Route("POST", "accounts/2fa/webauthn/login/", SIGNED_IN),
+    Route("GET", "accounts/2fa/webauthn/reauthenticate/", SIGNED_IN),
+    Route("POST", "accounts/2fa/webauthn/reauthenticate/", SIGNED_IN),
+    *(
+        Route(
+            method,
+            f"accounts/2fa/webauthn/keys/<int:pk>/{what}/",
+            SIGNED_IN,
+            example=f"accounts/2fa/webauthn/keys/1/{what}/",
+        )
+        for method in ("GET", "POST")
+        for what in ("edit", "remove")
+    ),
 )

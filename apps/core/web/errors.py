@@ -59,6 +59,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return answer(request, to_error(Http404()))
 
 
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """handler429, which allauth's limits ask for."""
+    message = "Too many tries from here. Wait a minute, then try again."
+    return answer(request, errors.RateLimited(message, retry_after=60))
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500, called while the exception is handled: an outage is told as 503."""
     exception = sys.exc_info()[1]

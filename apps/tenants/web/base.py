@@ -31,6 +31,7 @@ from apps.tenants.access import Access, SessionAccess, open_session
 from apps.tenants.entrance import check_permissions, client_ip, refusal_reason
 from apps.tenants.models import Organization, Project, User
 from apps.tenants.roles import Permission
+from apps.tenants.web.shell import remember_project, shell_context
 
 
 class SignedInView(View):
@@ -49,6 +50,7 @@ class SignedInView(View):
 class OrganizationView(View):
     """A page of one organization, addressed by ``<slug:organization>`` in its path.
 
+    ``without_mfa = True`` lets a member in who lacks the second factor that the organization asks for.
     ``scoped = False`` leaves opening the scope to the handler (``with self.scope():``), for pages that call
     the network in between. A response with a status of 400 or more takes back what the handler wrote.
     """
@@ -56,6 +58,7 @@ class OrganizationView(View):
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     permissions: ClassVar[Mapping[str, str]] = {}
     scoped: ClassVar[bool] = True
+    without_mfa: ClassVar[bool] = False
 
     access: Access
     session: SessionAccess
@@ -133,24 +136,16 @@ class OrganizationView(View):
         return self.render(template, {"table": page, **(context or {})})
 
     def shell(self) -> dict[str, Any]:
-        """What every page's frame needs: organization, project, access and the switch's entries."""
-        project = self.access.project
-        return {
-            "access": self.access,
-            "organization": self.access.organization,
-            "project": project,
-            "navigation": {
-                "organizations": [_entry(each, self.organization) for each in self.session.organizations],
-                "projects": [
-                    _project_entry(self.organization, each, project) for each in self.session.projects
-                ],
-            },
-        }
+        """What every page's frame needs: organization, project, access, switch and settings."""
+        return shell_context(self.request, self.session)
 
-    def _new_project_path(self) -> str:
-        if not self.access.can(Permission.ORGANIZATION_MANAGE):
-            return ""
-        return reverse("tenants:new-project", args=[self.organization.slug])
+    def _ask_for_second_factor(self) -> HttpResponse:
+        if self.request.headers.get("HX-Request"):
+            # A fragment can't hold the page that explains it.
+            return HttpResponse(status=403, headers={"HX-Refresh": "true"})
+        with self.scope():
+            context = {"askers": queries.granters(Permission.ORGANIZATION_MANAGE)}
+            return self.render("tenants/mfa_required.html", context, status=403)
 
     def _refuse(self, permission: str) -> HttpResponse:
         record_refused(
@@ -172,6 +167,13 @@ class ProjectView(OrganizationView, abstract=True):
     def address(self, name: str, *args: str) -> str:
         """The address of a page of this project: ``self.address("prompts:detail", prompt.public_id)``."""
         return reverse(name, args=[self.organization.slug, self.project.slug, *args])
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer, and note the project for the pages that belong to the whole organization."""
+        response = super().dispatch(request, *args, **kwargs)
+        if hasattr(self, "access"):
+            remember_project(request, response, self.project)
+        return response
 
     @property
     def project(self) -> Project:
@@ -210,32 +212,9 @@ def to_sign_in(request: HttpRequest) -> HttpResponse:
     return redirect_to_login(request.get_full_path())
 
 
-def home_path(organization: Organization, project: Project | None) -> str:
-    """The address of a project's home, or of the organization when it has no project."""
-    if project is None:
-        return reverse("tenants:organization", kwargs={"organization": organization.slug})
-    return f"/{organization.slug}/{project.slug}/"
-
-
 def _answered(response: HttpResponseBase) -> HttpResponseBase:
     if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
         response = response.render()
     if response.status_code >= 400:
         transaction.set_rollback(True)
     return response
-
-
-def _entry(organization: Organization, current: Organization) -> dict[str, Any]:
-    return {
-        "name": organization.name,
-        "href": home_path(organization, None),
-        "current": organization.id == current.id,
-    }
-
-
-def _project_entry(organization: Organization, project: Project, current: Project | None) -> dict[str, Any]:
-    return {
-        "name": project.name,
-        "href": home_path(organization, project),
-        "current": current is not None and project.id == current.id,
-    }
