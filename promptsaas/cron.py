@@ -38,6 +38,7 @@ JOBS: Final = (
     PeriodicJob("apps.core.idempotency.purge_expired", 600),
     PeriodicJob("apps.core.changes.trim", 600),
     PeriodicJob("apps.core.mail.purge", 3600),
+    PeriodicJob("apps.datasets.jobs.purge", 600),
 )
 
 

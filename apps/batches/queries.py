@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
@@ -12,6 +13,7 @@ from apps.batches.models import BatchItem, BatchJob, ItemStatus, JobStatus
 from apps.core.errors import NotFound
 from apps.core.models import find
 from apps.datasets.models import DatasetRow
+from apps.datasets.uses import Use
 from apps.tenants.models import Project
 
 RATE_SECONDS: Final = 30
@@ -200,6 +202,22 @@ def input_columns(job: BatchJob) -> list[str]:
     """The names of the dataset's variables and metadata, in the order of the file."""
     columns: Iterable[dict[str, Any]] = job.dataset_version.columns
     return [column["name"] for column in columns if column["role"] in ("variable", "metadata")]
+
+
+def count_dataset_uses(dataset_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """How many batches ran over each dataset: what `settings.DATASET_USES` names."""
+    jobs = BatchJob.objects.filter(dataset_version__dataset_id__in=dataset_ids)
+    counts = jobs.order_by().values_list("dataset_version__dataset_id").annotate(count=Count("id"))
+    return dict(counts)
+
+
+def list_dataset_uses(dataset_id: UUID, limit: int) -> list[Use]:
+    """The newest batches over a dataset."""
+    jobs = BatchJob.objects.filter(dataset_version__dataset_id=dataset_id).select_related("dataset_version")
+    return [
+        Use("batch", job.public_id, job.name, "batches:detail", job.dataset_version.number)
+        for job in jobs.order_by("-id")[:limit]
+    ]
 
 
 def _numbers(job: BatchJob, search: str) -> QuerySet[DatasetRow, int]:

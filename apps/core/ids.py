@@ -33,6 +33,8 @@ PREFIXES: Final[dict[str, str]] = {
     "mbr": "membership",
     "org": "organization",
     "pcr": "provider connection",
+    "pdm": "default model",
+    "prc": "price override",
     "prj": "project",
     "prm": "prompt",
     "prv": "prompt version",

@@ -1,6 +1,6 @@
 """What each column of a file becomes: variable, expected output, metadata or nothing. Free of Django."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -130,8 +130,11 @@ def check(mapping: Sequence[ColumnMapping], columns: Sequence[str]) -> None:
         raise MappingProblem("", "Map at least one column to a variable.")
 
 
-def convert(values: dict[str, Any], mapping: Sequence[ColumnMapping]) -> RowValues:
-    """Map one row. Raises ValueProblem that names the column and the value."""
+def convert(values: Mapping[str, Any], mapping: Sequence[ColumnMapping], *, text: bool = True) -> RowValues:
+    """Map one row; `text` says that every value came as text, so that a JSON column's is to be parsed.
+
+    Raises ValueProblem that names the column and the value.
+    """
     variables: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
     expected: str | None = None
@@ -143,7 +146,8 @@ def convert(values: dict[str, Any], mapping: Sequence[ColumnMapping]) -> RowValu
             expected = _as_text(value)
         else:
             target = variables if item.role == "variable" else metadata
-            target[item.name] = _typed(value, item)
+            keep = item.type == "json" and not text
+            target[item.name] = value if keep else _typed(value, item)
     return RowValues(variables, expected, metadata)
 
 
@@ -155,7 +159,7 @@ def _as_text(value: Any) -> str | None:
 
 def _typed(value: Any, item: ColumnMapping) -> Any:
     if item.type == "text":
-        return value if isinstance(value, str) else orjson.dumps(value).decode()
+        return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
     if not isinstance(value, str):
         return _checked(value, item)
     if value.strip() == "":

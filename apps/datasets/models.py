@@ -16,6 +16,9 @@ class Dataset(TenantModel):
     project = models.ForeignKey("tenants.Project", on_delete=models.CASCADE, db_index=False, related_name="+")
     name = models.CharField(max_length=120)
     created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    # Hidden at once and purged by a job; the name is given up for the public id, so that it is free again.
+    deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(TenantModel.Meta):
         constraints = [
@@ -27,11 +30,24 @@ class Dataset(TenantModel):
         return self.name
 
 
-class DatasetVersion(TenantModel):
-    """One import of a file into a dataset; numbers are gapless from 1, rows never change.
+class VersionKind(models.TextChoices):
+    """What made a version."""
 
-    `columns` is a list of `{"name": str, "role": "variable"|"expected"|"metadata"|"ignore", …}` in the order
-    of the file. `file_id` names the uploaded original among `core.files`, `problems_file_id` a CSV of the
+    IMPORT = "import", "Imported"
+    ROWS = "rows", "Created"
+    EDIT = "edit", "Edited"
+    APPEND = "append", "Rows added"
+    RESTORE = "restore", "Restored"
+    COLUMNS = "columns", "Columns changed"
+
+
+class DatasetVersion(TenantModel):
+    """One state of a dataset; numbers are gapless from 1, rows never change.
+
+    `columns` is a list of `{"column": str, "role": "variable"|"expected"|"metadata"|"ignore", "name": str,
+    "type": str}` in the order of the file. `layout` says how the values came in: `format` "csv" (all values
+    are text) or "jsonl", and for CSV the `header` as it stood in the file. `byte_count` is what the rows
+    hold, in bytes. `file_id` names the uploaded original among `core.files`, `problems_file_id` a CSV of the
     rows that could not be used; both may expire on their own.
     """
 
@@ -42,6 +58,16 @@ class DatasetVersion(TenantModel):
     number = models.PositiveIntegerField()
     row_count = models.PositiveIntegerField(default=0)
     columns = models.JSONField(default=list)
+    layout = models.JSONField(default=dict, db_default={})
+    kind = models.CharField(
+        max_length=10, choices=VersionKind.choices, default=VersionKind.IMPORT, db_default=VersionKind.IMPORT
+    )
+    note = models.CharField(max_length=200, blank=True, default="", db_default="")
+    byte_count = models.PositiveBigIntegerField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        "tenants.User", on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+    created_by_id: UUID | None
     file_id = models.UUIDField(null=True, blank=True)
     problem_count = models.PositiveIntegerField(default=0)
     problems_file_id = models.UUIDField(null=True, blank=True)
@@ -60,7 +86,10 @@ class DatasetVersion(TenantModel):
 class DatasetRow(TenantModel):
     """One row of a dataset version: values for the prompt's variables and, where known, the expected output.
 
-    `number` counts the good rows of the file from 1. Rows are written once, by the import, and never changed.
+    `number` counts the rows from 1. Rows are written once and never changed: a new version has copies, which
+    keep the first one's id as `origin_id`. `source` is the row as it was given, as a JSON object of column
+    and value, where the other fields alone would not give it back exactly ("1.50" in a column of numbers, a
+    column that is ignored).
     """
 
     PREFIX: ClassVar[str] = "dsi"
@@ -72,6 +101,8 @@ class DatasetRow(TenantModel):
     variables = models.JSONField(default=dict)
     expected = models.TextField(null=True, blank=True)
     metadata = models.JSONField(default=dict)
+    source = models.TextField(null=True, blank=True)
+    origin_id = models.UUIDField(null=True, blank=True)
 
     class Meta(TenantModel.Meta):
         constraints = [
@@ -107,3 +138,63 @@ class DatasetImport(TenantModel):
 
     def __str__(self) -> str:
         return self.file_name
+
+
+class DatasetDraft(TenantModel):
+    """The edits of a dataset that wait to be published as its next version; everybody works on the same one.
+
+    `revision` grows with every edit. It is what a second editor's publication is compared with.
+    """
+
+    PREFIX: ClassVar[str] = "dsd"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, db_index=False, related_name="+")
+    dataset_id: UUID
+    base = models.ForeignKey(DatasetVersion, on_delete=models.CASCADE, db_index=False, related_name="+")
+    base_id: UUID
+    revision = models.PositiveIntegerField(default=0)
+    updated_at = models.DateTimeField(auto_now=True)
+    updated_by = models.ForeignKey(
+        "tenants.User", on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["dataset"], name="datasets_draft_dataset"),
+            # The target of a composite foreign key: a change can't belong to another organization's draft.
+            models.UniqueConstraint(fields=["organization", "id"], name="datasets_draft_organization_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"draft {self.revision}"
+
+
+class DatasetChange(TenantModel):
+    """One edited, added or removed row of a draft.
+
+    `place` is a row's number in the base version. With `sequence` 0 the change is about that row; from 1 on
+    it is a row that was added after it (0 stands for the beginning). `revision` is the draft's at the change.
+    """
+
+    PREFIX: ClassVar[str] = "dsc"
+
+    draft = models.ForeignKey(DatasetDraft, on_delete=models.CASCADE, db_index=False, related_name="+")
+    place = models.PositiveIntegerField()
+    sequence = models.PositiveIntegerField()
+    revision = models.PositiveIntegerField()
+    removed = models.BooleanField(default=False)
+    variables = models.JSONField(default=dict)
+    expected = models.TextField(null=True, blank=True)
+    metadata = models.JSONField(default=dict)
+    source = models.TextField(null=True, blank=True)
+    changed_by = models.ForeignKey(
+        "tenants.User", on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["draft", "place", "sequence"], name="datasets_change_place")
+        ]
+
+    def __str__(self) -> str:
+        return f"change {self.place}.{self.sequence}"

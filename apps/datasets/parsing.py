@@ -8,6 +8,8 @@ import codecs
 import csv
 import io
 import itertools
+import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +25,27 @@ DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical
 SNIFF_BYTES: Final = 256 * 1024
 MAX_FIELD_CHARACTERS: Final = 1024 * 1024
 MAX_COLUMNS: Final = 200
+# The parser itself has to swallow an oversized field whole: stopped inside, it would take the rest of the
+# field for rows of their own.
+_PARSER_FIELD_LIMIT: Final = 64 * 1024 * 1024
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_LARGEST_INTEGER: Final = 2**63
+
+_BINARY_STARTS: Final = (
+    (b"PK\x03\x04", "This is a ZIP archive or an Excel workbook (.xlsx), which is never unpacked here."),
+    (b"PK\x05\x06", "This is an empty ZIP archive."),
+    (b"\x1f\x8b", "This is a gzip archive, which is never unpacked here."),
+    (b"BZh", "This is a bzip2 archive, which is never unpacked here."),
+    (b"\xfd7zXZ", "This is an xz archive, which is never unpacked here."),
+    (b"7z\xbc\xaf\x27\x1c", "This is a 7-Zip archive, which is never unpacked here."),
+    (b"\x28\xb5\x2f\xfd", "This is a Zstandard archive, which is never unpacked here."),
+    (b"\xd0\xcf\x11\xe0", "This is an old Excel workbook (.xls)."),
+    (b"PAR1", "This is a Parquet file."),
+    (b"%PDF", "This is a PDF."),
+    (b"\xff\xfe\x00\x00", "This file is in UTF-32."),
+    (b"\x00\x00\xfe\xff", "This file is in UTF-32."),
+)
 
 _BYTE_ORDER_MARKS: Final = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -37,7 +60,11 @@ class UnreadableFile(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What a file is. ``delimiter`` is empty for JSONL; ``columns`` are in the order of the file."""
+    """What a file is. ``delimiter`` is empty for JSONL; ``columns`` are in the order of the file.
+
+    ``header`` is the first line as it stands, where it holds names: empty and repeated ones got another name
+    in ``columns``. ``rows``, ``problem_rows`` and ``repeated_rows`` count the whole file (see ``measure``).
+    """
 
     format: Format
     encoding: str
@@ -46,10 +73,24 @@ class FileFacts:
     has_header: bool
     columns: tuple[str, ...]
     quoted_newlines: bool
+    header: tuple[str, ...] = ()
+    rows: int = 0
+    problem_rows: int = 0
+    repeated_rows: int = 0
 
     @property
     def delimiter_name(self) -> str:
         return DELIMITERS.get(self.delimiter, "")
+
+    @property
+    def renamed(self) -> tuple[tuple[int, str, str], ...]:
+        """Columns that could not keep the name of the file: number from 1, name there, name here."""
+        pairs = zip(self.header, self.columns, strict=False)
+        return tuple(
+            (number, there, here)
+            for number, (there, here) in enumerate(pairs, start=1)
+            if there.strip() != here
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +118,9 @@ def sniff(head: bytes, *, whole: bool) -> FileFacts:
 
     ``whole`` says that ``head`` is the entire file. Raises UnreadableFile with a hint.
     """
+    for start, reason in _BINARY_STARTS:
+        if head.startswith(start):
+            raise UnreadableFile(f"{reason} Save it as CSV or JSONL in UTF-8 and upload that.")
     if not head.strip(b"\x00\r\n\t \xef\xbb\xbf\xff\xfe"):
         raise UnreadableFile("The file is empty.")
     encoding, marked = _encoding(head)
@@ -102,8 +146,28 @@ def with_choices(
     if delimiter not in DELIMITERS:
         raise UnreadableFile(f"Unknown delimiter {delimiter!r}.")
     records = _records(_decoded(head, encoding, False), delimiter, whole=False)
-    columns = _columns(records[0], has_header)
-    return replace(facts, encoding=encoding, delimiter=delimiter, has_header=has_header, columns=columns)
+    chosen = replace(facts, encoding=encoding, delimiter=delimiter, has_header=has_header)
+    return _with_columns(chosen, records[0])
+
+
+def measure(chunks: Iterable[bytes], facts: FileFacts) -> FileFacts:
+    """The facts with what only the whole file tells: its rows, every key of JSONL. Raises UnreadableFile."""
+    columns, seen = dict.fromkeys(facts.columns), set()
+    rows = problems = 0
+    for row in read_rows(chunks, facts):
+        if isinstance(row, BadRow):
+            problems += 1
+            continue
+        rows += 1
+        if facts.format == "jsonl":
+            columns.update(dict.fromkeys(row.values))
+            seen.add(hash(orjson.dumps(row.values)))
+        else:
+            seen.add(hash(tuple(row.values.values())))
+    _check_width(len(columns))
+    return replace(
+        facts, columns=tuple(columns), rows=rows, problem_rows=problems, repeated_rows=rows - len(seen)
+    )
 
 
 def read_rows(chunks: Iterable[bytes], facts: FileFacts) -> Iterator[GoodRow | BadRow]:
@@ -132,7 +196,10 @@ def _encoding(head: bytes) -> tuple[str, bool]:
 def _decoded(head: bytes, encoding: str, whole: bool) -> str:
     text = head.decode(encoding, "replace").removeprefix("\ufeff")
     if "\x00" in text:
-        raise UnreadableFile("This is not a text file. Save it as CSV or JSONL in UTF-8.")
+        line = text.count("\n", 0, text.index("\x00")) + 1
+        raise UnreadableFile(
+            f"Line {line} holds a NUL character, so this is not a text file. Save it as CSV or JSONL."
+        )
     return text if whole else text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
 
 
@@ -140,7 +207,8 @@ def _sniff_csv(text: str, encoding: str, marked: bool, whole: bool) -> FileFacts
     delimiter = max(DELIMITERS, key=lambda candidate: _consistency(text, candidate, whole))
     records = _records(text, delimiter, whole=whole)
     quoted = any("\n" in value or "\r" in value for record in records for value in record)
-    return FileFacts("csv", encoding, marked, delimiter, True, _columns(records[0], True), quoted)
+    facts = FileFacts("csv", encoding, marked, delimiter, True, (), quoted)
+    return _with_columns(facts, records[0])
 
 
 def _consistency(text: str, delimiter: str, whole: bool) -> tuple[float, int]:
@@ -156,7 +224,7 @@ def _consistency(text: str, delimiter: str, whole: bool) -> tuple[float, int]:
 def _records(text: str, delimiter: str, *, whole: bool) -> list[list[str]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)
     records: list[list[str]] = []
-    csv.field_size_limit(MAX_FIELD_CHARACTERS)
+    csv.field_size_limit(_PARSER_FIELD_LIMIT)
     try:
         records.extend(itertools.islice((record for record in reader if record), 200))
     except csv.Error as error:
@@ -169,17 +237,30 @@ def _records(text: str, delimiter: str, *, whole: bool) -> list[list[str]]:
     return records
 
 
-def _columns(record: list[str], has_header: bool) -> tuple[str, ...]:
-    if len(record) > MAX_COLUMNS:
-        raise UnreadableFile(f"The file has {len(record)} columns; {MAX_COLUMNS} is the limit.")
-    if not has_header:
-        return tuple(f"column_{number}" for number in range(1, len(record) + 1))
-    names = [name.strip() or f"column_{number}" for number, name in enumerate(record, start=1)]
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise UnreadableFile(
-            f"Column {repeated[0]!r} stands twice in the first line. Give each column its own name."
-        )
+def _with_columns(facts: FileFacts, record: list[str]) -> FileFacts:
+    _check_width(len(record))
+    if not facts.has_header:
+        names = tuple(f"column_{number}" for number in range(1, len(record) + 1))
+        return replace(facts, columns=names, header=())
+    return replace(facts, columns=_distinct(record), header=tuple(record))
+
+
+def _check_width(width: int) -> None:
+    if width > MAX_COLUMNS:
+        raise UnreadableFile(f"The file has {width:,} columns; {MAX_COLUMNS} is the limit.")
+
+
+def _distinct(record: list[str]) -> tuple[str, ...]:
+    """The names of a first line, trimmed; an empty one becomes column_3, a repeated one gets a number."""
+    taken = {name.strip() for name in record}
+    names: dict[str, None] = {}
+    for number, raw in enumerate(record, start=1):
+        name = raw.strip() or f"column_{number}"
+        if name in names or (not raw.strip() and name in taken):
+            name = next(
+                f"{name}_{n}" for n in itertools.count(2) if f"{name}_{n}" not in taken | names.keys()
+            )
+        names[name] = None
     return tuple(names)
 
 
@@ -192,8 +273,7 @@ def _json_columns(text: str, whole: bool) -> tuple[str, ...]:
             columns.update(dict.fromkeys(row.values))
     if not rows:
         raise UnreadableFile("No line of the file is a JSON object.")
-    if len(columns) > MAX_COLUMNS:
-        raise UnreadableFile(f"The objects have {len(columns)} different keys; {MAX_COLUMNS} is the limit.")
+    _check_width(len(columns))
     return tuple(columns)
 
 
@@ -214,14 +294,41 @@ def _json_row(number: int, line: str) -> GoodRow | BadRow:
         return BadRow(number, f"not valid JSON: {error}", line[:1000])
     if not isinstance(value, dict):
         return BadRow(number, "not a JSON object", line[:1000])
-    problem = text_problem(line) or ("it holds a NUL character" if "\\u0000" in line else None)
+    problem = _json_problem(line, value)
     return BadRow(number, problem, line[:1000]) if problem else GoodRow(number, value)
+
+
+def _json_problem(line: str, value: dict[str, Any]) -> str | None:
+    if "\x00" in line or _ESCAPED_NUL.search(line):
+        return "it holds a NUL character"
+    if text_problem(line):
+        return text_problem(line)
+    if _holds_large_float(value) and _holds_large_integer(json.loads(line)):
+        return "it holds a whole number beyond 64 bits, which would lose digits: write it as text"
+    return None
+
+
+def _holds_large_float(value: Any) -> bool:
+    """Where the fast parser may have rounded a whole number; what it rounds is a float of that size."""
+    if isinstance(value, float):
+        return abs(value) >= _LARGEST_INTEGER
+    if isinstance(value, dict):
+        return any(map(_holds_large_float, value.values()))
+    return isinstance(value, list) and any(map(_holds_large_float, value))
+
+
+def _holds_large_integer(value: Any) -> bool:
+    if isinstance(value, int):
+        return not -_LARGEST_INTEGER <= value < 2 * _LARGEST_INTEGER
+    if isinstance(value, dict):
+        return any(map(_holds_large_integer, value.values()))
+    return isinstance(value, list) and any(map(_holds_large_integer, value))
 
 
 def _read_csv(lines: Iterator[str], facts: FileFacts) -> Iterator[GoodRow | BadRow]:
     recorder = LineRecorder(lines)
     reader = csv.reader(recorder, delimiter=facts.delimiter, strict=True)
-    csv.field_size_limit(MAX_FIELD_CHARACTERS)
+    csv.field_size_limit(_PARSER_FIELD_LIMIT)
     header_pending = facts.has_header
     while True:
         recorder.start_record()
@@ -245,7 +352,12 @@ def _csv_row(record: list[str], recorder: LineRecorder, columns: tuple[str, ...]
     if len(record) != len(columns):
         noun = "column" if len(record) == 1 else "columns"
         return BadRow(line, f"{len(record)} {noun} instead of {len(columns)}", recorder.raw)
-    problem = text_problem(recorder.raw)
+    for name, value in zip(columns, record, strict=True):
+        if len(value) > MAX_FIELD_CHARACTERS:
+            reason = f"column {name!r} holds {len(value):,} characters; {MAX_FIELD_CHARACTERS:,} is the limit"
+            return BadRow(line, reason, recorder.raw)
+    # All fields, not the raw text, which is cut.
+    problem = text_problem("".join(record))
     if problem:
         return BadRow(line, problem, recorder.raw)
     return GoodRow(line, dict(zip(columns, record, strict=True)))
@@ -253,8 +365,9 @@ def _csv_row(record: list[str], recorder: LineRecorder, columns: tuple[str, ...]
 
 def text_problem(text: str) -> str | None:
     """Why a text can't be stored: bytes that are no characters of its encoding, or NUL."""
-    if "\x00" in text:
+    found = _UNSTORABLE.search(text)
+    if found is None:
+        return None
+    if found[0] == "\x00":
         return "it holds a NUL character"
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return "it holds bytes that are no text in this encoding"
-    return None
+    return "it holds bytes that are no text in this encoding"

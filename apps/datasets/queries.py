@@ -93,7 +93,8 @@ def stored_file(file_id: UUID | None) -> StoredFile | None:
 
 def import_facts(dataset_import: DatasetImport) -> FileFacts:
     """What the uploaded file was recognised as, or set to by a person."""
-    return FileFacts(**dataset_import.facts | {"columns": tuple(dataset_import.facts["columns"])})
+    lists = {name: tuple(dataset_import.facts.get(name, ())) for name in ("columns", "header")}
+    return FileFacts(**dataset_import.facts | lists)
 
 
 def import_mapping(dataset_import: DatasetImport) -> tuple[ColumnMapping, ...]:

@@ -124,7 +124,10 @@ def test_create_version__rows_given__are_stored_in_order(project: Project) -> No
     version = make_dataset_version(project=project, rows=rows)
     with organization_scope(project.organization_id):
         assert [row.variables["n"] for row in queries.list_rows(version)] == [0, 1, 2, 3, 4]
-        assert [(column["name"], column["role"]) for column in version.columns] == [("n", "variable")]
+        assert [(column["name"], column["role"]) for column in version.columns] == [
+            ("n", "variable"),
+            ("source", "metadata"),
+        ]
 
 
 def test_create_version__no_rows__is_refused(project: Project) -> None:

@@ -7,7 +7,7 @@ from apps.core.models import TenantModel
 from apps.core.scope import organization_scope
 from apps.datasets import services as dataset_services
 from apps.datasets.mapping import RowValues
-from apps.datasets.models import DatasetImport, DatasetVersion
+from apps.datasets.models import DatasetChange, DatasetDraft, DatasetImport, DatasetVersion
 from apps.tenants.models import Project
 from tests.factories.registry import numbers, tenant_factory
 
@@ -54,3 +54,29 @@ def _dataset_row(project: Project) -> TenantModel:
 @tenant_factory("datasets.DatasetImport")
 def _dataset_import(project: Project) -> TenantModel:
     return make_dataset_import(project=project)
+
+
+def make_dataset_change(*, project: Project) -> DatasetChange:
+    """A changed row in the draft of a dataset of its own."""
+    version = make_dataset_version(project=project)
+    with organization_scope(project.organization_id):
+        return dataset_services.change_row(
+            actor=SYSTEM,
+            dataset=version.dataset,
+            version_number=version.number,
+            place=1,
+            sequence=0,
+            values={"review": "Changed.", "expected": "Neutral"},
+            revision=0,
+        )
+
+
+@tenant_factory("datasets.DatasetChange")
+def _dataset_change(project: Project) -> TenantModel:
+    return make_dataset_change(project=project)
+
+
+@tenant_factory("datasets.DatasetDraft")
+def _dataset_draft(project: Project) -> TenantModel:
+    draft: DatasetDraft = make_dataset_change(project=project).draft
+    return draft

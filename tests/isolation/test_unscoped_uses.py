@@ -14,6 +14,7 @@ ALLOWED = {
     "apps/core/files.py": "the purge of expired files",
     "apps/core/idempotency.py": "the purge of expired keys",
     "apps/core/models.py": "declares the manager",
+    "apps/datasets/services/purging.py": "the purge of deleted datasets",
     "apps/tenants/access.py": "the doors: API key, and session to memberships",
 }
 

@@ -15,6 +15,7 @@ from apps.batches.models import COMPLETION_WINDOW, LARGEST_CONCURRENCY, BatchJob
 from apps.batches.planning import DEFAULT_OUTPUT_TOKENS, Plan, most_output_tokens, plan_batch
 from apps.batches.services.ringing import ring_pump
 from apps.core.errors import InvalidRequest
+from apps.core.sql import UUID7
 from apps.datasets.models import DatasetVersion
 from apps.runs.types import PromptReference
 from apps.tenants.models import Project
@@ -23,17 +24,12 @@ DEFAULT_CONCURRENCY: Final = 16
 ROWS_A_STATEMENT: Final = 10_000
 """Keeps one statement far below a web process's time limit."""
 
-# UUIDv7 made by the database: `uuidv7()` exists from Postgres 18 on only.
-_UUID7: Final = """encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) placing substring(
-    int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
-    52, 1), 53, 1), 'hex')::uuid"""
-
 _ADD_ITEMS: Final = f"""
 INSERT INTO batches_batchitem (
     id, organization_id, batch_id, number, status, round, attempts, fence, output, output_truncated,
     error_code, error_message, finish_reason, cost_status, cost_reserved
 )
-SELECT {_UUID7}, organization_id, %(job)s, number, 'pending', 0, 0, 0, '', FALSE, '', '', '', '', 0
+SELECT {UUID7}, organization_id, %(job)s, number, 'pending', 0, 0, 0, '', FALSE, '', '', '', '', 0
 FROM datasets_datasetrow
 WHERE organization_id = %(organization)s AND dataset_version_id = %(version)s
   AND number BETWEEN %(first)s AND %(last)s

@@ -1,4 +1,4 @@
-"""Writes of datasets. Call inside the organization's scope."""
+"""From an uploaded file to a version: recognise, choose, import."""
 
 import csv
 import io
@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from django.db.models import Max
 from django.utils import timezone
 
 from apps.audit import services as audit
@@ -17,30 +16,32 @@ from apps.core.errors import Conflict, InvalidRequest
 from apps.core.models import StoredFile
 from apps.core.spreadsheets import safe_cell
 from apps.datasets import queries
-from apps.datasets.mapping import (
-    ColumnMapping,
-    MappingProblem,
-    RowValues,
-    ValueProblem,
-    check,
-    convert,
-    suggest,
-)
-from apps.datasets.models import Dataset, DatasetImport, DatasetRow, DatasetVersion
+from apps.datasets.mapping import ColumnMapping, ValueProblem, suggest
+from apps.datasets.models import DatasetImport, DatasetVersion, VersionKind
 from apps.datasets.parsing import (
     SNIFF_BYTES,
     BadRow,
+    FileFacts,
     GoodRow,
     UnreadableFile,
+    measure,
     read_rows,
     sniff,
     with_choices,
 )
+from apps.datasets.row_storage import insert_rows
+from apps.datasets.services.versions import (
+    MAX_ROWS,
+    check_mapping,
+    finish_version,
+    get_or_create_dataset,
+    lock_latest,
+    next_version,
+)
+from apps.datasets.values import StoredValues, stored
 from apps.tenants.models import Project
 
 MAX_FILE_BYTES: Final = 10 * 1024 * 1024
-MAX_ROWS: Final = 100_000
-ROWS_PER_INSERT: Final = 2_000
 FILE_DAYS: Final = 30
 FORMAT_CHOICES: Final = ("delimiter", "encoding", "has_header")
 
@@ -61,7 +62,7 @@ def upload_file(
     ``variables`` are those of a prompt, for the proposed mapping. Raises InvalidRequest (``file_too_large``,
     ``file_unreadable``) with the parameter ``file``.
     """
-    stored = files.store(
+    file = files.store(
         organization_id=project.organization_id,
         name=name[:255],
         content_type="application/octet-stream",
@@ -69,17 +70,17 @@ def upload_file(
         expires_at=timezone.now() + timedelta(days=FILE_DAYS),
         limit=MAX_FILE_BYTES,
     )
-    head = _head(stored)
+    head = _head(file)
     try:
-        facts = sniff(head, whole=stored.size <= len(head))
+        facts = measure(files.read(file), sniff(head, whole=file.size <= len(head)))
     except UnreadableFile as error:
         raise InvalidRequest(str(error), code="file_unreadable", param="file") from None
     dataset_import = DatasetImport(
         organization_id=project.organization_id,
         project=project,
         file_name=name[:255],
-        file_id=stored.pk,
-        size=stored.size,
+        file_id=file.pk,
+        size=file.size,
         facts=asdict(facts),
     )
     _propose(dataset_import, variables)
@@ -103,6 +104,7 @@ def choose_format(
     head = _take(queries.import_chunks(dataset_import), SNIFF_BYTES)
     try:
         chosen = with_choices(facts, head, delimiter=delimiter, encoding=encoding, has_header=has_header)
+        chosen = measure(queries.import_chunks(dataset_import), chosen)
     except (UnreadableFile, LookupError) as error:
         raise InvalidRequest(str(error), code="file_unreadable", param="delimiter") from None
     before = dataset_import.facts
@@ -130,40 +132,24 @@ def import_rows(
     """
     _require_open(dataset_import)
     facts = queries.import_facts(dataset_import)
-    try:
-        check(mapping, facts.columns)
-    except MappingProblem as problem:
+    check_mapping(mapping, facts.columns)
+    if facts.rows > MAX_ROWS:
         raise InvalidRequest(
-            str(problem), code="mapping_invalid", param=f"mapping.{problem.column}"
-        ) from None
-    version = _new_version(dataset_import.project, dataset_name, [item.as_json() for item in mapping])
+            f"The file has {facts.rows:,} rows; a dataset holds at most {MAX_ROWS:,}. Split it.",
+            code="too_many_rows",
+            param="file",
+        )
+    dataset = get_or_create_dataset(dataset_import.project, dataset_name)
+    latest = lock_latest(dataset)
+    version = next_version(actor, dataset, latest, VersionKind.IMPORT, mapping, _layout(facts), "")
     outcome = _Outcome()
-    rows = _converted(read_rows(queries.import_chunks(dataset_import), facts), mapping, outcome)
-    _insert(version, rows)
-    _finish(version, dataset_import, outcome)
+    chunks = queries.import_chunks(dataset_import)
+    insert_rows(version, _converted(read_rows(chunks, facts), mapping, outcome, text=facts.format == "csv"))
+    _keep_problems(version, dataset_import, outcome)
     dataset_import.mapping = [item.as_json() for item in mapping]
     dataset_import.version = version
     dataset_import.save(update_fields=["mapping", "version"])
-    _record_version(actor, version, outcome)
-    return version
-
-
-def create_version(
-    *, actor: Actor, project: Project, dataset_name: str, rows: Sequence[RowValues]
-) -> DatasetVersion:
-    """Make a new version of the dataset of that name from rows given directly. Raises InvalidRequest."""
-    if not rows:
-        raise InvalidRequest("Give at least one row.", code="no_rows", param="rows")
-    names = sorted({name for row in rows for name in row.variables})
-    columns = [ColumnMapping(name, "variable", name, "json").as_json() for name in names]
-    if any(row.expected is not None for row in rows):
-        columns.append(ColumnMapping("expected", "expected", "expected").as_json())
-    version = _new_version(project, dataset_name, columns)
-    _insert(version, iter(rows))
-    version.row_count = len(rows)
-    version.save(update_fields=["row_count"])
-    _record_version(actor, version, _Outcome(good=len(rows)))
-    return version
+    return finish_version(actor, version, latest)
 
 
 def _require_open(dataset_import: DatasetImport) -> None:
@@ -180,72 +166,44 @@ def _propose(dataset_import: DatasetImport, variables: Iterable[str]) -> None:
     dataset_import.mapping = [item.as_json() for item in proposal]
 
 
-def _new_version(project: Project, name: str, columns: list[dict[str, str]]) -> DatasetVersion:
-    dataset = _dataset(project, name.strip())
-    latest = DatasetVersion.objects.filter(dataset=dataset).aggregate(latest=Max("number"))["latest"] or 0
-    return DatasetVersion.objects.create(
-        organization_id=project.organization_id, dataset=dataset, number=latest + 1, columns=columns
-    )
-
-
-def _dataset(project: Project, name: str) -> Dataset:
-    """The dataset of that name, locked so that its version numbers stay gapless."""
-    if not 1 <= len(name) <= 120:
-        raise InvalidRequest("A dataset's name has 1 to 120 characters.", param="name")
-    defaults = {"organization_id": project.organization_id}
-    Dataset.objects.get_or_create(project=project, name=name, defaults=defaults)
-    return Dataset.objects.select_for_update().get(project=project, name=name)
+def _layout(facts: FileFacts) -> dict[str, object]:
+    if facts.format == "jsonl":
+        return {"format": "jsonl"}
+    return {"format": "csv", "header": list(facts.header) if facts.has_header else None}
 
 
 def _converted(
-    rows: Iterator[GoodRow | BadRow], mapping: Sequence[ColumnMapping], outcome: _Outcome
-) -> Iterator[RowValues]:
+    rows: Iterator[GoodRow | BadRow],
+    mapping: Sequence[ColumnMapping],
+    outcome: _Outcome,
+    *,
+    text: bool,
+) -> Iterator[StoredValues]:
     for row in rows:
         if isinstance(row, BadRow):
             outcome.problems.append(row)
             continue
         try:
-            values = convert(row.values, mapping)
+            values = stored(row.values, mapping, text=text)
         except ValueProblem as problem:
             outcome.problems.append(BadRow(row.line, str(problem), str(row.values)[:1000]))
             continue
         outcome.good += 1
-        if outcome.good > MAX_ROWS:
-            raise InvalidRequest(
-                f"A dataset holds at most {MAX_ROWS:,} rows.", code="too_many_rows", param="file"
-            )
         yield values
 
 
-def _insert(version: DatasetVersion, rows: Iterator[RowValues]) -> None:
-    batch: list[DatasetRow] = []
-    for number, row in enumerate(rows, start=1):
-        batch.append(
-            DatasetRow(
-                organization_id=version.organization_id,
-                dataset_version=version,
-                number=number,
-                variables=row.variables,
-                expected=row.expected,
-                metadata=row.metadata,
-            )
+def _keep_problems(version: DatasetVersion, dataset_import: DatasetImport, outcome: _Outcome) -> None:
+    if outcome.problems and not outcome.good:
+        first = outcome.problems[0]
+        raise InvalidRequest(
+            f"No row of the file can be used. Line {first.line}: {first.reason}.",
+            code="no_rows",
+            param="file",
         )
-        if len(batch) == ROWS_PER_INSERT:
-            DatasetRow.objects.bulk_create(batch)
-            batch.clear()
-    DatasetRow.objects.bulk_create(batch)
-
-
-def _finish(version: DatasetVersion, dataset_import: DatasetImport, outcome: _Outcome) -> None:
-    if not outcome.good:
-        first = f" Line {outcome.problems[0].line}: {outcome.problems[0].reason}." if outcome.problems else ""
-        raise InvalidRequest(f"No row of the file can be used.{first}", code="no_rows", param="file")
-    version.row_count = outcome.good
     version.problem_count = len(outcome.problems)
     version.file_id = dataset_import.file_id
     if outcome.problems:
         version.problems_file_id = _store_problems(version, dataset_import, outcome.problems).pk
-    version.save(update_fields=["row_count", "problem_count", "file_id", "problems_file_id"])
 
 
 def _store_problems(
@@ -268,17 +226,6 @@ def _problem_lines(problems: list[BadRow]) -> Iterator[bytes]:
         printable = problem.raw.encode("utf-8", "replace").decode()
         writer.writerow([problem.line, safe_cell(problem.reason), safe_cell(printable)])
     yield target.getvalue().encode("utf-8", "replace")
-
-
-def _record_version(actor: Actor, version: DatasetVersion, outcome: _Outcome) -> None:
-    audit.record(
-        actor=actor,
-        action="dataset_version.created",
-        target=version,
-        organization_id=version.organization_id,
-        changes={"rows": (None, outcome.good), "problems": (None, len(outcome.problems))},
-        target_name=f"{version.dataset.name} v{version.number}",
-    )
 
 
 def _head(stored: StoredFile) -> bytes:

@@ -1,0 +1,52 @@
+"""Writes of datasets. Call inside the organization's scope."""
+
+from apps.datasets.services.drafts import (
+    add_row,
+    change_row,
+    discard_draft,
+    publish_draft,
+    remove_row,
+    undo_change,
+)
+from apps.datasets.services.importing import MAX_FILE_BYTES, choose_format, import_rows, upload_file
+from apps.datasets.services.lifecycle import (
+    archive_dataset,
+    create_dataset,
+    delete_dataset,
+    rename_dataset,
+    unarchive_dataset,
+)
+from apps.datasets.services.purging import purge_deleted
+from apps.datasets.services.versions import (
+    MAX_ROWS,
+    append_rows,
+    change_columns,
+    create_version,
+    replace_rows,
+    restore_version,
+)
+
+__all__ = [
+    "MAX_FILE_BYTES",
+    "MAX_ROWS",
+    "add_row",
+    "append_rows",
+    "archive_dataset",
+    "change_columns",
+    "change_row",
+    "choose_format",
+    "create_dataset",
+    "create_version",
+    "delete_dataset",
+    "discard_draft",
+    "import_rows",
+    "publish_draft",
+    "purge_deleted",
+    "remove_row",
+    "rename_dataset",
+    "replace_rows",
+    "restore_version",
+    "unarchive_dataset",
+    "undo_change",
+    "upload_file",
+]
