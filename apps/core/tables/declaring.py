@@ -53,12 +53,14 @@ class Filter:
 
     A choice is a select; a date is a date field; a text has no control and is set by links, such as a click
     on a value. ``choices`` are pairs of value and words; those that depend on data go to ``Table.read``.
+    ``usual`` says what the list has where nothing is chosen.
     """
 
     key: str
     title: str
     choices: Sequence[tuple[str, str]] = ()
     kind: FilterKind = FilterKind.CHOICE
+    usual: str = "any"
 
 
 @dataclass(frozen=True)

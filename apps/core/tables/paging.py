@@ -110,7 +110,7 @@ class Listing(Generic[Item]):
                 each.key,
                 each.title,
                 each.kind.value,
-                [("", f"{each.title}: any"), *self.asked.choices[each.key]],
+                [("", f"{each.title}: {each.usual}"), *self.asked.choices[each.key]],
                 self.asked.filters[each.key],
             )
             for each in self.table.filters
