@@ -27,15 +27,27 @@ const fail = (panel, words) => {
   body.replaceWith(element("div", { class: "card__body", "data-panel-error": "" }, banner));
 };
 
+// A slow panel says so; htmx gives up after half a minute (htmx:timeout).
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const panel = event.detail.elt.closest("[data-panel]");
+  const words = panel?.querySelector("[data-slow]");
+  if (words) setTimeout(() => { words.hidden = false; }, 5000);
+});
+
+const toast = (text) => document.dispatchEvent(new CustomEvent("toast", { detail: { text, kind: "bad" } }));
+
 document.addEventListener("htmx:responseError", (event) => {
   const panel = event.detail.elt.closest("[data-panel]");
   const request = event.detail.xhr.getResponseHeader("Request-Id");
-  if (panel) fail(panel, `This part could not be loaded${request ? ` (${request})` : ""}. The rest of the page is complete.`);
+  const id = request ? ` (${request})` : "";
+  if (panel) fail(panel, `This part could not be loaded${id}. The rest of the page is complete.`);
+  else toast(`That did not work${id}. What you see is as it was before; try again.`);
 });
 
 for (const name of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(name, (event) => {
     const panel = event.detail.elt.closest("[data-panel]");
     if (panel) fail(panel, "The server could not be reached. The rest of the page is complete.");
+    else toast("The server could not be reached. What you see is as it was before; try again.");
   });
 }

@@ -235,17 +235,35 @@ def fields(form: Form) -> dict[str, object]:
     return {"form": form}
 
 
+# Pages of a room that have an entry of their own in the sidebar.
+OWN_ENTRIES = frozenset({"runs:playground"})
+
+
 @register.inclusion_tag("components/nav_link.html", takes_context=True)
-def nav_link(context: Mapping[str, Any], view_name: str, icon_name: str, label: str) -> dict[str, object]:
+def nav_link(
+    context: Mapping[str, Any], view_name: str, icon_name: str, label: str, go: str = ""
+) -> dict[str, object]:
     """Draw a sidebar entry of the current project, marked when the page belongs to the same room.
 
     An entry whose address does not exist is left out: a room that is not installed has no dead link.
+    `go` is the key that opens it after `g`.
     """
-    slugs = (context["organization"].slug, context["project"].slug)
+    slugs = (context["organization"].slug, context["home_project"].slug)
     try:
         href = reverse(view_name, args=slugs)
     except NoReverseMatch:
         href = ""
     match = context["request"].resolver_match
-    current = bool(match) and match.app_name == view_name.partition(":")[0]
-    return {"href": href, "icon_name": icon_name, "label": label, "current": current}
+    return {
+        "href": href,
+        "icon_name": icon_name,
+        "label": label,
+        "go": go,
+        "current": bool(match) and not context.get("in_settings") and _same_entry(match.view_name, view_name),
+    }
+
+
+def _same_entry(shown: str, entry: str) -> bool:
+    if OWN_ENTRIES & {shown, entry}:
+        return shown == entry
+    return shown.partition(":")[0] == entry.partition(":")[0]

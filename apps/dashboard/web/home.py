@@ -92,13 +92,15 @@ class QuotaPanel(ProjectView):
 
 
 class SearchView(ProjectView):
-    """What a name or an id names in this project: a page, or the list alone for the search box."""
+    """What a name or an id leads to: a page, or the list alone for the search box."""
 
     permissions: ClassVar[dict[str, str]] = {"GET": ANY_MEMBER}
+    scoped: ClassVar[bool] = False
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Answer with the hits for `q`."""
         text = request.GET.get("q", "")[:200]
+        groups = find(self.user, self.session, self.project, text)
         part = "#hits" if request.headers.get("HX-Request") else ""
-        context = {"text": text, "hits": find(self.access, self.project, text)}
-        return self.render(f"dashboard/search.html{part}", context)
+        with self.scope():
+            return self.render(f"dashboard/search.html{part}", {"text": text, "groups": groups})

@@ -12,7 +12,12 @@ _PROJECT = "<slug:organization>/<slug:project>/"
 urlpatterns = [
     path("styleguide/", StyleguideView.as_view(), name="styleguide"),
     # Not "new": that page of the organization comes later in the list of addresses.
-    re_path(r"^(?P<organization>[-\w]+)/(?P<project>(?!new/)[-\w]+)/$", home.HomeView.as_view(), name="home"),
+    # Not the pages of the user, nor those of the whole organization: tenants' addresses come later.
+    re_path(
+        r"^(?P<organization>(?!profile/|invitations/)[-\w]+)/(?P<project>(?!new/|settings/)[-\w]+)/$",
+        home.HomeView.as_view(),
+        name="home",
+    ),
     path(f"{_PROJECT}search/", home.SearchView.as_view(), name="search"),
     path(f"{_PROJECT}home/steps/", home.StepsView.as_view(), name="steps"),
     path(f"{_PROJECT}home/activity/", home.ActivityPanel.as_view(), name="activity"),

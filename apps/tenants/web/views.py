@@ -19,8 +19,9 @@ from apps.tenants.access import places_of, user_actor
 from apps.tenants.entrance import client_ip
 from apps.tenants.models import APIKey
 from apps.tenants.roles import ANY_MEMBER, Permission
-from apps.tenants.web.base import OrganizationView, ProjectView, SignedInView, home_path, safe_path
+from apps.tenants.web.base import OrganizationView, ProjectView, SignedInView, safe_path
 from apps.tenants.web.forms import KeyForm, OrganizationForm, ProjectForm
+from apps.tenants.web.shell import home_path
 
 UNUSED_AFTER: Final = timedelta(days=90)
 
