@@ -1,6 +1,7 @@
 """Staff pages: read-only, except actions that call services and so are audited."""
 
 from allauth.account.decorators import secure_admin_login
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.http import HttpRequest
 
@@ -10,7 +11,15 @@ from apps.core.request_id import current_request_id
 from apps.core.scope import organization_scope
 from apps.tenants import services
 from apps.tenants.entrance import client_ip
-from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
+from apps.tenants.models import (
+    APIKey,
+    Membership,
+    Organization,
+    Project,
+    ProjectUserObjectPermission,
+    User,
+    UserSession,
+)
 
 # Staff sign in where everybody does, so there is one place where sessions begin.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -112,3 +121,26 @@ class APIKeyAdmin(ReadOnlyAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Acting takes the change permission; looking doesn't give it."""
         return request.user.has_perm("tenants.change_apikey")
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """Who has which second factor; never what it is made of."""
+
+    content_fields = ("data",)
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_select_related = ("user",)
+    list_filter = ("type",)
+    search_fields = ("user__email",)
+    ordering = ("-id",)
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(ReadOnlyAdmin):
+    """Where people are signed in; the session's key stays hidden."""
+
+    content_fields = ("session",)
+    list_display = ("user", "ip", "user_agent", "created_at", "last_seen_at")
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+    ordering = ("-id",)

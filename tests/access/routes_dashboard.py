@@ -7,7 +7,11 @@ _PROJECT = "<slug:organization>/<slug:project>"
 
 ROUTES = (
     Route("GET", "styleguide/", STAFF),
-    Route("GET", r"^(?P<organization>[-\w]+)/(?P<project>(?!new/)[-\w]+)/$", ANY_MEMBER),
+    Route(
+        "GET",
+        r"^(?P<organization>(?!profile/|invitations/)[-\w]+)/(?P<project>(?!new/|settings/)[-\w]+)/$",
+        ANY_MEMBER,
+    ),
     Route("GET", f"{_PROJECT}/search/", ANY_MEMBER),
     Route("GET", f"{_PROJECT}/home/steps/", ANY_MEMBER),
     Route("GET", f"{_PROJECT}/home/activity/", Permission.RUNS_VIEW),

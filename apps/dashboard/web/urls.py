@@ -11,8 +11,7 @@ _PROJECT = "<slug:organization>/<slug:project>/"
 
 urlpatterns = [
     path("styleguide/", StyleguideView.as_view(), name="styleguide"),
-    # Not "new": that page of the organization comes later in the list of addresses.
-    # Not the pages of the user, nor those of the whole organization: tenants' addresses come later.
+    # Neither a page of the user nor one of the whole organization: those come later in the list of addresses.
     re_path(
         r"^(?P<organization>(?!profile/|invitations/)[-\w]+)/(?P<project>(?!new/|settings/)[-\w]+)/$",
         home.HomeView.as_view(),

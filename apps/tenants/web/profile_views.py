@@ -21,7 +21,6 @@ from apps.tenants.web.adapter import AccountAdapter
 from apps.tenants.web.base import SignedInView, to_sign_in, zone_of
 from apps.tenants.web.profile_forms import ProfileForm
 from apps.tenants.web.shell import home_path
-from apps.tenants.web.shell import home_path
 from apps.tenants.zones import offered_zones, time_in
 
 
