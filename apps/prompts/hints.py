@@ -1,4 +1,4 @@
-"""What the editor tells an author before saving: problems that forbid it, and things worth a look. Pure."""
+"""What the author of a prompt should know while writing: what forbids saving, what is worth a look. Pure."""
 
 import difflib
 import re
@@ -9,20 +9,26 @@ from typing import Any, Final, Literal
 from apps.prompts.rendering import TemplateProblem, Variable, check_template
 
 _SINGLE_BRACES: Final = re.compile(r"(?<![{%#$\\\w])\{([A-Za-z]\w{0,63})\}(?!\})")
-_TAG: Final = re.compile(r"\{\{[^\n]*?\}\}|\{%[^\n]*?%\}|\{#[^\n]*?#\}")
-_CLOSING: Final = re.compile(r"\}\}")
+_TAG: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_BRACES: Final = re.compile(r"\}\}|[{}]")
 SIMILAR_NAMES: Final = 0.82
+SHORTEST_SIMILAR: Final = 4
+MAX_HINTS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """One remark. `message` is the message's index, None for remarks on variables; lines count from 1."""
+    """One remark. `message` is the message's index, None for remarks on variables; lines count from 1.
+
+    `name` is the variable that it is about, if it is about one.
+    """
 
     level: Literal["bad", "warn"]
     text: str
     message: int | None = None
     line: int = 0
     column: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,13 @@ class Reading:
     hints: tuple[Hint, ...]
 
     @property
-    def savable(self) -> bool:
+    def complete(self) -> bool:
+        """Whether every message could be read, so that `variables` holds all there are."""
         return all(hint.level != "bad" for hint in self.hints)
+
+    @property
+    def savable(self) -> bool:
+        return self.complete
 
 
 def read_templates(contents: Sequence[str], declared: Iterable[Mapping[str, Any]] = ()) -> Reading:
@@ -52,22 +63,44 @@ def read_templates(contents: Sequence[str], declared: Iterable[Mapping[str, Any]
             found[variable.name] = found.get(variable.name, variable).merged(variable)
             places.setdefault(variable.name, index)
         hints += _brace_hints(index, content)
+    names = [variable["name"] for variable in declared]
     complete = all(hint.level != "bad" for hint in hints)
-    hints += _similar_names(found, places)
-    hints += _unused(found, declared) if complete else ()
-    return Reading(tuple(found.values()), tuple(hints))
+    hints += _undefined(found, places, names)
+    hints += _similar_names(found, places, names)
+    hints += _unused(found, names) if complete else ()
+    return Reading(tuple(found.values()), tuple(hints[:MAX_HINTS]))
+
+
+def resembles(name: str, other: str) -> bool:
+    """Whether two names are so close that one may be meant for the other: case, underscores, a slip."""
+    if name == other or re.sub(r"\d+", "#", name) == re.sub(r"\d+", "#", other):
+        return False  # item_1 and item_2 are a series, not a slip
+    plain, plain_other = (each.replace("_", "").lower() for each in (name, other))
+    if plain == plain_other:
+        return True
+    if min(len(plain), len(plain_other)) < SHORTEST_SIMILAR:
+        return False
+    if plain in (f"{plain_other}s", plain_other.removesuffix("s")):
+        return True
+    return difflib.SequenceMatcher(None, plain, plain_other, autojunk=False).ratio() >= SIMILAR_NAMES
 
 
 def _brace_hints(index: int, content: str) -> Iterator[Hint]:
-    outside = _TAG.sub(lambda match: " " * len(match.group()), content)
+    # Tags are blanked, so that offsets stay and only plain text is looked at.
+    outside = _TAG.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), content)
     for match in _SINGLE_BRACES.finditer(outside):
         name = match.group(1)
         text = f"{{{name}}} is plain text. A variable has two braces: {{{{ {name} }}}}."
         yield Hint("warn", text, index, *_place(content, match.start()))
-    if "{{" not in content and "{%" not in content:
-        for match in _CLOSING.finditer(content):
+    open_braces = 0
+    for match in _BRACES.finditer(outside):
+        if match.group() == "{":
+            open_braces += 1
+        elif match.group() == "}}" and not open_braces:
             text = "These closing braces have no opening ones; they stay as plain text."
             yield Hint("warn", text, index, *_place(content, match.start()))
+        else:
+            open_braces = max(0, open_braces - len(match.group()))
 
 
 def _place(content: str, offset: int) -> tuple[int, int]:
@@ -75,17 +108,36 @@ def _place(content: str, offset: int) -> tuple[int, int]:
     return line, offset - content.rfind("\n", 0, offset)
 
 
-def _similar_names(found: Mapping[str, Variable], places: Mapping[str, int]) -> Iterator[Hint]:
+def _undefined(
+    found: Mapping[str, Variable], places: Mapping[str, int], declared: Sequence[str]
+) -> Iterator[Hint]:
+    known = set(declared)
+    for name, variable in found.items():
+        if name in known:
+            continue
+        meant = next((each for each in declared if resembles(name, each)), "")
+        text = f"{name} is not defined. " + (
+            f"Did you mean {meant}?" if meant else "Saving defines it as a required value."
+        )
+        yield Hint("warn", text, places[name], variable.line, variable.column, name)
+
+
+def _similar_names(
+    found: Mapping[str, Variable], places: Mapping[str, int], declared: Sequence[str]
+) -> Iterator[Hint]:
+    """Two names that the messages read; an undefined one was already compared with the defined ones."""
+    known = set(declared)
     names = list(found)
     for position, name in enumerate(names):
-        near = difflib.get_close_matches(name, names[:position], n=1, cutoff=SIMILAR_NAMES)
+        rivals = (each for each in names[:position] if (each in known) == (name in known))
+        near = next((each for each in rivals if resembles(name, each)), "")
         if near:
             variable = found[name]
-            text = f"{name} looks like {near[0]}. Are they the same?"
-            yield Hint("warn", text, places[name], variable.line, variable.column)
+            text = f"{name} looks like {near}. Are they the same?"
+            yield Hint("warn", text, places[name], variable.line, variable.column, name)
 
 
-def _unused(found: Mapping[str, Variable], declared: Iterable[Mapping[str, Any]]) -> Iterator[Hint]:
-    for variable in declared:
-        if variable["name"] not in found:
-            yield Hint("warn", f"{variable['name']} is declared and never used.")
+def _unused(found: Mapping[str, Variable], declared: Sequence[str]) -> Iterator[Hint]:
+    for name in declared:
+        if name not in found:
+            yield Hint("warn", f"{name} is defined and never used.", name=name)

@@ -27,12 +27,21 @@ ROUTES = (
     Route("POST", "api/v1/prompts/<path:name>/labels/<str:label>/rollback", Permission.PROMPTS_RELEASE),
     Route("GET", "api/v1/prompts/<path:name>/diff", Permission.PROMPTS_VIEW),
     Route("GET", f"{_PROJECT}/prompts/", Permission.PROMPTS_VIEW),
+    *(
+        Route(method, f"{_PROJECT}/prompts/{name}/", Permission.PROMPTS_EDIT)
+        for name in ("tag", "move", "archive", "restore")
+        for method in ("GET", "POST")
+    ),
     Route("GET", f"{_PROJECT}/prompts/new/", Permission.PROMPTS_EDIT),
     Route("POST", f"{_PROJECT}/prompts/new/", Permission.PROMPTS_EDIT),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/", Permission.PROMPTS_VIEW),
     Route("POST", f"{_PROJECT}/prompts/<str:prompt>/", Permission.PROMPTS_EDIT),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/edit/", Permission.PROMPTS_VIEW),
     Route("POST", f"{_PROJECT}/prompts/<str:prompt>/edit/", Permission.PROMPTS_EDIT),
+    Route("PUT", f"{_PROJECT}/prompts/<str:prompt>/draft/", Permission.PROMPTS_EDIT),
+    Route("POST", f"{_PROJECT}/prompts/<str:prompt>/draft/", Permission.PROMPTS_EDIT),
+    Route("GET", f"{_PROJECT}/prompts/<str:prompt>/merge/", Permission.PROMPTS_EDIT),
+    Route("POST", f"{_PROJECT}/prompts/<str:prompt>/merge/", Permission.PROMPTS_EDIT),
     Route("POST", f"{_PROJECT}/prompts/<str:prompt>/preview/", Permission.PROMPTS_EDIT),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/history/", Permission.PROMPTS_VIEW),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/versions/<int:number>/", Permission.PROMPTS_VIEW),

@@ -7,7 +7,7 @@ import pytest
 
 from apps.core.errors import InvalidRequest
 from apps.prompts.content import clean_content, content_hash
-from apps.prompts.hints import read_templates
+from apps.prompts.hints import read_templates, resembles
 from apps.prompts.names import check_label, clean_prompt_name
 from apps.prompts.snippets import curl_call, python_call
 from apps.prompts.types import VersionContent
@@ -111,15 +111,38 @@ def hints(*contents: str, declared: tuple[str, ...] = ()) -> list[str]:
     return [hint.text for hint in found.hints]
 
 
-def test_hints__misspelt_unused_and_single_braces__are_told_with_their_place() -> None:
-    reading = read_templates(["{{ agent_name }}\n {customer}", "{{ agent_nmae }}"], [{"name": "old"}])
-    assert [(hint.message, hint.line, hint.column) for hint in reading.hints] == [
-        (0, 2, 2),
-        (1, 1, 4),
-        (None, 0, 0),
+def test_hints__undefined_unused_and_single_braces__are_told_with_their_place() -> None:
+    texts = ["{{ agent_name }}\n {customer}", "{% if x %}{{ agent_nmae }}{% endif %}"]
+    reading = read_templates(texts, [{"name": "agent_name"}, {"name": "old"}, {"name": "x"}])
+    assert [(hint.message, hint.line, hint.column, hint.text) for hint in reading.hints] == [
+        (0, 2, 2, "{customer} is plain text. A variable has two braces: {{ customer }}."),
+        (1, 1, 14, "agent_nmae is not defined. Did you mean agent_name?"),
+        (None, 0, 0, "old is defined and never used."),
     ]
-    assert "looks like agent_name" in reading.hints[1].text
-    assert "old is declared and never used" in reading.hints[2].text
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "near"),
+    [
+        ("agent_name", "agent_nmae", True),
+        ("userName", "user_name", True),
+        ("Tone", "tone", True),
+        ("note", "notes", True),
+        ("item_1", "item_2", False),
+        ("to", "of", False),
+        ("city", "country", False),
+    ],
+)
+def test_resembles__slips_of_the_pen__are_told_from_other_words(name: str, other: str, near: bool) -> None:
+    assert resembles(name, other) is near
+    assert resembles(other, name) is near
+
+
+def test_hints__closing_braces_without_opening_ones__are_told_beside_good_tags() -> None:
+    assert [
+        (hint.line, hint.column) for hint in read_templates(["{{ a }}\nb }} c"], [{"name": "a"}]).hints
+    ] == [(2, 3)]
+    assert read_templates(['{"a": {"b": "{{ a }}"}}'], [{"name": "a"}]).hints == ()
 
 
 @pytest.mark.parametrize(
@@ -132,7 +155,7 @@ def test_hints__braces_that_are_meant__are_left_alone(text: str) -> None:
 def test_hints__broken_template__hides_unused_remarks_and_forbids_saving() -> None:
     reading = read_templates(["{{ a", "{{ b }}"], [{"name": "c"}])
     assert not reading.savable
-    assert [hint.level for hint in reading.hints] == ["bad"]
+    assert [(hint.level, hint.name) for hint in reading.hints] == [("bad", ""), ("warn", "b")]
     assert [variable.name for variable in reading.variables] == ["b"]
 
 

@@ -157,7 +157,7 @@ def test_editor__preview__shows_what_a_model_would_get_and_warns(web: Web, proje
     _, html = web.post(f"{prompt.public_id}/", form)
     assert "Hi &lt;Dana&gt; and {place}" in html
     assert "{place} is plain text" in html
-    _, html = web.post(f"{prompt.public_id}/", editor_form("line\n{{ a() }}", action="preview"))
+    _, html = web.post(f"{prompt.public_id}/", editor_form("line\n{{ a() }}", action="preview", revision="1"))
     assert "Message 1, line 2, column 1" in words(html)
     assert "Saving waits for these" in html
 
@@ -213,31 +213,17 @@ def test_editor__not_allowed__keeps_everything_typed(
     assert newest(prompt).number == 1
 
 
-def test_editor__somebody_saved_meanwhile__shows_both_and_loses_nothing(web: Web, project: Project) -> None:
-    prompt = make_prompt(project=project, versions=2)
-    form = editor_form("My own words {{ name }}", action="publish", message="mine", sample=["Dana"])
-    status, html = web.post(f"{prompt.public_id}/", form)
-    assert status == 409
-    assert "while you worked on v1" in words(html)
-    kept = dict(re.findall(r'<textarea name="(\w+)" hidden>\n(.*?)</textarea>', html, re.DOTALL))
-    assert kept["content"] == "My own words {{ name }}"
-    assert (kept["message"], kept["sample"], kept["model"]) == ("mine", "Dana", "sandbox/standard")
-    status, _ = web.post(f"{prompt.public_id}/", {**form, "base_number": "2"})
-    assert status == 302
-    assert newest(prompt).number == 3
-
-
 def test_preview_fragment__message_change__answers_only_the_parts(web: Web, project: Project) -> None:
     prompt = make_prompt(project=project)
     _, html = web.post(f"{prompt.public_id}/preview/", editor_form("{{ fresh }}"))
     assert "<html" not in html
     assert "fresh" in html
     assert 'id="variables"' in html
-    assert 'id="messages-list"' not in html
+    assert 'name="content"' not in html
     _, html = web.post(f"{prompt.public_id}/preview/", editor_form(part="values"))
     assert 'id="variables"' not in html
-    _, html = web.post(f"{prompt.public_id}/preview/", editor_form(action="add"))
-    assert 'id="messages-list"' in html
+    _, html = web.post(f"{prompt.public_id}/preview/", editor_form(action="schema:add"))
+    assert 'id="schema-card"' in html
 
 
 def test_roles__viewer__reads_and_changes_nothing(project: Project) -> None:

@@ -56,6 +56,7 @@ def editor_form(content: str = "Hi {{ name }}", **more: Any) -> dict[str, Any]:
         "need": ["required"],
         "default": [""],
         "sample": [""],
+        "state": ["declared"],
         "model": "sandbox/standard",
         "base_number": "1",
         **more,

@@ -3,6 +3,7 @@
 Every writer locks the prompt's row first, so version numbers have no gaps and a label's history is one line.
 """
 
+from apps.prompts.services.drafts import discard_draft, save_draft
 from apps.prompts.services.labels import (
     ANY,
     Expected,
@@ -18,8 +19,10 @@ __all__ = [
     "Expected",
     "ExpectedNumber",
     "create_prompt",
+    "discard_draft",
     "move_label",
     "publish_version",
     "remove_label",
     "rollback_label",
+    "save_draft",
 ]

@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from apps.core.numbers import whole_number
 from apps.prompts import queries
 from apps.prompts.diffing import diff_versions
+from apps.prompts.json_text import pretty
 from apps.prompts.models import Prompt, PromptVersion
 from apps.prompts.snippets import curl_call, python_call
-from apps.prompts.web.drafts import pretty
 from apps.prompts.web.presenting import OnePromptPage, compared
 from apps.tenants.roles import Permission
 

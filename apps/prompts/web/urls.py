@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.prompts.web import editor_views, history_views, label_views, list_views
+from apps.prompts.web import draft_views, editor_views, history_views, label_views, list_views
 
 app_name = "prompts"
 
@@ -12,8 +12,10 @@ PROMPT = f"{PROMPTS}<str:prompt>/"
 urlpatterns = [
     path(PROMPTS, list_views.PromptListView.as_view(), name="list"),
     path(f"{PROMPTS}new/", list_views.NewPromptView.as_view(), name="new"),
-    path(PROMPT, editor_views.PromptView.as_view(), name="detail"),
-    path(f"{PROMPT}edit/", editor_views.PromptView.as_view(), name="edit"),
+    path(PROMPT, editor_views.EditView.as_view(), name="detail"),
+    path(f"{PROMPT}edit/", editor_views.EditView.as_view(), name="edit"),
+    path(f"{PROMPT}draft/", draft_views.DraftView.as_view(), name="draft"),
+    path(f"{PROMPT}merge/", draft_views.MergeView.as_view(), name="merge"),
     path(f"{PROMPT}preview/", editor_views.PreviewView.as_view(), name="preview"),
     path(f"{PROMPT}history/", history_views.HistoryView.as_view(), name="history"),
     path(f"{PROMPT}versions/<int:number>/", history_views.VersionView.as_view(), name="version"),

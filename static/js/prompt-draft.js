@@ -1,0 +1,82 @@
+// Keeps what is typed as a draft on the server: after two seconds of rest, and when a field or the window is left.
+// Only a save that failed holds back the closing of the page.
+
+const form = document.querySelector("[data-editor]");
+const status = document.getElementById("draft-status");
+const revision = form.elements.namedItem("revision");
+const REST = 2000;
+const RETRY = 5000;
+const KEEPALIVE_BYTES = 60000;
+
+let dirty = false;
+let failed = false;
+let stale = false;
+let leaving = false;
+let sending = null;
+let timer = 0;
+
+const say = (text) => { status.textContent = text; };
+
+const settled = async (response) => {
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) {
+    revision.value = answer.revision;
+    failed = false;
+    document.getElementById("discard-draft").hidden = false;
+    if (!dirty) say(answer.words);
+  } else if (response.status === 409) {
+    failed = stale = true;
+    say("Draft not saved");
+    document.getElementById("draft-conflict").hidden = false;
+  } else {
+    throw new Error(answer.error?.message ?? "The server did not take it.");
+  }
+};
+
+const save = async () => {
+  clearTimeout(timer);
+  if (!dirty || stale || leaving) return;
+  if (sending) { await sending; return save(); }
+  dirty = false;
+  const body = new URLSearchParams(new FormData(form)).toString();
+  say("Saving draft…");
+  sending = fetch(form.dataset.draft, {
+    method: "PUT",
+    headers: {
+      "Content-Type": "application/x-www-form-urlencoded",
+      "X-CSRFToken": form.elements.namedItem("csrfmiddlewaretoken").value,
+    },
+    body,
+    keepalive: body.length < KEEPALIVE_BYTES,
+  }).then(settled).catch((error) => {
+    dirty = failed = true;
+    say(`Draft not saved: ${error.message} Trying again.`);
+    timer = setTimeout(save, RETRY);
+  });
+  await sending;
+  sending = null;
+};
+
+form.addEventListener("input", (event) => {
+  if (["dataset", "row"].includes(event.target.name)) return;
+  dirty = true;
+  if (stale) return;
+  clearTimeout(timer);
+  timer = setTimeout(save, REST);
+});
+
+form.addEventListener("focusout", save);
+addEventListener("blur", save);
+document.addEventListener("visibilitychange", () => { if (document.hidden) save(); });
+addEventListener("pagehide", save);
+
+// Sending the form saves by itself; a save on its way would only race it.
+form.addEventListener("submit", () => { leaving = true; clearTimeout(timer); });
+document.querySelector("[data-discard]").addEventListener("submit", () => { leaving = true; clearTimeout(timer); });
+addEventListener("pageshow", (event) => { if (event.persisted) leaving = false; });
+
+addEventListener("beforeunload", (event) => {
+  if (leaving) return;
+  save();
+  if (failed) event.preventDefault();
+});
