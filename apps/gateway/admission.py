@@ -79,18 +79,7 @@ class KeyDoor:
     async def _limit(self, request: HttpRequest, facts: AccessFacts) -> None:
         limit = settings.GATEWAY_REQUESTS_PER_MINUTE
         decision = await rate_limits.acheck("gateway", str(facts.api_key_id), limit, MINUTE)
-        remaining = str(decision.remaining).encode()
-        reset = str(math.ceil(decision.reset_after)).encode()
-        request.answer_headers.update(
-            {
-                b"ratelimit-limit": str(limit).encode(),
-                b"ratelimit-remaining": remaining,
-                b"ratelimit-reset": reset,
-                b"x-ratelimit-limit-requests": str(limit).encode(),
-                b"x-ratelimit-remaining-requests": remaining,
-                b"x-ratelimit-reset-requests": reset + b"s",
-            }
-        )
+        tell_limit(request, decision)
         if not decision.allowed:
             raise RateLimited(
                 f"More than {limit} requests a minute with this key.", retry_after=decision.retry_after
@@ -111,6 +100,22 @@ class KeyDoor:
             code="permission_missing",
             permission=permission,
         )
+
+
+def tell_limit(request: HttpRequest, decision: rate_limits.Decision) -> None:
+    """Put what is left of a limit into the answer's headers, ours and OpenAI's."""
+    limit, remaining = str(decision.limit).encode(), str(decision.remaining).encode()
+    reset = str(math.ceil(decision.reset_after)).encode()
+    request.answer_headers.update(
+        {
+            b"ratelimit-limit": limit,
+            b"ratelimit-remaining": remaining,
+            b"ratelimit-reset": reset,
+            b"x-ratelimit-limit-requests": limit,
+            b"x-ratelimit-remaining-requests": remaining,
+            b"x-ratelimit-reset-requests": reset + b"s",
+        }
+    )
 
 
 def _tags(digest: bytes, facts: AccessFacts) -> tuple[tuple[str, str], ...]:

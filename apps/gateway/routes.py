@@ -8,13 +8,16 @@ from apps.gateway.chat import complete_chat
 from apps.gateway.health import healthz, readyz
 from apps.gateway.http import HttpRequest, Send
 from apps.gateway.models_list import list_models, show_model
+from apps.gateway.playground import run_playground
 from apps.gateway.prompts import render_prompt, run_prompt, show_prompt
 from apps.gateway.serving import Serving
+from apps.runs.playground_tokens import PlaygroundUser
 from apps.tenants.access import AccessFacts
 from apps.tenants.roles import Permission
 
 PublicHandler = Callable[[Serving, HttpRequest, Send], Awaitable[None]]
 KeyHandler = Callable[[Serving, HttpRequest, Send, AccessFacts], Awaitable[None]]
+PlaygroundHandler = Callable[[Serving, HttpRequest, Send, PlaygroundUser], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,17 @@ class KeyRoute:
     handler: KeyHandler
 
 
-Route = PublicRoute | KeyRoute
+@dataclass(frozen=True, slots=True)
+class PlaygroundRoute:
+    """Needs a token of the playground, whose user has the permission; an API key doesn't do."""
+
+    method: str
+    path: str
+    permission: Permission
+    handler: PlaygroundHandler
+
+
+Route = PublicRoute | KeyRoute | PlaygroundRoute
 
 ROUTES: Final[tuple[Route, ...]] = (
     PublicRoute("GET", "/healthz", healthz),
@@ -44,6 +57,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     KeyRoute("POST", "/v1/chat/completions", Permission.RUNS_CREATE, complete_chat),
     KeyRoute("GET", "/v1/models", Permission.RUNS_CREATE, list_models),
     KeyRoute("GET", "/v1/models/*", Permission.RUNS_CREATE, show_model),
+    PlaygroundRoute("POST", "/v1/playground/run", Permission.RUNS_CREATE, run_playground),
     KeyRoute("GET", "/api/v1/prompts/*", Permission.PROMPTS_VIEW, show_prompt),
     KeyRoute("POST", "/api/v1/prompts/*/render", Permission.PROMPTS_VIEW, render_prompt),
     KeyRoute("POST", "/api/v1/prompts/*/run", Permission.RUNS_CREATE, run_prompt),

@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from apps.core.errors import Unavailable
 from apps.core.logs import get_logger
 from apps.gateway.admission import KeyDoor
+from apps.gateway.playground_door import PlaygroundDoor
 from apps.gateway.served_versions import ServedVersions
 from apps.gateway.stopping import on_stop_signal
 from apps.providers.adapters import load_clients
@@ -28,6 +29,7 @@ class Serving:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.door = KeyDoor(runtime)
+        self.playground_door = PlaygroundDoor(runtime)
         self.versions = ServedVersions(runtime)
         self.draining = False
         self._draining: asyncio.Task[None]

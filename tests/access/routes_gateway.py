@@ -4,6 +4,7 @@ from apps.tenants.roles import Permission
 from tests.access.matrix import PUBLIC, Route
 
 ROUTES = ()
+PLAYGROUND = "a token of the playground"
 
 GATEWAY = (
     Route("GET", "/healthz", PUBLIC),
@@ -11,6 +12,7 @@ GATEWAY = (
     Route("POST", "/v1/chat/completions", Permission.RUNS_CREATE),
     Route("GET", "/v1/models", Permission.RUNS_CREATE),
     Route("GET", "/v1/models/*", Permission.RUNS_CREATE),
+    Route("POST", "/v1/playground/run", PLAYGROUND),
     Route("GET", "/api/v1/prompts/*", Permission.PROMPTS_VIEW),
     Route("POST", "/api/v1/prompts/*/render", Permission.PROMPTS_VIEW),
     Route("POST", "/api/v1/prompts/*/run", Permission.RUNS_CREATE),

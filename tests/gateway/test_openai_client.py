@@ -1,12 +1,15 @@
 """The official openai client, unchanged, against the real server."""
 
+import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import openai
 import pytest
 
 from apps.core.scope import organization_scope
+from apps.runs import queries
 from apps.runs.models import Run
 from apps.tenants.models import Project
 from apps.tenants.roles import Scope
@@ -122,6 +125,58 @@ def test_completion__left_by_the_client__is_cancelled(client: openai.OpenAI, pro
     assert [run.status for run in _eventually(project)] == ["cancelled"]
 
 
+WEATHER: Any = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
+    },
+}
+
+
+def test_tools__of_the_caller__are_called_answered_and_kept(client: openai.OpenAI, project: Project) -> None:
+    asked: Any = [{"role": "user", "content": "How is the weather in Oslo?"}]
+    answer = client.chat.completions.create(
+        model="sandbox/standard", messages=asked, tools=[WEATHER], tool_choice="required"
+    )
+    message = answer.choices[0].message
+    assert (answer.choices[0].finish_reason, message.content) == ("tool_calls", None)
+    assert message.tool_calls is not None
+    [call] = message.tool_calls
+    assert call.type == "function"
+    assert call.function.name == "weather"
+    told: Any = {"role": "tool", "tool_call_id": call.id, "content": "12 degrees, rain"}
+    after = client.chat.completions.create(
+        model="sandbox/standard", messages=[*asked, message.model_dump(), told], tools=[WEATHER]
+    )
+    assert (after.choices[0].finish_reason, after.choices[0].message.tool_calls) == ("stop", None)
+    first, second = _runs(project)
+    with organization_scope(project.organization_id):
+        kept, sent = queries.load_content(first), queries.load_content(second)
+    assert kept is not None
+    assert sent is not None
+    assert (kept.tools, kept.tool_calls) == ([WEATHER], [call.model_dump()])
+    assert [each["role"] for each in sent.messages] == ["user", "assistant", "tool"]
+
+
+def test_tools__as_a_stream__come_in_deltas(client: openai.OpenAI) -> None:
+    stream = client.chat.completions.create(
+        model="sandbox/standard",
+        messages=[{"role": "user", "content": "How is the weather in Oslo?"}],
+        tools=[WEATHER],
+        tool_choice={"type": "function", "function": {"name": "weather"}},
+        stream=True,
+    )
+    written, reasons = "", []
+    for chunk in stream:
+        reasons.append(chunk.choices[0].finish_reason)
+        for piece in chunk.choices[0].delta.tool_calls or ():
+            assert piece.function is not None
+            written += piece.function.arguments or ""
+    assert set(json.loads(written)) == {"place"}
+    assert reasons[-1] == "tool_calls"
+
+
 def test_models__of_a_project__are_its_labelled_prompts_and_models(client: openai.OpenAI) -> None:
     names = [model.id for model in client.models.list()]
     assert names[:2] == ["prompt:team/sentiment@production", "prompt:team/sentiment@beta"]
@@ -155,6 +210,8 @@ def test_completion__without_the_scope__raises_permission_error(gateway_url: str
         ("prompt:@", REVIEW, "prompt_malformed"),
         ("sandbox/fast", {"logit_bias": {}}, "unsupported_parameter"),
         ("sandbox/fast", {"temperature": 9}, "parameter_invalid"),
+        ("sandbox/fast", {"tool_choice": "required"}, "parameter_invalid"),
+        ("sandbox/fast", {"tools": [{"type": "function"}]}, "tool_invalid"),
     ],
 )
 def test_completion__of_a_wrong_request__raises_bad_request(
