@@ -84,6 +84,8 @@ class OrganizationView(View):
         if permission is None:
             return self.http_method_not_allowed(request, *args, **kwargs)
         with timezone.override(zone_of(self.user)):
+            if self.session.mfa_missing and not self.without_mfa:
+                return self._ask_for_second_factor()
             if not self.allowed(permission):
                 return self._refuse(permission)
             if not self.scoped:

@@ -8,14 +8,15 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from apps.audit.actor import Actor
 from apps.core import errors
 from apps.core.request_id import current_request_id
 from apps.tenants import account_queries
-from apps.tenants.access import organizations_asking_for_mfa, places_of, user_actor
+from apps.tenants.access import places_of, user_actor
 from apps.tenants.entrance import client_ip
-from apps.tenants.models import User
+from apps.tenants.models import Organization, User
 from apps.tenants.services import accounts
 from apps.tenants.web.adapter import AccountAdapter
 from apps.tenants.web.base import SignedInView, to_sign_in, zone_of
@@ -33,16 +34,20 @@ class AccountView(SignedInView):
         with timezone.override(zone_of(request.user)):
             return super().dispatch(request, *args, **kwargs)
 
+    @cached_property
+    def organizations(self) -> list[Organization]:
+        """The organizations that the reader belongs to."""
+        return [organization for organization, _ in places_of(self.user)]
+
     @property
     def actor(self) -> Actor:
         return user_actor(self.user, ip=client_ip(self.request), request_id=current_request_id())
 
     def render(self, template: str, context: Mapping[str, Any], status: int = 200) -> HttpResponse:
         """Render a page with what the shell needs."""
-        places = places_of(self.user)
         organizations = [
             {"name": organization.name, "href": home_path(organization, None), "current": False}
-            for organization, _ in places
+            for organization in self.organizations
         ]
         shell = {"account": True, "navigation": {"organizations": organizations, "projects": []}}
         return render(self.request, template, {**shell, **context}, status=status)
@@ -83,7 +88,7 @@ class SecurityView(AccountView):
             "addresses": account_queries.addresses_of(self.user),
             "sessions": sessions,
             "others": sum(not session.current for session in sessions),
-            "asking": organizations_asking_for_mfa(self.user),
+            "asking": [each for each in self.organizations if each.requires_mfa],
             "has_password": self.user.has_usable_password(),
         }
         return self.render("tenants/security.html", context)
