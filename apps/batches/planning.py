@@ -16,6 +16,7 @@ from apps.prompts.rendering import render
 from apps.prompts.types import ResolvedPrompt
 from apps.providers import queries as provider_queries
 from apps.providers import tokens
+from apps.providers.price_rules import PriceRule, rule_for
 from apps.providers.pricing import Price, price
 from apps.providers.types import Usage
 from apps.runs.inputs import check_parameters
@@ -81,11 +82,13 @@ class Model:
     kind: str
     model_id: str
     sandbox: bool
+    prices: tuple[PriceRule, ...] = ()
 
     def price(self, input_tokens: int, output_tokens: int) -> Price:
         """The price of one call with so many tokens, today."""
         usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
-        return price(self.kind, self.model_id, usage, datetime.now(UTC))
+        now = datetime.now(UTC)
+        return price(self.kind, self.model_id, usage, now, rule_for(self.prices, self.reference, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,9 @@ def find_model(project_id: UUID, reference: str, *, livemode: bool) -> Model:
     if not livemode and slug != "sandbox":
         slug, _, model_id = TEST_MODEL.partition("/")
     found = provider_queries.load_connection(project_id, slug)
-    return Model(f"{slug}/{model_id}", found.kind, model_id, found.is_sandbox)
+    found.demand_enabled(model_id)
+    prices = () if found.is_sandbox else provider_queries.price_rules(project_id)
+    return Model(f"{slug}/{model_id}", found.kind, model_id, found.is_sandbox, prices)
 
 
 def missing_variables(

@@ -77,7 +77,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "model_missing": "Name a model.",
     "model_not_found": "There is no such model or prompt.",
     "name_invalid": "The name has characters or a length that isn't allowed.",
-    "model_not_enabled": "The connection exists, but this model is not enabled on it. Enable it, or name another.",
+    "model_not_enabled": "The model is not enabled on its connection. Enable it, or name another.",
     "name_reserved": "This name is part of our own addresses. Choose another one.",
     "name_taken": "The name is in use. Choose another one.",
     "network_not_allowed": "The API key may not be used from this address; its allowed networks leave it out.",

@@ -25,6 +25,7 @@ PREFIXES: Final[dict[str, str]] = {
     "dsv": "dataset version",
     "dsx": "dataset import",
     "evt": "event",
+    "fbk": "feedback",
     "fil": "file",
     "ivt": "invitation",
     "key": "API key",

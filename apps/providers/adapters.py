@@ -15,7 +15,10 @@ def open_provider(connection: Connection) -> Provider:
     return SandboxProvider() if connection.is_sandbox else open_remote(connection)
 
 
-def open_remote(connection: Connection) -> OpenAICompatibleProvider | AnthropicProvider:
+RemoteProvider = OpenAICompatibleProvider | AnthropicProvider
+
+
+def open_remote(connection: Connection) -> RemoteProvider:
     """A provider that is called over the network and can list its models."""
     return (AnthropicProvider if connection.api == "anthropic" else OpenAICompatibleProvider)(connection)
 

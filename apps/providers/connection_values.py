@@ -6,11 +6,13 @@ from typing import Final
 
 from apps.core import outbound
 from apps.core.errors import InvalidRequest
+from apps.providers.patterns import MOST_STARS
 from apps.providers.types import SANDBOX
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 RESERVED_NAMES: Final = frozenset([SANDBOX, "prompt", "prompts", "new"])
 MOST_MODELS: Final = 300
+MOST_LISTED: Final = 1000
 LONGEST_MODEL: Final = 200
 LONGEST_SECRET: Final = 4_000
 MOST_HEADERS: Final = 20
@@ -88,10 +90,15 @@ def check_models(models: Iterable[str]) -> list[str]:
     if len(found) > MOST_MODELS:
         raise InvalidRequest(f"At most {MOST_MODELS} models can be listed.", param="models")
     for model in found:
-        if len(model) > LONGEST_MODEL or not _VISIBLE.fullmatch(model):
+        if not is_model_id(model) or model.count("*") > MOST_STARS:
             message = f"'{model[:60]}' is not a model id."
             raise InvalidRequest(message, code="model_invalid", param="models")
     return found
+
+
+def is_model_id(text: str) -> bool:
+    """Whether a text can be a model's id, or a pattern of ids."""
+    return len(text) <= LONGEST_MODEL and bool(_VISIBLE.fullmatch(text))
 
 
 def _header_problem(message: str) -> InvalidRequest:

@@ -1,33 +1,48 @@
-"""Connections to model providers, with the customer's own keys."""
+"""Connections to model providers with the customer's own keys, the default model, and own prices."""
 
 from typing import ClassVar
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from apps.core.models import TenantModel
 from apps.tenants.models import Project
 
 
+class ProviderAPI(models.TextChoices):
+    OPENAI = "openai", "OpenAI-compatible"
+    ANTHROPIC = "anthropic", "Anthropic"
+
+
 class ProviderCredential(TenantModel):
-    """A way to an OpenAI-compatible provider: address, sealed key, sealed extra headers, models.
+    """A way to a provider: address, sealed key, sealed extra headers, enabled models.
 
     The key is write-only: it is unsealed for a call and for nothing else. A model of the connection is
-    named `<name>/<model id>`.
+    named `<name>/<model id>`. Without project it serves every project of the organization that has none of
+    the same name. Only `model_ids` can be called, where `*` stands for any text; `listed_models` is what the
+    provider offered when it was last asked.
     """
 
     PREFIX: ClassVar[str] = "pcr"
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, db_index=False, related_name="+")
-    project_id: UUID
+    project = models.ForeignKey(
+        Project, null=True, blank=True, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    project_id: UUID | None
     name = models.SlugField(max_length=40, db_index=False)
+    api = models.CharField(
+        max_length=16, choices=ProviderAPI.choices, default=ProviderAPI.OPENAI, db_default=ProviderAPI.OPENAI
+    )
     base_url = models.URLField(max_length=500)
     sealed_key = models.BinaryField(null=True)
     sealed_headers = models.BinaryField(null=True)
     header_names = ArrayField(models.CharField(max_length=100), default=list)
     key_hint = models.CharField(max_length=4, blank=True)
     model_ids = ArrayField(models.CharField(max_length=200), default=list)
+    listed_models = ArrayField(models.CharField(max_length=200), default=list, db_default=[])
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     tested_at = models.DateTimeField(null=True)
@@ -36,8 +51,71 @@ class ProviderCredential(TenantModel):
 
     class Meta(TenantModel.Meta):
         constraints = [
-            models.UniqueConstraint(fields=["organization", "project", "name"], name="credential_name")
+            models.UniqueConstraint(fields=["organization", "project", "name"], name="credential_name"),
+            models.UniqueConstraint(
+                fields=["organization", "name"],
+                name="credential_name_everywhere",
+                condition=Q(project__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class DefaultModel(TenantModel):
+    """The model that new prompts of a project begin with, and the playground."""
+
+    PREFIX: ClassVar[str] = "pdm"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, db_index=False, related_name="+")
+    project_id: UUID
+    reference = models.CharField(max_length=255)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "project"], name="default_model_project")
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class PriceOverride(TenantModel):
+    """What an organization pays for models, in US dollars for a million tokens, from one moment to another.
+
+    `pattern` is a model reference in which `*` stands for any text. Without project it holds for all.
+    It prices runs of its time and is then frozen with the run: nothing here changes what is past.
+    """
+
+    PREFIX: ClassVar[str] = "prc"
+
+    project = models.ForeignKey(
+        Project, null=True, blank=True, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    project_id: UUID | None
+    pattern = models.CharField(max_length=255)
+    input_price = models.DecimalField(max_digits=14, decimal_places=6)
+    output_price = models.DecimalField(max_digits=14, decimal_places=6)
+    cached_input_price = models.DecimalField(max_digits=14, decimal_places=6, null=True)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta(TenantModel.Meta):
+        indexes = [models.Index(fields=["organization", "project", "-id"], name="price_override_project")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(input_price__gte=0)
+                & Q(output_price__gte=0)
+                & (Q(cached_input_price__isnull=True) | Q(cached_input_price__gte=0)),
+                name="price_override_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True) | Q(ends_at__gte=F("starts_at")),
+                name="price_override_ends_after_start",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.pattern

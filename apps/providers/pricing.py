@@ -1,7 +1,7 @@
-"""What a call costs, from the price list that ships with genai-prices. Unknown is not free, free is not zero.
+"""What a call costs, from the organization's own prices, then from the list that ships with genai-prices.
 
-Nothing is looked up on the network. A price belongs to the address that is called: the same model id on
-somebody's own server has no known price.
+Unknown is not free, free is not zero. Nothing is looked up on the network. A price belongs to the address
+that is called: the same model id on somebody's own server has no known price.
 """
 
 import importlib.metadata
@@ -13,13 +13,15 @@ from typing import Any, Final, Literal
 import genai_prices
 from genai_prices import types as price_types
 
+from apps.providers.price_rules import PriceRule
 from apps.providers.sandbox import CONNECTION, find_model
 from apps.providers.types import Usage
 
 PriceStatus = Literal["priced", "free", "unknown", "sandbox", "none"]
 MILLION: Final = Decimal(1_000_000)
 SOURCE: Final = f"genai-prices {importlib.metadata.version('genai-prices')}"
-_SHOWN_PRICES: Final = ("input_mtok", "output_mtok", "cache_read_mtok")
+OWN: Final = "own price"
+_SHOWN_PRICES: Final = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,25 @@ class Price:
     snapshot: dict[str, Any] = field(default_factory=dict)
 
 
-def price(connection_kind: str, model: str, usage: Usage, at: datetime) -> Price:
-    """The price of a call. `connection_kind` is `Connection.kind`: the sandbox, or the address called."""
+def price(
+    connection_kind: str, model: str, usage: Usage, at: datetime, rule: PriceRule | None = None
+) -> Price:
+    """The price of a call. `connection_kind` is `Connection.kind`: the sandbox, or the address called.
+
+    `rule` is the organization's own price for it, which stands before the list's.
+    """
     if connection_kind == CONNECTION:
         return _sandbox_price(model, usage)
     if usage.input_tokens is None or usage.output_tokens is None:
         return Price("unknown", None, {"reason": "the provider reported no usage"})
+    if rule is not None:
+        return _own_price(rule, usage.input_tokens, usage.output_tokens, usage.cached_tokens or 0, at)
+    read = min(usage.cached_tokens or 0, usage.input_tokens)
     counted = genai_prices.Usage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        cache_read_tokens=min(usage.cached_tokens or 0, usage.input_tokens) or None,
+        cache_read_tokens=read or None,
+        cache_write_tokens=min(usage.cache_write_tokens or 0, usage.input_tokens - read) or None,
     )
     try:
         found = genai_prices.calc_price(
@@ -54,6 +65,28 @@ def price(connection_kind: str, model: str, usage: Usage, at: datetime) -> Price
     except (LookupError, ValueError) as missing:
         return Price("unknown", None, {"source": SOURCE, "reason": str(missing)[:200]})
     return _listed_price(found, at)
+
+
+def _own_price(rule: PriceRule, given: int, answered: int, cached: int, at: datetime) -> Price:
+    cached = min(cached, given)
+    for_cached = rule.input_price if rule.cached_input_price is None else rule.cached_input_price
+    amount = (given - cached) * rule.input_price + cached * for_cached + answered * rule.output_price
+    listed = {"input": rule.input_price, "output": rule.output_price, "cache_read": rule.cached_input_price}
+    snapshot = {
+        "source": OWN,
+        "price_id": rule.id,
+        "pattern": rule.pattern,
+        "at": at.isoformat(),
+        "usd_per_million_tokens": {
+            name: plain_amount(each) for name, each in listed.items() if each is not None
+        },
+    }
+    return Price("free" if rule.is_free else "priced", amount / MILLION, snapshot)
+
+
+def plain_amount(amount: Decimal) -> str:
+    """An amount without zeros at its end, as in 2.5."""
+    return f"{amount.normalize():f}"
 
 
 def _listed_price(found: price_types.PriceCalculation, at: datetime) -> Price:

@@ -1,23 +1,41 @@
-"""Reads of connections and of the models that a project can name."""
+"""Reads of connections, of the models that a project can name, and of own prices."""
 
 import json
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final, cast
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from apps.core import crypto
 from apps.core.errors import NotFound
 from apps.core.models import find
 from apps.providers import sandbox
-from apps.providers.models import ProviderCredential
-from apps.providers.types import Connection, ModelChoice
+from apps.providers.models import DefaultModel, PriceOverride, ProviderCredential
+from apps.providers.patterns import is_pattern, matches
+from apps.providers.price_rules import PriceRule
+from apps.providers.types import API, SANDBOX, Connection, ModelChoice
 
 TABLE = "providers_providercredential"
+FALLBACK_MODEL: Final = f"{SANDBOX}/standard"
+# A run is priced at its start, and may take a while to get there.
+ENDED_AND_STILL_LOADED: Final = timedelta(hours=1)
 
 
 def credentials_of(project_id: UUID) -> QuerySet[ProviderCredential]:
-    """The connections of a project."""
-    return ProviderCredential.objects.filter(project_id=project_id)
+    """The connections that a project has, its own and those of every project; see `effective_credentials`."""
+    return ProviderCredential.objects.filter(_of_project(project_id))
+
+
+def effective_credentials(project_id: UUID) -> list[ProviderCredential]:
+    """The connections that count for a project, by name: its own stands before one of every project."""
+    found: dict[str, ProviderCredential] = {}
+    for credential in credentials_of(project_id).order_by("name"):
+        if credential.name not in found or credential.project_id is not None:
+            found[credential.name] = credential
+    return list(found.values())
 
 
 def get_credential(project_id: UUID, public_id: str) -> ProviderCredential:
@@ -33,16 +51,16 @@ def load_connection(project_id: UUID, slug: str) -> Connection:
 
     Needs the organization's scope.
     """
-    if slug == sandbox.CONNECTION:
+    if slug == SANDBOX:
         return Connection(slug=slug, models=tuple(model.id for model in sandbox.MODELS))
-    found = credentials_of(project_id).filter(name=slug).first()
-    if found is None:
+    found = sorted(credentials_of(project_id).filter(name=slug), key=lambda each: each.project_id is None)
+    if not found:
         raise NotFound(
             f"There is no provider connection '{slug}' in this project.",
             code="connection_not_found",
             param="model",
         )
-    return unsealed(found)
+    return unsealed(found[0])
 
 
 def unsealed(credential: ProviderCredential) -> Connection:
@@ -55,21 +73,94 @@ def unsealed(credential: ProviderCredential) -> Connection:
         headers=json.loads(headers) if headers else {},
         models=tuple(credential.model_ids),
         credential_id=credential.id,
+        api=cast("API", credential.api),
     )
 
 
 def model_choices(project_id: UUID) -> list[ModelChoice]:
     """Every model that a prompt of the project can name: the connections' own, then the sandbox's."""
+    return choices_from(effective_credentials(project_id))
+
+
+def choices_from(credentials: Iterable[ProviderCredential]) -> list[ModelChoice]:
+    """The models of these connections, then the sandbox's."""
     configured = [
-        ModelChoice(f"{name}/{model}", model, name, sandbox=False)
-        for name, models in credentials_of(project_id).order_by("name").values_list("name", "model_ids")
-        for model in models
+        ModelChoice(f"{credential.name}/{model}", model, credential.name, sandbox=False)
+        for credential in credentials
+        for model in offered_models(credential)
     ]
     built_in = [
         ModelChoice(model.reference, model.label, sandbox.CONNECTION, sandbox=True)
         for model in sandbox.MODELS
     ]
     return configured + built_in
+
+
+def offered_models(credential: ProviderCredential) -> list[str]:
+    """The enabled models by name: those named, then those that a pattern finds in the provider's list."""
+    named = [model for model in credential.model_ids if not is_pattern(model)]
+    patterns = [model for model in credential.model_ids if is_pattern(model)]
+    listed = [model for model in credential.listed_models if any(matches(each, model) for each in patterns)]
+    return list(dict.fromkeys([*named, *listed]))
+
+
+def default_model(project_id: UUID) -> str:
+    """The reference of the model that a new prompt begins with: the chosen one while it can be called, else
+    the sandbox's. Needs the organization's scope.
+    """
+    chosen = chosen_default(project_id)
+    return chosen if chosen in {choice.reference for choice in model_choices(project_id)} else FALLBACK_MODEL
+
+
+def chosen_default(project_id: UUID) -> str:
+    """The default model as it was chosen, empty where none was; it may be gone since."""
+    return (
+        DefaultModel.objects.filter(project_id=project_id).values_list("reference", flat=True).first() or ""
+    )
+
+
+def prices_of(project_id: UUID) -> QuerySet[PriceOverride]:
+    """The own prices that hold for a project, those of every project too, whatever their time."""
+    return PriceOverride.objects.filter(_of_project(project_id))
+
+
+def get_price(project_id: UUID, public_id: str) -> PriceOverride:
+    """An own price by its public id. Raises NotFound."""
+    override = find(prices_of(project_id).select_related("organization"), public_id)
+    if override is None:
+        raise NotFound("There is no such price in this project.")
+    return override
+
+
+def is_for_every_project(project_id: UUID, public_id: str) -> bool:
+    """Whether an id names a connection or a price that serves every project, not only this one."""
+    found = find(credentials_of(project_id), public_id) or find(prices_of(project_id), public_id)
+    return found is not None and found.project_id is None
+
+
+def price_rules(project_id: UUID) -> tuple[PriceRule, ...]:
+    """The own prices of now and later, as pricing takes them; see `price_rules.rule_for`."""
+    since = timezone.now() - ENDED_AND_STILL_LOADED
+    current = prices_of(project_id).filter(Q(ends_at__isnull=True) | Q(ends_at__gt=since))
+    return tuple(rule_of(override) for override in current)
+
+
+def rule_of(override: PriceOverride) -> PriceRule:
+    """A stored price as pricing takes it."""
+    return PriceRule(
+        id=override.public_id,
+        pattern=override.pattern,
+        of_project=override.project_id is not None,
+        input_price=override.input_price,
+        output_price=override.output_price,
+        cached_input_price=override.cached_input_price,
+        starts_at=override.starts_at,
+        ends_at=override.ends_at,
+    )
+
+
+def _of_project(project_id: UUID) -> Q:
+    return Q(project_id=project_id) | Q(project__isnull=True)
 
 
 def _unseal(credential: ProviderCredential, column: str, sealed: bytes | memoryview | None) -> str:

@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from apps.providers.openai_compatible import OpenAICompatibleProvider
+from apps.providers.adapters import RemoteProvider, open_remote
+from apps.providers.patterns import is_pattern
 from apps.providers.types import ChatRequest, Connection, ProviderCallError
 
 TIMEOUT_SECONDS: Final = 15.0
@@ -27,26 +28,33 @@ def run_test(connection: Connection) -> CallOutcome:
 
 
 async def _test(connection: Connection) -> CallOutcome:
-    provider = OpenAICompatibleProvider(connection)
+    provider = open_remote(connection)
+    asked = next((model for model in connection.models if not is_pattern(model)), None)
     try:
-        if connection.models:
-            return await _ask(provider, connection.models[0])
-        return await _list(provider)
+        listed = await _listed(provider, required=asked is None)
+        if asked is not None:
+            return CallOutcome(passed=True, message=await _ask(provider, asked), models=listed)
+        if not listed:
+            return CallOutcome(passed=False, message="The provider lists no models. Enter the ones you use.")
+        return CallOutcome(passed=True, message=f"The provider lists {len(listed)} models.", models=listed)
     except ProviderCallError as failure:
         return CallOutcome(passed=False, message=failure.message)
     finally:
         await provider.close()
 
 
-async def _list(provider: OpenAICompatibleProvider) -> CallOutcome:
-    models = await provider.list_models(TIMEOUT_SECONDS)
-    if not models:
-        return CallOutcome(passed=False, message="The provider lists no models. Enter the ones that you use.")
-    return CallOutcome(passed=True, message=f"The provider lists {len(models)} models.", models=tuple(models))
+async def _listed(provider: RemoteProvider, *, required: bool) -> tuple[str, ...]:
+    """What the provider offers. Servers without such a list are none the worse where a model is known."""
+    try:
+        return tuple(await provider.list_models(TIMEOUT_SECONDS))
+    except ProviderCallError:
+        if required:
+            raise
+        return ()
 
 
-async def _ask(provider: OpenAICompatibleProvider, model: str) -> CallOutcome:
+async def _ask(provider: RemoteProvider, model: str) -> str:
     began = time.perf_counter()
     answer = await provider.complete(ChatRequest(model, QUESTION, timeout_seconds=TIMEOUT_SECONDS))
     milliseconds = round((time.perf_counter() - began) * 1000)
-    return CallOutcome(passed=True, message=f"{answer.model} answered in {milliseconds:,} ms.")
+    return f"{answer.model} answered in {milliseconds:,} ms."

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
+from apps.core.errors import InvalidRequest
+from apps.providers.patterns import matches
+
 CallErrorReason = Literal[
     "rate_limited", "timeout", "server", "bad_request", "authentication", "connection", "content_filter"
 ]
@@ -144,6 +147,18 @@ class Connection:
     def is_sandbox(self) -> bool:
         """Whether no real provider stands behind it."""
         return not self.base_url
+
+    def demand_enabled(self, model: str) -> None:
+        """Raise InvalidRequest (code model_not_enabled) for a model that may not be called.
+
+        The sandbox tells in its own words what it does not have.
+        """
+        if not self.is_sandbox and not any(matches(pattern, model) for pattern in self.models):
+            message = (
+                f"The model '{model[:200]}' is not enabled on the connection '{self.slug}'. "
+                "Enable it under Settings, Providers."
+            )
+            raise InvalidRequest(message, code="model_not_enabled", param="model")
 
 
 @dataclass(frozen=True, slots=True)

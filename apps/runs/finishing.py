@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from apps.billing.allowance import Reservation
 from apps.providers import tokens
+from apps.providers.price_rules import rule_for
 from apps.providers.pricing import Price, price
 from apps.providers.types import CallErrorReason, ChatRequest, ProviderCallError, Usage
 from apps.runs.calling import Progress
@@ -60,7 +61,6 @@ def finished(
     verdict = _verdict(prepared.chat, progress, text, cancelled)
     if refusal is not None and progress.answer is not None:
         verdict = "failed", refusal.error, None
-    answer = progress.answer
     return RunRecord(
         request=prepared.request,
         result=replace(_result(prepared, progress, text, verdict, spent), tool_calls=calls),
@@ -70,7 +70,7 @@ def finished(
         parameters=prepared.chat.parameters,
         attempts=tuple(progress.attempts),
         usage_origin=spent[1],
-        provider_request_id=clean_text(answer.provider_request_id or "") if answer else "",
+        provider_request_id=clean_text(_provider_request_id(progress)),
         reservation=reservation,
         output_schema=prepared.chat.output_schema,
         tools=prepared.chat.tools,
@@ -118,6 +118,12 @@ def _clean_call(call: dict[str, Any]) -> dict[str, Any]:
     return {"id": clean_text(call["id"]), "type": "function", "function": function}
 
 
+def _provider_request_id(progress: Progress) -> str:
+    """The provider's own id of the call, of one that failed too."""
+    found = progress.answer or progress.error
+    return (found.provider_request_id or "") if found else ""
+
+
 def _verdict(chat: ChatRequest, progress: Progress, text: str, cancelled: bool) -> _Verdict:
     if progress.answer is not None:
         # The schema is for the answer in the end; a call of a tool comes before it.
@@ -159,6 +165,7 @@ def _sum(spent: list[Usage]) -> Usage:
         _total([usage.input_tokens for usage in spent]),
         _total([usage.output_tokens for usage in spent]),
         _total([usage.cached_tokens for usage in spent]),
+        _total([usage.cache_write_tokens for usage in spent]),
     )
 
 
@@ -186,4 +193,7 @@ def _written(calls: Iterable[dict[str, Any]]) -> str:
 def _price(target: Target, usage: Usage, at: datetime, origin: UsageOrigin) -> Price | None:
     if origin == "cache":
         return Price("none", Decimal(0))
-    return price(target.kind, target.model, usage, at) if origin != "none" else None
+    if origin == "none":
+        return None
+    rule = rule_for(target.prices, f"{target.connection}/{target.model}", at)
+    return price(target.kind, target.model, usage, at, rule)

@@ -14,6 +14,7 @@ from apps.prompts import queries as prompt_queries
 from apps.prompts.types import ResolvedPrompt
 from apps.providers import queries as provider_queries
 from apps.providers.adapters import open_provider
+from apps.providers.price_rules import PriceRule
 from apps.providers.types import Connection, Provider
 from apps.runs.blocking import BlockingCalls
 from apps.runs.caches import Invalidated, ReadThroughCache
@@ -103,13 +104,19 @@ class CachedTargets:
     def __init__(self, calls: BlockingCalls, freshness: Freshness) -> None:
         self._calls = calls
         self._freshness = freshness
-        self._cache: ReadThroughCache[tuple[UUID, str], tuple[Connection, Provider]] = ReadThroughCache(
-            lambda key, value: (("connection", f"{key[0]}:{key[1]}"),),
+        self._cache: ReadThroughCache[tuple[UUID, UUID, str], tuple[Connection, Provider]] = ReadThroughCache(
+            lambda key, value: (
+                ("connection", f"{key[1]}:{key[2]}"),
+                ("connection", f"{key[0]}:{key[2]}"),  # one of every project
+            ),
             size=1000,
             dispose=self._retire,
         )
+        self._prices: ReadThroughCache[tuple[UUID, UUID], tuple[PriceRule, ...]] = ReadThroughCache(
+            lambda key, value: (("prices", str(key[0])),)
+        )
         self._retired: dict[Provider, asyncio.Task[None]] = {}
-        freshness.watch(self._cache)
+        freshness.watch(self._cache, self._prices)
 
     async def open(self, request: RunRequest, model: str) -> Target:
         """See TargetSource.open."""
@@ -124,10 +131,17 @@ class CachedTargets:
             slug, _, model_id = TEST_MODEL.partition("/")
         await self._freshness.demand()
         connection, provider = await self._cache.get(
-            (request.project_id, slug),
+            (request.organization_id, request.project_id, slug),
             lambda: self._open(request.organization_id, request.project_id, slug),
         )
-        return Target(slug, connection.kind, model_id, provider, connection.is_sandbox)
+        connection.demand_enabled(model_id)
+        if connection.is_sandbox:
+            return Target(slug, connection.kind, model_id, provider, sandbox=True)
+        prices = await self._prices.get(
+            (request.organization_id, request.project_id),
+            lambda: self._calls.run(lambda: _load_prices(request.organization_id, request.project_id)),
+        )
+        return Target(slug, connection.kind, model_id, provider, sandbox=False, prices=prices)
 
     async def close(self) -> None:
         """Close every provider that is open. No call may run any more."""
@@ -175,6 +189,11 @@ def _open_connection(organization_id: UUID, project_id: UUID, slug: str) -> tupl
     with organization_scope(organization_id):
         connection = provider_queries.load_connection(project_id, slug)
     return connection, open_provider(connection)
+
+
+def _load_prices(organization_id: UUID, project_id: UUID) -> tuple[PriceRule, ...]:
+    with organization_scope(organization_id):
+        return provider_queries.price_rules(project_id)
 
 
 def _load_data_key(organization_id: UUID) -> bytes:

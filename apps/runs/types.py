@@ -12,6 +12,7 @@ from uuid import UUID
 
 from apps.billing.allowance import Reservation
 from apps.prompts.types import ResolvedPrompt
+from apps.providers.price_rules import PriceRule
 from apps.providers.pricing import Price
 from apps.providers.types import ChatRequest, Provider, Usage
 
@@ -211,13 +212,17 @@ class RecordCompanion(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a model reference leads: an open provider and what pricing needs to know of it."""
+    """Where a model reference leads: an open provider and what pricing needs to know of it.
+
+    `prices` are the organization's own.
+    """
 
     connection: str
     kind: str
     model: str
     provider: Provider
     sandbox: bool
+    prices: tuple[PriceRule, ...] = ()
 
     @property
     def reference(self) -> str:

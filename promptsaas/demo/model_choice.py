@@ -51,7 +51,8 @@ def _store_key(seeded: Seeded) -> None:
             name=CONNECTION,
             base_url=BASE_URL,
             api_key=key,
-            models=[OPENAI_MODEL.partition("/")[2]],
+            # The first is offered; the second lets MODEL= name any other.
+            models=[OPENAI_MODEL.partition("/")[2], "*"],
         )
     elif unsealed(credential).api_key != key:
         update_connection(actor=seeded.actor, credential=credential, api_key=key)

@@ -5,7 +5,10 @@ from tests.access.matrix import Route, public_id
 
 _PROJECT = "<slug:organization>/<slug:project>"
 
-FILLS = {"connection": lambda project: public_id("providers.ProviderCredential", project)}
+FILLS = {
+    "connection": lambda project: public_id("providers.ProviderCredential", project),
+    "price": lambda project: public_id("providers.PriceOverride", project),
+}
 
 ROUTES = (
     Route("GET", "api/v1/providers", Permission.PROVIDERS_VIEW),
@@ -15,6 +18,12 @@ ROUTES = (
     Route("DELETE", "api/v1/providers/<str:connection>", Permission.PROVIDERS_MANAGE),
     Route("POST", "api/v1/providers/<str:connection>/test", Permission.PROVIDERS_MANAGE),
     Route("GET", "api/v1/models", Permission.PROVIDERS_VIEW),
+    Route("GET", "api/v1/models/default", Permission.PROVIDERS_VIEW),
+    Route("PUT", "api/v1/models/default", Permission.PROVIDERS_MANAGE),
+    Route("GET", "api/v1/prices", Permission.PROVIDERS_VIEW),
+    Route("POST", "api/v1/prices", Permission.PROVIDERS_MANAGE),
+    Route("GET", "api/v1/prices/<str:price>", Permission.PROVIDERS_VIEW),
+    Route("POST", "api/v1/prices/<str:price>/end", Permission.PROVIDERS_MANAGE),
     Route("GET", f"{_PROJECT}/settings/providers/", Permission.PROVIDERS_VIEW),
     Route("GET", f"{_PROJECT}/settings/providers/new/", Permission.PROVIDERS_MANAGE),
     Route("POST", f"{_PROJECT}/settings/providers/new/", Permission.PROVIDERS_MANAGE),

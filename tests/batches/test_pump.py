@@ -89,7 +89,7 @@ def test_pump__a_provider_that_fails__fails_the_rows_and_charges_nothing() -> No
 def test_pump__the_quota_ends__stops_the_batch_and_keeps_what_is_done(fake_provider: FakeProvider) -> None:
     project = make_project()
     make_quota(organization=project.organization, cap=3)
-    make_connection(project=project, name="local", base_url=fake_provider.base_url)
+    make_connection(project=project, name="local", base_url=fake_provider.base_url, models=("*",))
     job = make_batch(
         project=project,
         rows=8,

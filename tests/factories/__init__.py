@@ -10,7 +10,7 @@ from tests.factories.batches import SENTIMENT_SCHEMA, make_batch
 from tests.factories.billing import make_quota
 from tests.factories.datasets import make_dataset_import, make_dataset_version
 from tests.factories.prompts import make_content, make_prompt
-from tests.factories.providers import make_connection
+from tests.factories.providers import make_connection, make_price
 from tests.factories.registry import TENANT_FACTORIES, tenant_factory
 from tests.factories.runs import make_run, make_run_record
 from tests.factories.tenants import (
@@ -35,6 +35,7 @@ __all__ = [
     "make_dataset_version",
     "make_member",
     "make_organization",
+    "make_price",
     "make_project",
     "make_prompt",
     "make_quota",

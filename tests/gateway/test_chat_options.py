@@ -143,7 +143,7 @@ def test_repair__through_the_gateway__is_tried_and_recorded(
     fake_provider: FakeProvider, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    make_connection(project=project, name="local", base_url=fake_provider.base_url)
+    make_connection(project=project, name="local", base_url=fake_provider.base_url, models=("*",))
     for model in ("mends", "echo"):
         content = make_content("Hello", model=f"local/{model}", output_schema=schema)
         make_prompt(project=project, name=model, content=content, labels={"production": 1})

@@ -143,6 +143,7 @@ def test_pages__other_projects_connection__is_not_found(web: Client, project: Pr
 
 def test_list__one_or_ten_connections__costs_the_same(web: Client, project: Project) -> None:
     counts = []
+    web.get(address(project))
     for number in range(2):
         for _ in range(1 + number * 9):
             make_connection(project=project)

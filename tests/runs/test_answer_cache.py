@@ -42,7 +42,7 @@ def project(fake_provider: FakeProvider) -> Project:
 
 
 def _with_connection(project: Project, provider: FakeProvider) -> Project:
-    make_connection(project=project, name="local", base_url=provider.base_url, models=("echo",))
+    make_connection(project=project, name="local", base_url=provider.base_url, models=("*",))
     return project
 
 
@@ -139,7 +139,7 @@ def test_execute__after_the_connection_got_another_address__misses(
         provider_services.delete_connection(actor=SYSTEM, credential=ProviderCredential.objects.get())
     port = fake_provider.server.server_port
     settings.OUTBOUND_ALLOWED_HOSTS = [f"localhost:{port}"]
-    make_connection(project=project, name="local", base_url=f"http://localhost:{port}/v1", models=("echo",))
+    make_connection(project=project, name="local", base_url=f"http://localhost:{port}/v1", models=("*",))
     [result] = _execute(_request(project))
     assert (result.status, result.cached_from) == ("succeeded", None)
     assert fake_provider.calls["echo"] == 2

@@ -28,6 +28,9 @@ class ScriptedProvider:
         self.calls = 0
         self.closed_streams = 0
 
+    def check(self, request: ChatRequest) -> None:
+        """Nothing is refused."""
+
     async def complete(self, request: ChatRequest) -> ChatResult:
         answer: ChatResult = await self._next()
         return answer

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def project(fake_provider: FakeProvider) -> Project:
     """A project with the connection `local`."""
     project = make_project()
-    make_connection(project=project, name="local", base_url=fake_provider.base_url, models=("echo",))
+    make_connection(project=project, name="local", base_url=fake_provider.base_url, models=("*",))
     return project
 
 

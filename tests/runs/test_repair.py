@@ -27,7 +27,7 @@ SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "require
 def project(fake_provider: FakeProvider) -> Project:
     """A project with the connection `local`."""
     project = make_project()
-    make_connection(project=project, name="local", base_url=fake_provider.base_url, models=("echo",))
+    make_connection(project=project, name="local", base_url=fake_provider.base_url, models=("*",))
     return project
 
 

@@ -5,7 +5,10 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.providers.catalogue import PricedModel
-from apps.providers.models import ProviderCredential
+from apps.providers.models import PriceOverride, ProviderAPI, ProviderCredential
+from apps.providers.pricing import plain_amount
+
+APIS = ProviderAPI.values
 
 
 class ConnectionSerializer(serializers.Serializer[Any]):
@@ -14,11 +17,20 @@ class ConnectionSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     object = serializers.ChoiceField(choices=["provider_connection"])
     name = serializers.CharField(help_text="Stands before the model, as in openai/gpt-4o-mini.")
+    api = serializers.ChoiceField(choices=APIS, help_text="What the server speaks.")
+    every_project = serializers.BooleanField(
+        help_text="True where it serves every project that has none of the same name."
+    )
     base_url = serializers.CharField()
     has_key = serializers.BooleanField(help_text="False for a server that asks for none.")
     key_hint = serializers.CharField(help_text="The key's last four characters; empty for a short key.")
     header_names = serializers.ListField(child=serializers.CharField())
-    models = serializers.ListField(child=serializers.CharField())
+    models = serializers.ListField(
+        child=serializers.CharField(), help_text="The enabled models; in each, * stands for any text."
+    )
+    listed_models = serializers.ListField(
+        child=serializers.CharField(), help_text="What the provider offered at the last test."
+    )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     tested_at = serializers.DateTimeField(allow_null=True)
@@ -30,6 +42,10 @@ class NewConnectionSerializer(serializers.Serializer[Any]):
     """A connection to be made."""
 
     name = serializers.CharField(max_length=40)
+    api = serializers.ChoiceField(choices=APIS, default="openai")
+    every_project = serializers.BooleanField(
+        default=False, help_text="Serve every project of the organization. Needs organization.manage."
+    )
     base_url = serializers.CharField(max_length=500)
     api_key = serializers.CharField(
         max_length=4_000, allow_blank=True, help_text="Empty for a server that asks for none."
@@ -53,6 +69,9 @@ class ModelPriceSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["priced", "free", "unknown", "sandbox"])
     input = serializers.CharField(allow_null=True)
     output = serializers.CharField(allow_null=True)
+    cached_input = serializers.CharField(allow_null=True, help_text="Null where it costs as other input.")
+    source = serializers.CharField(help_text="The price list with its version, or `own price`.")
+    price_id = serializers.CharField(help_text="The list's name of the price, or the id of the own price.")
     currency = serializers.ChoiceField(choices=["USD"])
 
 
@@ -63,7 +82,57 @@ class ModelSerializer(serializers.Serializer[Any]):
     object = serializers.ChoiceField(choices=["model"])
     connection = serializers.CharField()
     sandbox = serializers.BooleanField()
+    default = serializers.BooleanField(help_text="Whether new prompts of the project begin with it.")
     price_per_million_tokens = ModelPriceSerializer()
+
+
+class DefaultModelSerializer(serializers.Serializer[Any]):
+    """The model that new prompts of the project begin with."""
+
+    object = serializers.ChoiceField(choices=["default_model"], read_only=True)
+    model = serializers.CharField(
+        allow_null=True,
+        max_length=255,
+        help_text="connection/model; null for the sandbox's.",
+    )
+
+
+class PriceSerializer(serializers.Serializer[Any]):
+    """An organization's own price, in US dollars for a million tokens."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["price"])
+    model = serializers.CharField(help_text="connection/model, in which * stands for any text.")
+    every_project = serializers.BooleanField()
+    input = serializers.CharField()
+    output = serializers.CharField()
+    cached_input = serializers.CharField(allow_null=True)
+    currency = serializers.ChoiceField(choices=["USD"])
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class NewPriceSerializer(serializers.Serializer[Any]):
+    """A price to be made. Runs from `starts_at` on are priced by it; what is past keeps its price."""
+
+    model = serializers.CharField(max_length=255)
+    input = serializers.DecimalField(max_digits=14, decimal_places=6, min_value=0)
+    output = serializers.DecimalField(max_digits=14, decimal_places=6, min_value=0)
+    cached_input = serializers.DecimalField(
+        max_digits=14, decimal_places=6, min_value=0, allow_null=True, default=None
+    )
+    starts_at = serializers.DateTimeField(allow_null=True, default=None, help_text="Now unless given.")
+    ends_at = serializers.DateTimeField(allow_null=True, default=None)
+    every_project = serializers.BooleanField(
+        default=False, help_text="Hold for every project of the organization. Needs organization.manage."
+    )
+
+
+class PriceEndSerializer(serializers.Serializer[Any]):
+    """When a price ends."""
+
+    ends_at = serializers.DateTimeField(allow_null=True, default=None, help_text="Now unless given.")
 
 
 def connection_body(credential: ProviderCredential) -> dict[str, Any]:
@@ -72,11 +141,14 @@ def connection_body(credential: ProviderCredential) -> dict[str, Any]:
         "id": credential.public_id,
         "object": "provider_connection",
         "name": credential.name,
+        "api": credential.api,
+        "every_project": credential.project_id is None,
         "base_url": credential.base_url,
         "has_key": credential.sealed_key is not None,
         "key_hint": credential.key_hint,
         "header_names": credential.header_names,
         "models": credential.model_ids,
+        "listed_models": credential.listed_models,
         "created_at": credential.created_at,
         "updated_at": credential.updated_at,
         "tested_at": credential.tested_at,
@@ -85,17 +157,39 @@ def connection_body(credential: ProviderCredential) -> dict[str, Any]:
     }
 
 
-def model_body(model: PricedModel) -> dict[str, Any]:
+def price_body(override: PriceOverride) -> dict[str, Any]:
+    """An own price as the API shows it."""
+    cached = override.cached_input_price
+    return {
+        "id": override.public_id,
+        "object": "price",
+        "model": override.pattern,
+        "every_project": override.project_id is None,
+        "input": plain_amount(override.input_price),
+        "output": plain_amount(override.output_price),
+        "cached_input": None if cached is None else plain_amount(cached),
+        "currency": "USD",
+        "starts_at": override.starts_at,
+        "ends_at": override.ends_at,
+        "created_at": override.created_at,
+    }
+
+
+def model_body(model: PricedModel, default: str) -> dict[str, Any]:
     """A model as the API shows it."""
     return {
         "id": model.choice.reference,
         "object": "model",
         "connection": model.choice.connection,
         "sandbox": model.choice.sandbox,
+        "default": model.choice.reference == default,
         "price_per_million_tokens": {
-            "status": model.status,
-            "input": model.input_price,
-            "output": model.output_price,
+            "status": model.current.status,
+            "input": model.current.input,
+            "output": model.current.output,
+            "cached_input": model.current.cached_input,
+            "source": model.current.source,
+            "price_id": model.current.price_id,
             "currency": "USD",
         },
     }

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.providers.api import views
+from apps.providers.api import price_views, views
 
 app_name = "providers-api"
 
@@ -11,4 +11,8 @@ urlpatterns = [
     path("providers/<str:connection>", views.ConnectionView.as_view(), name="connection"),
     path("providers/<str:connection>/test", views.ConnectionTestView.as_view(), name="test"),
     path("models", views.ModelsView.as_view(), name="models"),
+    path("models/default", views.DefaultModelView.as_view(), name="default-model"),
+    path("prices", price_views.PricesView.as_view(), name="prices"),
+    path("prices/<str:price>", price_views.PriceView.as_view(), name="price"),
+    path("prices/<str:price>/end", price_views.PriceEndView.as_view(), name="price-end"),
 ]

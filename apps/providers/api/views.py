@@ -10,9 +10,11 @@ from apps.core import rate_limits
 from apps.core.api import page, validated
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.providers import queries, services, trial
+from apps.providers.api.base import ProvidersAPIView
 from apps.providers.api.serializers import (
     ConnectionChangeSerializer,
     ConnectionSerializer,
+    DefaultModelSerializer,
     ModelSerializer,
     NewConnectionSerializer,
     connection_body,
@@ -25,7 +27,7 @@ from apps.tenants.roles import Permission
 TESTS_PER_MINUTE = 10
 
 
-class ConnectionsView(ProjectAPIView):
+class ConnectionsView(ProvidersAPIView):
     """The provider connections of the project."""
 
     permissions: ClassVar = {"GET": Permission.PROVIDERS_VIEW, "POST": Permission.PROVIDERS_MANAGE}
@@ -37,7 +39,7 @@ class ConnectionsView(ProjectAPIView):
         responses=list_of(ConnectionSerializer),
     )
     def get(self, request: Request) -> Response:
-        """The project's connections, newest first, without their secrets."""
+        """The project's connections and those of every project, newest first, without their secrets."""
         return Response(page(queries.credentials_of(self.project.id), request, connection_body))
 
     @extend_schema(
@@ -49,11 +51,12 @@ class ConnectionsView(ProjectAPIView):
     def post(self, request: Request) -> Response:
         """Add a connection. The key is sealed and never shown again."""
         given = validated(NewConnectionSerializer(data=request.data))
-        made = services.create_connection(actor=self.access.actor, project=self.project, **given)
+        owner = self.owner(every_project=given.pop("every_project"))
+        made = services.create_connection(actor=self.access.actor, **owner, **given)
         return Response(connection_body(made), status=201)
 
 
-class ConnectionView(ProjectAPIView):
+class ConnectionView(ProvidersAPIView):
     """One provider connection."""
 
     permissions: ClassVar = {
@@ -88,7 +91,7 @@ class ConnectionView(ProjectAPIView):
         return Response(status=204)
 
 
-class ConnectionTestView(ProjectAPIView):
+class ConnectionTestView(ProvidersAPIView):
     """The test call of a connection."""
 
     permissions: ClassVar = {"POST": Permission.PROVIDERS_MANAGE}
@@ -116,7 +119,36 @@ class ModelsView(ProjectAPIView):
 
     @extend_schema(operation_id="list_models", tags=["Providers"], responses=list_of(ModelSerializer))
     def get(self, request: Request) -> Response:
-        """Every model that a prompt can name, with its list price; all of them on one page."""
-        models = [model_body(model) for model in models_with_prices(self.project.id)]
+        """Every model that a prompt can name, with the price that holds now; all of them on one page."""
+        default = queries.default_model(self.project.id)
+        models = [model_body(model, default) for model in models_with_prices(self.project.id)]
         body = {"object": "list", "data": models, "has_more": False, "next_cursor": None, "url": request.path}
         return Response(body)
+
+
+class DefaultModelView(ProjectAPIView):
+    """The model that new prompts of the project begin with."""
+
+    permissions: ClassVar = {"GET": Permission.PROVIDERS_VIEW, "PUT": Permission.PROVIDERS_MANAGE}
+
+    @extend_schema(operation_id="get_default_model", tags=["Providers"], responses=DefaultModelSerializer)
+    def get(self, request: Request) -> Response:
+        """The default as it was chosen, null where none was."""
+        return Response(self._body())
+
+    @extend_schema(
+        operation_id="set_default_model",
+        tags=["Providers"],
+        request=DefaultModelSerializer,
+        responses=DefaultModelSerializer,
+    )
+    def put(self, request: Request) -> Response:
+        """Choose one of the project's models, or none by null."""
+        given = validated(DefaultModelSerializer(data=request.data))
+        services.set_default_model(
+            actor=self.access.actor, project=self.project, reference=given["model"] or ""
+        )
+        return Response(self._body())
+
+    def _body(self) -> dict[str, str | None]:
+        return {"object": "default_model", "model": queries.chosen_default(self.project.id) or None}

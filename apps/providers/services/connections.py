@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 from django.db import IntegrityError, transaction
@@ -15,7 +16,8 @@ from apps.providers import connection_values as values
 from apps.providers.models import ProviderCredential
 from apps.providers.queries import TABLE
 from apps.providers.trial import CallOutcome
-from apps.tenants.models import Project
+from apps.providers.types import API
+from apps.tenants.models import Organization, Project
 
 KEY_REQUIRED: Final = (
     "Enter the key again: a stored key is never sent to a changed address or with changed headers."
@@ -25,18 +27,24 @@ KEY_REQUIRED: Final = (
 def create_connection(
     *,
     actor: Actor,
-    project: Project,
+    organization: Organization | None = None,
+    project: Project | None = None,
     name: str,
     base_url: str,
     api_key: str,
     headers: Mapping[str, str] | None = None,
     models: Iterable[str] = (),
+    api: API = "openai",
 ) -> ProviderCredential:
-    """A new connection. Raises InvalidRequest for a value that can't be, Conflict for a name in use."""
+    """A new connection of a project, or of every project of an organization; give exactly one of them.
+
+    Raises InvalidRequest for a value that can't be, Conflict for a name in use.
+    """
     credential = ProviderCredential(
-        organization_id=project.organization_id,
+        organization_id=_organization_id(organization, project),
         project=project,
         name=values.check_name(name),
+        api=api,
         base_url=values.check_base_url(base_url),
         model_ids=values.check_models(models),
     )
@@ -46,14 +54,19 @@ def create_connection(
         with transaction.atomic():
             credential.save(force_insert=True)
     except IntegrityError:
-        message = f"There is a connection named '{name}' in this project already."
+        where = "in this project" if project else "for every project"
+        message = f"There is a connection named '{name}' {where} already."
         raise Conflict(message, code="name_taken", param="name") from None
     audit.record(
         actor=actor,
         action="connection.created",
         target=credential,
         organization_id=credential.organization_id,
-        changes={"base_url": (None, credential.base_url), "headers": (None, credential.header_names)},
+        changes={
+            "base_url": (None, credential.base_url),
+            "headers": (None, credential.header_names),
+            "every_project": (None, project is None),
+        },
     )
     _tell(credential)
     return credential
@@ -115,13 +128,14 @@ def delete_connection(*, actor: Actor, credential: ProviderCredential) -> None:
 
 
 def store_test_result(*, actor: Actor, credential: ProviderCredential, outcome: CallOutcome) -> None:
-    """Keep what a test call found; a connection without models gets the ones that the provider lists."""
+    """Keep what a test call found, the provider's list too; a connection without models gets all of them."""
     credential.tested_at = timezone.now()
     credential.test_passed = outcome.passed
     credential.test_message = outcome.message
-    if not credential.model_ids and outcome.models:
-        fitting = [model for model in outcome.models if len(model) <= values.LONGEST_MODEL]
-        credential.model_ids = values.check_models(fitting[: values.MOST_MODELS])
+    if outcome.models:
+        fitting = [model for model in outcome.models if values.is_model_id(model)]
+        credential.listed_models = fitting[: values.MOST_LISTED]
+        credential.model_ids = credential.model_ids or fitting[: values.MOST_MODELS]
     credential.save()
     audit.record(
         actor=actor,
@@ -171,5 +185,13 @@ def _seal(credential: ProviderCredential, column: str, plaintext: bytes) -> byte
     )
 
 
+def _organization_id(organization: Organization | None, project: Project | None) -> UUID:
+    if organization is not None and project is None:
+        return organization.id
+    if project is None:
+        raise ValueError("a connection needs an organization or a project")
+    return project.organization_id
+
+
 def _tell(credential: ProviderCredential) -> None:
-    changes.append("connection", f"{credential.project_id}:{credential.name}")
+    changes.append("connection", f"{credential.project_id or credential.organization_id}:{credential.name}")
