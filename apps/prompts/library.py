@@ -36,6 +36,7 @@ from apps.tenants.models import Project
 MOST_HITS: Final = 1_000
 SHORTEST_INDEXED: Final = 3
 LONGEST_SEARCH: Final = 200
+MOST_LABELS: Final = 50
 _BEFORE: Final = 60
 _WINDOW: Final = 240
 
@@ -154,7 +155,15 @@ def tags_of(prompts: QuerySet[Prompt]) -> list[str]:
 
 def labels_among(prompts: QuerySet[Prompt]) -> list[str]:
     """Every label of the prompts, production first."""
-    names = Label.objects.filter(prompt__in=prompts.order_by()).values_list("name", flat=True).distinct()
+    known = Label.objects.order_by().values_list("name", flat=True).distinct()
+    own = Label.objects.order_by().filter(prompt__in=prompts.order_by())
+    names = list(known[: MOST_LABELS + 1])
+    if 0 < len(names) <= MOST_LABELS:
+        # A first row for each name is found many times faster than the names of all rows.
+        first, *others = (own.filter(name=name).values_list("name", flat=True)[:1] for name in names)
+        names = list(first.union(*others, all=True))
+    elif names:
+        names = list(own.values_list("name", flat=True).distinct())
     return sorted(names, key=lambda name: (name != PRODUCTION, name))
 
 

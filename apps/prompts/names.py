@@ -2,12 +2,15 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 from apps.core.errors import InvalidRequest
 from apps.prompts.types import LATEST
 
 MAX_NAME: Final = 255
+MAX_TAGS: Final = 20
+MAX_TAG: Final = 50
 LABEL: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,35}\Z")
 # A name is part of addresses such as /prompts/<name>/versions, and a server cannot tell %2F from a slash.
 RESERVED_SEGMENTS: Final = frozenset(
@@ -55,3 +58,28 @@ def check_label(label: str) -> str:
         )
         raise InvalidRequest(message, code="label_invalid", param="label")
     return label
+
+
+def clean_folder(folder: str) -> str:
+    """The beginning of the names in a folder: ``a/b/``, or nothing for the top. Raises InvalidRequest."""
+    path = folder.strip().strip("/")
+    if not path:
+        return ""
+    try:
+        return f"{clean_prompt_name(path)}/"
+    except InvalidRequest as error:
+        message = error.message.replace("A prompt's name", "A folder's name")
+        raise InvalidRequest(message, code="name_invalid", param="folder") from None
+
+
+def clean_tags(tags: Iterable[str]) -> list[str]:
+    """Tags in their stored form: small letters, each once, by name. Raises InvalidRequest ``tag_invalid``."""
+    cleaned = {unicodedata.normalize("NFC", " ".join(tag.split()).lower()) for tag in tags}
+    cleaned.discard("")
+    for tag in cleaned:
+        if len(tag) > MAX_TAG or "," in tag or not tag.isprintable():
+            message = f"A tag has 1 to {MAX_TAG} characters, no comma and nothing invisible."
+            raise InvalidRequest(message, code="tag_invalid", param="tags")
+    if len(cleaned) > MAX_TAGS:
+        raise InvalidRequest(f"A prompt has at most {MAX_TAGS} tags.", code="tag_invalid", param="tags")
+    return sorted(cleaned)

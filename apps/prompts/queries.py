@@ -1,68 +1,24 @@
 """Reads of prompts. Call inside the organization's scope."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import CharField, Count, F, Func, Prefetch, Q, QuerySet, Value
-from django.db.models.functions import Substr
+from django.db.models import Prefetch, QuerySet
 
 from apps.core.errors import NotFound
 from apps.core.models import find
+from apps.prompts import library
 from apps.prompts.models import Draft, Label, LabelMove, Prompt, PromptVersion
 from apps.prompts.types import LATEST, PRODUCTION, ResolvedPrompt, VersionContent
 from apps.tenants.models import Project, User
 
 
-def list_prompts(
-    project: Project, *, search: str = "", label: str = "", folder: str = ""
-) -> QuerySet[Prompt]:
-    """A project's prompts; `search` looks into names and descriptions, `folder` is a name's beginning."""
-    found = Prompt.objects.filter(project=project)
-    if search:
-        found = found.filter(name__icontains=search) | found.filter(description__icontains=search)
-    if folder:
-        found = found.filter(name__startswith=f"{folder.rstrip('/')}/")
-    if label == LATEST:
-        return found
-    if label:
-        found = found.filter(pk__in=Label.objects.filter(name=label).values("prompt_id"))
-    return found
+def list_prompts(project: Project, *, search: str = "") -> QuerySet[Prompt]:
+    """A project's prompts without archived ones; `search` looks into names, descriptions and tags.
 
-
-@dataclass(frozen=True, slots=True)
-class PromptPage:
-    """A stretch of the list by last change; an empty cursor means that it is the last."""
-
-    rows: list[Prompt]
-    next_cursor: str
-
-
-def prompt_page(prompts: QuerySet[Prompt], *, after: str = "", limit: int = 50) -> PromptPage:
-    """Prompts by last change, newest first, after the prompt with the public id `after`."""
-    if after:
-        last = find(Prompt.objects.all(), after)
-        if last is not None:
-            earlier = Q(changed_at__lt=last.changed_at) | Q(changed_at=last.changed_at, pk__lt=last.pk)
-            prompts = prompts.filter(earlier)
-    rows = list(prompts.order_by("-changed_at", "-pk")[: limit + 1])
-    return PromptPage(rows[:limit], rows[limit - 1].public_id if len(rows) > limit else "")
-
-
-def directly_in(prompts: QuerySet[Prompt], folder: str) -> QuerySet[Prompt]:
-    """Of a folder's prompts those that lie in no deeper folder; an empty folder is the top."""
-    return prompts.annotate(rest=_rest(folder)).exclude(rest__contains="/")
-
-
-def folders_in(prompts: QuerySet[Prompt], folder: str) -> list[tuple[str, int]]:
-    """The folders right below a folder and how many prompts each holds, by name."""
-    first = Func(F("rest"), Value("/"), Value(1), function="split_part", output_field=CharField())
-    found = prompts.annotate(rest=_rest(folder)).filter(rest__contains="/").annotate(first=first)
-    return list(found.order_by("first").values_list("first").annotate(total=Count("pk")))
-
-
-def _rest(folder: str) -> Substr:
-    return Substr("name", len(folder) + 2 if folder else 1)
+    ``library.filter_prompts`` narrows in more ways.
+    """
+    return library.filter_prompts(project, search=search)
 
 
 def find_prompt(project: Project, reference: str) -> Prompt:
@@ -145,12 +101,6 @@ def loaded_labels(prompt: Prompt) -> dict[str, int]:
 
 def _label_order(name: str) -> tuple[bool, str]:
     return name != PRODUCTION, name
-
-
-def label_names(project: Project) -> list[str]:
-    """Every label in use in a project, production first."""
-    names = Label.objects.filter(prompt__project=project).values_list("name", flat=True).distinct()
-    return sorted(names, key=_label_order)
 
 
 def label_history(prompt: Prompt, label: str = "") -> QuerySet[LabelMove]:

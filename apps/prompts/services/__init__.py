@@ -12,17 +12,41 @@ from apps.prompts.services.labels import (
     remove_label,
     rollback_label,
 )
-from apps.prompts.services.versions import create_prompt, publish_version
+from apps.prompts.services.properties import (
+    archive_prompt,
+    archive_prompts,
+    describe_prompt,
+    move_prompts,
+    rename_prompt,
+    restore_prompt,
+    restore_prompts,
+    set_tags,
+    tag_prompts,
+)
+from apps.prompts.services.sharing import share_prompt, unshare_prompt
+from apps.prompts.services.versions import create_prompt, publish_version, restore_version
 
 __all__ = [
     "ANY",
     "Expected",
     "ExpectedNumber",
+    "archive_prompt",
+    "archive_prompts",
     "create_prompt",
+    "describe_prompt",
     "discard_draft",
     "move_label",
+    "move_prompts",
     "publish_version",
     "remove_label",
+    "rename_prompt",
+    "restore_prompt",
+    "restore_prompts",
+    "restore_version",
     "rollback_label",
     "save_draft",
+    "set_tags",
+    "share_prompt",
+    "tag_prompts",
+    "unshare_prompt",
 ]

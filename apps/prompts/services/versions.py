@@ -73,10 +73,12 @@ def publish_version(
 
     `base_number` is the version that the author began from; when another one has been saved since, Conflict
     ``version_stale`` carries that one's number and content, and nothing is lost. Raises Conflict
-    ``version_unchanged`` for the newest version's content, InvalidRequest for content that is not allowed.
+    ``version_unchanged`` for the newest version's content and ``prompt_archived``, InvalidRequest for content
+    that is not allowed.
     """
     cleaned = clean_content(prompt.kind, content)
     locked = lock_prompt(prompt)
+    _refuse_archived(locked)
     if base_number is not None and base_number != locked.latest_number:
         raise Conflict(
             f"Version {locked.latest_number} was saved meanwhile; yours began from version {base_number}.",
@@ -95,6 +97,33 @@ def publish_version(
     version = add_version(actor, locked, cleaned, message)
     copy_state(locked, prompt)
     return version
+
+
+def restore_version(
+    *, actor: Actor, prompt: Prompt, number: int, message: str = "", base_number: int | None = None
+) -> PromptVersion:
+    """A new version with the content of an older one. No label moves.
+
+    Raises NotFound ``version_not_found``, otherwise what ``publish_version`` raises.
+    """
+    return publish_version(
+        actor=actor,
+        prompt=prompt,
+        content=queries.version_content(queries.get_version(prompt, number)),
+        message=message or restore_message(number),
+        base_number=base_number,
+    )
+
+
+def restore_message(number: int) -> str:
+    """What a restored version says of itself when its author says nothing."""
+    return f"Restored from v{number}"
+
+
+def _refuse_archived(prompt: Prompt) -> None:
+    if prompt.archived_at is not None:
+        message = f"The prompt '{prompt.name}' is archived. Take it out of the archive to save a version."
+        raise Conflict(message, code="prompt_archived")
 
 
 def _insert(prompt: Prompt) -> None:

@@ -3,13 +3,16 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
 from apps.core.errors import Conflict, InvalidRequest
-from apps.prompts import grants, queries, services
+from apps.core.tables import Action, Asked
+from apps.prompts import grants, library, services
+from apps.prompts.library import Archived
 from apps.prompts.models import Prompt
-from apps.prompts.types import LATEST, VersionContent
+from apps.prompts.types import VersionContent
+from apps.prompts.web.listing import PROMPTS, matching, read
 from apps.prompts.web.presenting import PromptPage, SharedPromptsPage
 from apps.providers.queries import model_choices
 from apps.tenants.roles import Permission
@@ -18,36 +21,25 @@ NEW_FIELDS = {"name", "description", "kind", "model"}
 
 
 class PromptListView(SharedPromptsPage):
-    """Prompts by folder, or found by words and label."""
+    """Prompts by folder, found by words, in texts, by label and tag; chosen from and exported."""
 
     permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
 
-    def get(self, request: HttpRequest, **_: str) -> HttpResponse:
-        search = request.GET.get("q", "").strip()[:200]
-        label = request.GET.get("label", "")
-        folder = request.GET.get("folder", "").strip("/")
-        found = queries.list_prompts(self.project, search=search, label=label, folder=folder)
-        found = grants.visible_prompts(self.access, found)
-        flat = bool(search or label)
-        page = queries.prompt_page(
-            queries.with_labels(found if flat else queries.directly_in(found, folder)),
-            after=request.GET.get("after", ""),
-        )
-        labels = [name for name in queries.label_names(self.project) if name != LATEST]
+    def get(self, request: HttpRequest, **_: str) -> HttpResponseBase:
+        visible = grants.visible_prompts(self.access, Prompt.objects.filter(project=self.project))
+        asked = read(request.GET, visible)
+        folder = asked.filters["folder"].strip("/")
+        by_name_or_text = any((asked.search, asked.filters["label"], asked.filters["tag"]))
+        listed = grants.visible_prompts(self.access, matching(self.project, asked))
         context = {
-            "search": search,
-            "label": label,
-            "label_options": [("", "Any label"), *((name, name) for name in labels)] if labels else [],
             "folder": folder,
             "crumbs": self._crumbs(folder),
-            "folders": [] if flat or request.GET.get("after") else self._folders(found, folder),
-            "rows": [self._row(prompt, folder if not flat else "") for prompt in page.rows],
-            "older": self.address("list", q=search, label=label, folder=folder, after=page.next_cursor),
-            "has_older": bool(page.next_cursor),
+            "folders": [] if by_name_or_text or asked.export or asked.count else self._folders(asked, folder),
+            "actions": self._actions(asked),
             "can_edit": self.access.can(Permission.PROMPTS_EDIT),
             "new_address": self.address("new", folder=folder),
         }
-        return self.render("prompts/list.html", context)
+        return self.list_page(PROMPTS, asked, listed, "prompts/list.html", context)
 
     def _crumbs(self, folder: str) -> list[dict[str, str]]:
         parts = folder.split("/") if folder else []
@@ -56,26 +48,28 @@ class PromptListView(SharedPromptsPage):
             for index, name in enumerate(parts)
         ]
 
-    def _folders(self, found: Any, folder: str) -> list[dict[str, Any]]:
+    def _folders(self, asked: Asked, folder: str) -> list[dict[str, Any]]:
+        archived = Archived(asked.filters["archived"])
+        below = library.filter_prompts(self.project, folder=folder, archived=archived)
+        below = grants.visible_prompts(self.access, below)
         beginning = f"{folder}/" if folder else ""
         return [
-            {"name": name, "count": count, "href": self.address("list", folder=f"{beginning}{name}")}
-            for name, count in queries.folders_in(found, folder)
+            {"name": name, "count": count, "href": asked.address(folder=f"{beginning}{name}")}
+            for name, count in library.folders_in(below, folder)
         ]
 
-    def _row(self, prompt: Prompt, folder: str) -> dict[str, Any]:
-        return {
-            "name": prompt.name[len(folder) + 1 :] if folder else prompt.name,
-            "href": self.address("detail", prompt.public_id),
-            "description": prompt.description,
-            "labels": [
-                {"name": name, "number": number, "href": self.address("version", prompt.public_id, number)}
-                for name, number in queries.loaded_labels(prompt).items()
-            ],
-            "latest_number": prompt.latest_number,
-            "changed_at": prompt.changed_at,
-            "changed_by": prompt.changed_by,
-        }
+    def _actions(self, asked: Asked) -> list[Action]:
+        may = self.access.can(Permission.PROMPTS_EDIT)
+        if not may and not grants.is_granted_somewhere(self.access, self.project, Permission.PROMPTS_EDIT):
+            return []
+        archive = Action("Archive", "archive", self.address("archive-chosen"))
+        restore = Action("Take out of the archive", "undo", self.address("restore-chosen"))
+        last = {Archived.NO.value: [archive], Archived.ONLY.value: [restore]}
+        return [
+            Action("Tag", "tag", self.address("tag-chosen")),
+            Action("Move", "folder", self.address("move-chosen")),
+            *last.get(asked.filters["archived"], [archive, restore]),
+        ]
 
 
 class NewPromptForm(forms.Form):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.prompts.web import draft_views, editor_views, history_views, label_views, list_views
+from apps.prompts.web import bulk_views, draft_views, editor_views, history_views, label_views, list_views
 
 app_name = "prompts"
 
@@ -12,6 +12,10 @@ PROMPT = f"{PROMPTS}<str:prompt>/"
 urlpatterns = [
     path(PROMPTS, list_views.PromptListView.as_view(), name="list"),
     path(f"{PROMPTS}new/", list_views.NewPromptView.as_view(), name="new"),
+    path(f"{PROMPTS}tag/", bulk_views.TagChosenView.as_view(), name="tag-chosen"),
+    path(f"{PROMPTS}move/", bulk_views.MoveChosenView.as_view(), name="move-chosen"),
+    path(f"{PROMPTS}archive/", bulk_views.ArchiveChosenView.as_view(), name="archive-chosen"),
+    path(f"{PROMPTS}restore/", bulk_views.RestoreChosenView.as_view(), name="restore-chosen"),
     path(PROMPT, editor_views.EditView.as_view(), name="detail"),
     path(f"{PROMPT}edit/", editor_views.EditView.as_view(), name="edit"),
     path(f"{PROMPT}draft/", draft_views.DraftView.as_view(), name="draft"),
