@@ -9,17 +9,19 @@ from uuid import UUID
 from django.db.models import Count, Q, Sum
 
 from apps.batches.models import TERMINAL_STATUSES, BatchJob
-from apps.prompts.models import LabelMove, Prompt
-from apps.runs.models import Run, RunSource, RunStatus
+from apps.prompts.models import LabelMove
+from apps.runs.models import Run, RunStatus
 from apps.runs.queries import first_id_of
-from apps.tenants.models import APIKey
 
 RECENT = 6
 
 
 @dataclass(frozen=True)
 class Activity:
-    """What happened on one day: calls, the failed ones, and what the priced ones cost in US dollars."""
+    """What happened on one day: calls, the failed ones, and what the priced ones cost in US dollars.
+
+    Runs on the sandbox, sample or not, are in no figure but their own.
+    """
 
     runs: int
     failed: int
@@ -29,47 +31,18 @@ class Activity:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Which first steps a project has taken."""
+class FailingPrompt:
+    """A prompt of which runs failed: how many of how many."""
 
-    prompt: Prompt | None
-    has_batch: bool
-    has_key: bool
-    has_call: bool
-
-    @property
-    def done(self) -> int:
-        """How many of the steps are done."""
-        return sum((self.prompt is not None, self.has_batch, self.has_key, self.has_call))
+    prompt_id: UUID
+    name: str
+    runs: int
+    failed: int
 
     @property
-    def total(self) -> int:
-        """How many steps there are."""
-        return 4
-
-    @property
-    def current(self) -> str:
-        """The first step that is not done, "" when all are."""
-        steps = {"prompt": self.prompt, "batch": self.has_batch, "key": self.has_key, "call": self.has_call}
-        return next((name for name, done in steps.items() if not done), "")
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is left to show."""
-        return self.done == self.total
-
-
-def progress_of(project_id: UUID) -> Progress:
-    """Return the first steps of a project, from what exists and not from what was clicked."""
-    keys = APIKey.objects.filter(project_id=project_id)
-    return Progress(
-        prompt=Prompt.objects.filter(project_id=project_id).order_by("id").first(),
-        has_batch=BatchJob.objects.filter(project_id=project_id).exists(),
-        has_key=keys.filter(revoked_at=None).exists(),
-        # A key that was never used spares the search for its calls among a batch's many runs.
-        has_call=keys.exclude(last_used_at=None).exists()
-        and Run.objects.filter(project_id=project_id, source=RunSource.GATEWAY).exists(),
-    )
+    def share(self) -> float:
+        """The failed share, from 0 to 1."""
+        return self.failed / self.runs
 
 
 def activity_between(project_id: UUID, start: datetime, end: datetime) -> Activity:
@@ -77,10 +50,10 @@ def activity_between(project_id: UUID, start: datetime, end: datetime) -> Activi
     sums = Run.objects.filter(
         project_id=project_id, pk__gte=first_id_of(start), pk__lt=first_id_of(end)
     ).aggregate(
-        runs=Count("id"),
-        failed=Count("id", filter=Q(status=RunStatus.FAILED)),
+        runs=Count("id", filter=Q(sandbox=False)),
+        failed=Count("id", filter=Q(status=RunStatus.FAILED, sandbox=False)),
         cost=Sum("price_amount", filter=Q(price_status="priced")),
-        unpriced=Count("id", filter=Q(price_status="unknown")),
+        unpriced=Count("id", filter=Q(price_status="unknown", sandbox=False)),
         sandbox=Count("id", filter=Q(sandbox=True)),
     )
     return Activity(**sums | {"cost": sums["cost"] or Decimal(0)})
@@ -105,3 +78,25 @@ def recent_label_moves(project_id: UUID) -> Sequence[LabelMove]:
     """Return the newest moves of labels, with their prompts."""
     moves = LabelMove.objects.filter(prompt__project_id=project_id).select_related("prompt")
     return list(moves.order_by("-id")[:RECENT])
+
+
+def failing_prompts(project_id: UUID, now: datetime) -> Sequence[FailingPrompt]:
+    """The prompts with the most failed runs of the last 24 hours, sandbox runs among them.
+
+    Two queries: the failed runs have an index of their own, and all runs are counted for few prompts only.
+    """
+    recent = Run.objects.filter(project_id=project_id, pk__gte=first_id_of(now - timedelta(days=1)))
+    # In the words of the index: a plain equality would not be seen to lie inside its condition.
+    failed = recent.exclude(status=RunStatus.SUCCEEDED).filter(status=RunStatus.FAILED)
+    worst = list(
+        failed.exclude(prompt_id=None)
+        .values("prompt_id", "prompt_name")
+        .annotate(failed=Count("id"))
+        .order_by("-failed", "prompt_name")[:RECENT]
+    )
+    counted = recent.filter(prompt_id__in=[each["prompt_id"] for each in worst]).values("prompt_id")
+    totals = dict(counted.annotate(runs=Count("id")).values_list("prompt_id", "runs")) if worst else {}
+    return [
+        FailingPrompt(each["prompt_id"], each["prompt_name"], totals[each["prompt_id"]], each["failed"])
+        for each in worst
+    ]

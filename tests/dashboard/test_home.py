@@ -1,9 +1,14 @@
+import re
+
 import pytest
 from django.test import Client
 
-from apps.tenants.models import Project
+from apps.core.scope import organization_scope
+from apps.prompts.queries import resolve
+from apps.runs.types import RunError
+from apps.tenants.models import APIKey, Project
 from apps.tenants.roles import Role
-from tests.factories import make_api_key, make_member, make_project, make_prompt, owner_of
+from tests.factories import make_api_key, make_member, make_project, make_prompt, make_run, owner_of
 
 pytestmark = pytest.mark.django_db
 
@@ -23,32 +28,65 @@ def address(project: Project, rest: str = "") -> str:
     return f"/{project.organization.slug}/{project.slug}/{rest}"
 
 
-def test_home__new_project__first_steps_and_no_panels(owner: Client, project: Project) -> None:
+def test_home__new_project__leads_to_the_quickstart_until_it_is_skipped(
+    owner: Client, project: Project
+) -> None:
+    response = owner.get(address(project))
+    assert response["Location"] == address(project, "welcome/")
+    assert "0 of 5" in owner.get(response["Location"]).content.decode()
+    assert owner.post(address(project, "welcome/skip/"))["Location"] == address(project)
     page = owner.get(address(project)).content.decode()
-    assert "0 of 4" in page
-    assert "data-panel" not in page
+    assert "0 of 5 steps are done" in page
+    assert page.count("data-panel") == 6
 
 
-def test_home__prompt_and_key_exist__steps_done_and_call_to_paste(owner: Client, project: Project) -> None:
-    make_prompt(project=project, name="review/sentiment")
-    make_api_key(project=project)
-    page = owner.get(address(project)).content.decode()
-    assert "2 of 4" in page
-    assert "prompt:review/sentiment@latest" in page
-    assert "Waiting for your first call" in page
+def test_home__member_who_can_run_nothing__is_not_sent_away(client: Client, project: Project) -> None:
+    client.force_login(make_member(organization=project.organization, role=Role.VIEWER))
+    assert client.get(address(project)).status_code == 200
 
 
-def test_home__production_is_set__call_names_it(owner: Client, project: Project) -> None:
+def test_welcome__prompt_and_key_exist__steps_done_and_call_to_paste(owner: Client, project: Project) -> None:
     make_prompt(project=project, name="review/sentiment", versions=2, labels={"production": 1})
     make_api_key(project=project)
-    assert "prompt:review/sentiment@production" in owner.get(address(project)).content.decode()
+    page = owner.get(address(project, "welcome/")).content.decode()
+    assert "2 of 5" in page
+    for words in ("prompt:review/sentiment@production", "from openai import OpenAI", "await fetch("):
+        assert words in page
+    assert "Waiting for your first request" in page
 
 
-def test_home__python_chosen__python_snippet(owner: Client, project: Project) -> None:
-    make_prompt(project=project)
-    make_api_key(project=project)
-    page = owner.get(address(project), {"snippet": "python"}).content.decode()
-    assert "from openai import OpenAI" in page
+def test_welcome__key_made_there__stands_once_in_all_code(owner: Client, project: Project) -> None:
+    make_prompt(project=project, name="review/sentiment")
+    made = owner.post(address(project, "welcome/key/"))
+    token = re.findall(r"psk_live_\w+", made.content.decode())
+    assert len(token) == 4
+    assert len(set(token)) == 1
+    assert made["Cache-Control"] == "no-store"
+    assert token[0] not in owner.get(address(project, "welcome/")).content.decode()
+    with organization_scope(project.organization_id):
+        assert APIKey.objects.get(name="First call").scopes == ["read", "run"]
+
+
+def test_first_call__still_waiting_then_there__turns_green_and_stops(owner: Client, project: Project) -> None:
+    waiting = owner.get(address(project, "welcome/call/"))
+    assert waiting.status_code == 200
+    assert b'hx-trigger="every 2s"' in waiting.content
+    run = make_run(project=project, source="gateway")
+    found = owner.get(address(project, "welcome/call/"))
+    assert found.status_code == 286
+    assert run.public_id in found.content.decode()
+
+
+def test_failing_panel__failed_runs_of_a_prompt__how_many_of_how_many(
+    owner: Client, project: Project
+) -> None:
+    make_prompt(project=project, name="support-reply")
+    with organization_scope(project.organization_id):
+        prompt = resolve(project_id=project.id, name="support-reply", label=None, number=1)
+    failure = RunError("provider_failed", "api_error", "It broke.")
+    for error in (failure, None, None):
+        make_run(project=project, prompt=prompt, error=error)
+    assert "1 of 3 runs, 33" in owner.get(address(project, "home/failing/")).content.decode()
 
 
 def test_home__stranger__not_found(client: Client, project: Project) -> None:
@@ -66,7 +104,7 @@ def test_home__the_organizations_new_page__is_not_a_project(owner: Client, proje
     assert owner.get(f"/{project.organization.slug}/new/").status_code == 200
 
 
-@pytest.mark.parametrize("panel", ["activity", "batches", "labels", "quota"])
+@pytest.mark.parametrize("panel", ["activity", "batches", "failing", "labels", "drafts", "quota"])
 def test_panel__owner__answers(owner: Client, project: Project, panel: str) -> None:
     response = owner.get(address(project, f"home/{panel}/"))
     assert response.status_code == 200
@@ -84,11 +122,3 @@ def test_labels_panel__moved_label__from_and_to(owner: Client, project: Project)
     page = owner.get(address(project, "home/labels/")).content.decode()
     assert "support-reply" in page
     assert "production <b>v2</b>" in page
-
-
-def test_steps__still_waiting__keeps_asking(owner: Client, project: Project) -> None:
-    make_prompt(project=project)
-    make_api_key(project=project)
-    response = owner.get(address(project, "home/steps/"))
-    assert response.status_code == 200
-    assert b'hx-trigger="every 4s"' in response.content

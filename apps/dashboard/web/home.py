@@ -3,49 +3,47 @@
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from apps.billing.queries import usage_summary
+from apps.core import ids
 from apps.dashboard import queries
+from apps.dashboard.onboarding import progress_of
 from apps.dashboard.search import find
-from apps.dashboard.snippets import first_call
+from apps.dashboard.web.welcome import is_skipped
+from apps.prompts.queries import my_drafts
 from apps.tenants.roles import ANY_MEMBER, Permission
 from apps.tenants.web.base import ProjectView
 
 PANELS = (
-    ("activity", Permission.RUNS_VIEW),
-    ("batches", Permission.BATCHES_VIEW),
-    ("labels", Permission.PROMPTS_VIEW),
-    ("quota", Permission.USAGE_VIEW),
+    ("activity", "Today", Permission.RUNS_VIEW),
+    ("batches", "Running batches", Permission.BATCHES_VIEW),
+    ("failing", "Failing prompts", Permission.RUNS_VIEW),
+    ("labels", "Label moves", Permission.PROMPTS_VIEW),
+    ("drafts", "My drafts", Permission.PROMPTS_EDIT),
+    ("quota", "This month", Permission.USAGE_VIEW),
 )
 
 
 class HomeView(ProjectView):
-    """What needs me; a new project sees its first steps instead."""
+    """What needs me; a project in which nothing has happened leads to its quickstart."""
 
     permissions: ClassVar[dict[str, str]] = {"GET": ANY_MEMBER}
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Answer with the frame at once; the panels load after it."""
-        progress = queries.progress_of(self.project.id)
-        shown = {name for name, permission in PANELS if self.access.can(permission)}
-        return self.render(
-            "dashboard/home.html", {"progress": progress, "panels": shown, **self.call(request)}
-        )
-
-    def call(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the context of the first-call step."""
-        return first_call(self.project.id, request.GET.get("snippet", ""))
-
-
-class StepsView(HomeView):
-    """The checklist alone. The page asks for it again while it waits for the first call."""
-
-    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Answer 286, which ends the polling, once the call has arrived."""
-        progress = queries.progress_of(self.project.id)
-        context = {"progress": progress, **self.call(request)}
-        return self.render("dashboard/home.html#steps", context, status=286 if progress.has_call else 200)
+        progress = progress_of(self.project)
+        can_start = self.access.can(Permission.RUNS_CREATE)
+        if can_start and progress.done == 0 and not is_skipped(request, self.project):
+            return redirect(self.address("dashboard:welcome"))
+        panels = [
+            {"title": title, "href": self.address(f"dashboard:{name}")}
+            for name, title, permission in PANELS
+            if self.access.can(permission)
+        ]
+        context = {"progress": progress, "panels": panels, "can_start": can_start}
+        return self.render("dashboard/home.html", context)
 
 
 class ActivityPanel(ProjectView):
@@ -79,6 +77,31 @@ class LabelsPanel(ProjectView):
         return self.render(
             "dashboard/panels.html#labels", {"moves": queries.recent_label_moves(self.project.id)}
         )
+
+
+class FailingPanel(ProjectView):
+    """Prompts of which runs failed in the last 24 hours."""
+
+    permissions: ClassVar[dict[str, str]] = {"GET": Permission.RUNS_VIEW}
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Answer with the panel."""
+        rows = [
+            {"row": row, "prompt": ids.encode("prm", row.prompt_id)}
+            for row in queries.failing_prompts(self.project.id, timezone.now())
+        ]
+        return self.render("dashboard/panels.html#failing", {"rows": rows})
+
+
+class DraftsPanel(ProjectView):
+    """What I began to write and did not save as a version."""
+
+    permissions: ClassVar[dict[str, str]] = {"GET": Permission.PROMPTS_EDIT}
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Answer with the panel."""
+        drafts = my_drafts(self.user, self.project)[: queries.RECENT]
+        return self.render("dashboard/panels.html#drafts", {"drafts": drafts})
 
 
 class QuotaPanel(ProjectView):

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from apps.dashboard.web import home
+from apps.dashboard.web import home, welcome
 from apps.dashboard.web.styleguide import StyleguideView
 
 app_name = "dashboard"
@@ -18,9 +18,15 @@ urlpatterns = [
         name="home",
     ),
     path(f"{_PROJECT}search/", home.SearchView.as_view(), name="search"),
-    path(f"{_PROJECT}home/steps/", home.StepsView.as_view(), name="steps"),
+    path(f"{_PROJECT}welcome/", welcome.WelcomeView.as_view(), name="welcome"),
+    path(f"{_PROJECT}welcome/try/", welcome.TrySampleView.as_view(), name="try"),
+    path(f"{_PROJECT}welcome/key/", welcome.FirstKeyView.as_view(), name="first-key"),
+    path(f"{_PROJECT}welcome/call/", welcome.FirstCallView.as_view(), name="first-call"),
+    path(f"{_PROJECT}welcome/skip/", welcome.SkipView.as_view(), name="skip"),
     path(f"{_PROJECT}home/activity/", home.ActivityPanel.as_view(), name="activity"),
     path(f"{_PROJECT}home/batches/", home.BatchesPanel.as_view(), name="batches"),
+    path(f"{_PROJECT}home/failing/", home.FailingPanel.as_view(), name="failing"),
+    path(f"{_PROJECT}home/drafts/", home.DraftsPanel.as_view(), name="drafts"),
     path(f"{_PROJECT}home/labels/", home.LabelsPanel.as_view(), name="labels"),
     path(f"{_PROJECT}home/quota/", home.QuotaPanel.as_view(), name="quota"),
 ]
