@@ -44,6 +44,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "draft_full": "The draft holds as many edits as it can. Publish it, then go on.",
     "draft_not_found": "There is no draft; it was published or discarded.",
     "draft_stale": "The draft was changed in another browser. Compare the two before going on.",
+    "feedback_not_found": "There is no such feedback on this run. It may have been taken back.",
     "file_expired": "Files are kept for a limited time, and this one's has passed. Upload it again.",
     "file_too_large": "The file is larger than the limit. Split it.",
     "file_unreadable": "The file can't be read as CSV or JSONL; the message says why.",

@@ -27,6 +27,7 @@ PREFIXES: Final[dict[str, str]] = {
     "evt": "event",
     "fbk": "feedback",
     "fil": "file",
+    "grt": "grant",
     "ivt": "invitation",
     "key": "API key",
     "lbl": "label",

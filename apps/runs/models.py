@@ -5,6 +5,7 @@ them: other rooms keep a plain run id. They are written by the recorder under th
 """
 
 from typing import ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models import DO_NOTHING, Q
@@ -113,3 +114,43 @@ class RunPayload(UnconstrainedTenantModel):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class Feedback(TenantModel):
+    """What somebody thinks of a run's answer: a score, words, and what the answer should have been.
+
+    `giver` is one voice: a member, an API key, or a program's own user told by a key; each has one feedback a
+    run, and giving again replaces it. Comment and correction are content and lie sealed. Prompt and version
+    are copied from the run, since a roll-up must not look into partitions for them.
+    """
+
+    PREFIX: ClassVar[str] = "fbk"
+
+    project = models.ForeignKey("tenants.Project", on_delete=models.CASCADE, db_index=False, related_name="+")
+    project_id: UUID
+    run_id = models.UUIDField()
+    prompt_id = models.UUIDField(null=True)
+    version_id = models.UUIDField(null=True)
+    giver = models.CharField(max_length=300)
+    giver_name = models.CharField(max_length=255)
+    score = models.PositiveSmallIntegerField(null=True)
+    sealed_text = models.BinaryField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "run_id", "giver"], name="feedback_of_giver"),
+            models.CheckConstraint(condition=Q(score__gte=1, score__lte=5), name="feedback_score"),
+            models.CheckConstraint(
+                condition=Q(score__isnull=False) | Q(sealed_text__isnull=False),
+                name="feedback_says_something",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "project", "-id"], name="feedback_list"),
+            models.Index(fields=["organization", "prompt_id", "-id"], name="feedback_prompt"),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id

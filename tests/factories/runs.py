@@ -16,7 +16,9 @@ from apps.prompts.types import ResolvedPrompt
 from apps.providers.pricing import Price
 from apps.providers.types import Usage
 from apps.runs import record_rows
+from apps.runs.feedback import Giver
 from apps.runs.models import Run, RunPayload
+from apps.runs.services import give_feedback
 from apps.runs.types import Attempt, RunError, RunRecord, RunRequest, RunResult, Source
 from apps.tenants.models import Project
 from tests.factories.registry import tenant_factory
@@ -111,3 +113,9 @@ def _run(project: Project) -> TenantModel:
 @tenant_factory("runs.RunPayload")
 def _run_payload(project: Project) -> TenantModel:
     return RunPayload.objects.get(pk=make_run(project=project).pk)
+
+
+@tenant_factory("runs.Feedback")
+def _feedback(project: Project) -> TenantModel:
+    run = make_run(project=project)
+    return give_feedback(giver=Giver("user:1", "1"), run=run, score=4, comment="Good.")[0]

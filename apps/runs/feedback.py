@@ -1,0 +1,98 @@
+"""Feedback on runs: who gives it, what it says, how it is kept. Reads, inside the scope."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import orjson
+from django.db.models import Avg, QuerySet
+
+from apps.audit.actor import Actor
+from apps.core import crypto
+from apps.core.errors import NotFound
+from apps.core.models import find
+from apps.runs.models import Feedback, Run
+
+TABLE: Final = "runs_feedback"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackText:
+    """The words of a feedback; empty where none were said."""
+
+    comment: str = ""
+    correction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Giver:
+    """One voice: its key in the database and the name that pages show."""
+
+    key: str
+    name: str
+
+
+def giver_of(actor: Actor, user: str = "") -> Giver:
+    """Whose feedback it is: the program's own user where one is told, else the member or the key."""
+    if user:
+        return Giver(f"user:{user}", user)
+    return Giver(f"{actor.kind}:{actor.id}", actor.display)
+
+
+def feedback_of(run: Run) -> QuerySet[Feedback]:
+    """Every voice on a run."""
+    return Feedback.objects.filter(run_id=run.pk, project_id=run.project_id)
+
+
+def list_feedback(
+    project_id: UUID, *, prompt_id: UUID | None = None, score: int | None = None
+) -> QuerySet[Feedback]:
+    """A project's feedback by prompt and score, unordered."""
+    found = Feedback.objects.filter(project_id=project_id)
+    if prompt_id:
+        found = found.filter(prompt_id=prompt_id)
+    return found.filter(score=score) if score else found
+
+
+def get_feedback(run: Run, public_id: str) -> Feedback:
+    """One feedback on a run. Raises NotFound."""
+    found = find(feedback_of(run), public_id)
+    if found is None:
+        raise NotFound("There is no such feedback on this run.", code="feedback_not_found")
+    return found
+
+
+def text_of(feedback: Feedback) -> FeedbackText:
+    """The unsealed words of a feedback."""
+    if feedback.sealed_text is None:
+        return FeedbackText()
+    plain = crypto.unseal(
+        bytes(feedback.sealed_text),
+        organization_id=feedback.organization_id,
+        table=TABLE,
+        column="sealed_text",
+        row_id=feedback.pk,
+    )
+    return FeedbackText(**orjson.loads(plain))
+
+
+def mean_scores(run_ids: Sequence[UUID]) -> dict[UUID, float]:
+    """The mean score of each run that has one, in one query."""
+    scored = Feedback.objects.filter(run_id__in=run_ids, score__isnull=False)
+    means = scored.values("run_id").annotate(mean=Avg("score")).values_list("run_id", "mean")
+    return dict(means)
+
+
+def seal_text(organization_id: UUID, feedback_id: UUID, text: FeedbackText) -> bytes | None:
+    """The words as they are kept; None where there are none."""
+    if not text.comment and not text.correction:
+        return None
+    content = {"comment": text.comment, "correction": text.correction}
+    return crypto.seal(
+        orjson.dumps(content),
+        organization_id=organization_id,
+        table=TABLE,
+        column="sealed_text",
+        row_id=feedback_id,
+    )
