@@ -85,7 +85,7 @@ def users_with_mfa(user_ids: Iterable[UUID]) -> set[UUID]:
 
 def has_second_factor(user_id: UUID) -> bool:
     """Whether signing in takes the user more than a password."""
-    return Authenticator.objects.filter(user_id=user_id, type__in=SECOND_FACTORS).exists()
+    return bool(users_with_mfa([user_id]))
 
 
 def second_factors_of(user: User) -> SecondFactors:

@@ -47,7 +47,7 @@ class ActivateTOTPForm(totp_forms.ActivateTOTPForm):  # type: ignore[misc]
 
     def clean_code(self) -> str:
         """Raises ValidationError for a wrong code, or too many of them."""
-        code = _limited(self.user, super().clean_code)
+        code: str = _limited(self.user, super().clean_code)
         _spend(self.user, code)
         return code
 
@@ -59,7 +59,7 @@ class _CodeChecks:
     def clean_code(self) -> str:
         _refuse_foreign_secrets(self.user)
         checked: Callable[[], str] = super().clean_code  # type: ignore[misc]
-        code = _limited(self.user, checked)
+        code: str = _limited(self.user, checked)
         if self.authenticator.type == Authenticator.Type.TOTP:
             _spend(self.user, code)
         return code
@@ -114,7 +114,8 @@ class AddPasskeyForm(passkey_forms.AddWebAuthnForm):  # type: ignore[misc]
     def clean(self) -> dict[str, Any]:
         """Raises ValidationError for a credential that this page didn't ask for."""
         checked: Callable[[], dict[str, Any]] = super().clean
-        return _parsed(checked)
+        cleaned: dict[str, Any] = _parsed(checked)
+        return cleaned
 
 
 class RenamePasskeyForm(passkey_forms.EditWebAuthnForm):  # type: ignore[misc]

@@ -53,7 +53,7 @@ def _refused(request: HttpRequest, user: User, form: Form) -> None:
 class _Onward:
     """Carries ``next`` through a set-up: to the recovery codes, and from there to where it began."""
 
-    request: HttpRequest
+    request: Any
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
@@ -120,7 +120,8 @@ class ReauthenticatePasskeyView(passkey_views.ReauthenticateWebAuthnView):  # ty
     def form_invalid(self, form: Any) -> HttpResponse:
         _refused(self.request, self.request.user, form)
         # Not the parent's, which leads to sign-in: the person is signed in.
-        return self.render_to_response(self.get_context_data(form=form))
+        response: HttpResponse = self.render_to_response(self.get_context_data(form=form))
+        return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
@@ -168,7 +169,8 @@ class DeactivateAppView(totp_views.DeactivateTOTPView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         factors = second_factors_of(self.request.user)
         last = not factors.passkeys
-        return super().get_context_data(**kwargs) | _consequences(self.request.user, last=last)
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | _consequences(self.request.user, last=last)
 
 
 class RecoveryCodesView(recovery_views.ViewRecoveryCodesView):  # type: ignore[misc]
@@ -265,7 +267,8 @@ class RemovePasskeyView(passkey_views.RemoveWebAuthnView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         factors = second_factors_of(self.request.user)
         last = factors.app_since is None and len(factors.passkeys) == 1
-        return super().get_context_data(**kwargs) | _consequences(self.request.user, last=last)
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | _consequences(self.request.user, last=last)
 
 
 class PasskeySignInView(passkey_views.LoginWebAuthnView):  # type: ignore[misc]
