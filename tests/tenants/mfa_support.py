@@ -26,7 +26,7 @@ def confirm_password(client: Client) -> None:
 
 def code_of(secret: str, *, later: int = 0) -> str:
     """The code that an app shows now, or some periods of half a minute later."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + later))
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + later)))
 
 
 def set_up_app(client: Client, *, address: str = ACTIVATE) -> tuple[str, Any]:

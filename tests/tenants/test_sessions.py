@@ -81,13 +81,17 @@ def test_list__session_of_before_the_list_was_kept__appears_with_its_next_page(
 def test_seen__again_within_five_minutes__writes_nothing(ada: User) -> None:
     here = _browser(FIREFOX)
     seen = UserSession.objects.get()
-    key = here.session.session_key
-    mark = {"user_id": ada.id, "session_key": key, "user_agent": IPHONE}
-    accounts.mark_session_seen(ip="203.0.113.8", **mark)
+
+    def mark() -> None:
+        accounts.mark_session_seen(
+            user_id=ada.id, session_key=str(here.session.session_key), ip="203.0.113.8", user_agent=IPHONE
+        )
+
+    mark()
     again = UserSession.objects.get()
     assert (again.ip, again.last_seen_at) == (seen.ip, seen.last_seen_at)
     with time_machine.travel(timezone.now() + timedelta(minutes=6), tick=False):
-        accounts.mark_session_seen(ip="203.0.113.8", **mark)
+        mark()
     later = UserSession.objects.get()
     assert (later.ip, later.created_at) == ("203.0.113.8", seen.created_at)
     assert later.last_seen_at > seen.last_seen_at
