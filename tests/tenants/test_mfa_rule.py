@@ -22,7 +22,7 @@ from tests.tenants.mfa_support import ACTIVATE, confirm_password, set_up_app, si
 
 pytestmark = pytest.mark.django_db
 RULE = "/acme/settings/mfa/"
-HOME = "/acme/default/"
+HOME = "/acme/default/prompts/"
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,7 @@ def test_rule__owner_with_a_factor__sets_and_lifts_it(
 def test_member_without_a_factor__any_page__says_who_asks_and_leads_to_the_set_up(
     member: Client, strict: Organization
 ) -> None:
-    for address in (HOME, "/acme/", "/acme/default/prompts/"):
+    for address in (HOME, "/acme/", "/acme/default/"):
         page = member.get(address)
         assert page.status_code == 403
         assert "Acme asks for a second factor" in page.text
@@ -108,7 +108,7 @@ def test_member__sets_one_up__comes_back_to_where_the_rule_stopped_them(
 ) -> None:
     confirm_password(member)
     _, response = set_up_app(member, address=f"{ACTIVATE}?next={HOME}")
-    assert response["Location"] == "/accounts/2fa/recovery-codes/?next=%2Facme%2Fdefault%2F"
+    assert response["Location"] == "/accounts/2fa/recovery-codes/?next=%2Facme%2Fdefault%2Fprompts%2F"
     assert f'href="{HOME}"' in member.get(response["Location"]).text
     assert member.get(HOME).status_code == 200
 
@@ -123,7 +123,7 @@ def test_member_without_a_factor__other_organization__stays_open(
     member: Client, strict: Organization
 ) -> None:
     make_organization(name="Bakery", owner=User.objects.get(email="bo@example.com"))
-    assert member.get("/bakery/default/").status_code == 200
+    assert member.get("/bakery/default/prompts/").status_code == 200
 
 
 def test_stranger__organization_with_the_rule__is_still_not_found(

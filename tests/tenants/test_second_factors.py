@@ -134,10 +134,10 @@ def test_sign_in__with_an_app__takes_its_code(signed_in: Client) -> None:
     secret, _ = set_up_app(signed_in)
     browser = Client()
     assert sign_in(browser, ADA)["Location"] == CONFIRM
-    assert browser.get("/acme/default/")["Location"].startswith("/accounts/login/"), "not in yet"
+    assert browser.get("/acme/default/prompts/")["Location"].startswith("/accounts/login/"), "not in yet"
     assert browser.post(CONFIRM, {"code": "000000"}).status_code == 200
     assert browser.post(CONFIRM, {"code": code_of(secret)})["Location"] == "/"
-    assert browser.get("/acme/default/").status_code == 200
+    assert browser.get("/acme/default/prompts/").status_code == 200
 
 
 def test_sign_in__used_code__works_once(signed_in: Client) -> None:
