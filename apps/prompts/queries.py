@@ -121,14 +121,20 @@ def rollback_target(prompt: Prompt, label: str) -> int | None:
     Undone moves do not count, so rolling back twice goes two moves back. None when there is nothing
     to go back to.
     """
-    steps = LabelMove.objects.filter(prompt=prompt, label=label).order_by("sequence")
-    stack: list[int | None] = []
-    for kind, to_number in steps.values_list("kind", "to_number"):
+    return rollback_targets(prompt, label).get(label)
+
+
+def rollback_targets(prompt: Prompt, label: str = "") -> dict[str, int | None]:
+    """For every label that a prompt has or had where a rollback would go; one query."""
+    steps = label_history(prompt, label).order_by("label", "sequence")
+    stacks: dict[str, list[int | None]] = {}
+    for name, kind, to_number in steps.values_list("label", "kind", "to_number"):
+        stack = stacks.setdefault(name, [])
         if kind == LabelMove.Kind.ROLLBACK:
             stack.pop()
         else:
             stack.append(to_number)
-    return stack[-2] if len(stack) > 1 else None
+    return {name: stack[-2] if len(stack) > 1 else None for name, stack in stacks.items()}
 
 
 def resolve(*, project_id: UUID, name: str, label: str | None, number: int | None) -> ResolvedPrompt:

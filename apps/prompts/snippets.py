@@ -38,6 +38,35 @@ def python_call(origin: str, reference: str, variables: Iterable[Mapping[str, An
     )
 
 
+def node_call(origin: str, reference: str, variables: Iterable[Mapping[str, Any]]) -> str:
+    """The same call with OpenAI's client for Node."""
+    values = orjson.dumps(_needed(variables), option=orjson.OPT_INDENT_2).decode().replace("\n", "\n  ")
+    return (
+        'import OpenAI from "openai";\n\n'
+        "const client = new OpenAI({\n"
+        f'  baseURL: "{origin}/v1",\n'
+        "  apiKey: process.env.PROMPTSAAS_KEY,\n"
+        "});\n"
+        "const answer = await client.chat.completions.create({\n"
+        f'  model: "prompt:{reference}",\n'
+        "  messages: [],\n"
+        "  // @ts-expect-error: not in the client's types\n"
+        f"  variables: {values},\n"
+        "});\n"
+        "console.log(answer.choices[0].message.content);"
+    )
+
+
+def calls(origin: str, reference: str, variables: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Every call of a prompt: key, title and text each."""
+    needed = list(variables)
+    return [
+        {"key": "curl", "title": "curl", "text": curl_call(origin, reference, needed)},
+        {"key": "python", "title": "Python", "text": python_call(origin, reference, needed)},
+        {"key": "node", "title": "Node", "text": node_call(origin, reference, needed)},
+    ]
+
+
 def _needed(variables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         variable["name"]: _example(variable)
@@ -47,5 +76,7 @@ def _needed(variables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _example(variable: Mapping[str, Any]) -> Any:
+    if "sample" in variable:
+        return variable["sample"]
     examples: dict[str, Any] = {"number": 1, "boolean": True, "json": {}}
     return examples.get(variable["type"], "…")

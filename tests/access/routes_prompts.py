@@ -35,7 +35,6 @@ ROUTES = (
     Route("GET", f"{_PROJECT}/prompts/new/", Permission.PROMPTS_EDIT),
     Route("POST", f"{_PROJECT}/prompts/new/", Permission.PROMPTS_EDIT),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/", Permission.PROMPTS_VIEW),
-    Route("POST", f"{_PROJECT}/prompts/<str:prompt>/", Permission.PROMPTS_EDIT),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/edit/", Permission.PROMPTS_VIEW),
     Route("POST", f"{_PROJECT}/prompts/<str:prompt>/edit/", Permission.PROMPTS_EDIT),
     Route("PUT", f"{_PROJECT}/prompts/<str:prompt>/draft/", Permission.PROMPTS_EDIT),
@@ -43,6 +42,12 @@ ROUTES = (
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/merge/", Permission.PROMPTS_EDIT),
     Route("POST", f"{_PROJECT}/prompts/<str:prompt>/merge/", Permission.PROMPTS_EDIT),
     Route("POST", f"{_PROJECT}/prompts/<str:prompt>/preview/", Permission.PROMPTS_EDIT),
+    *(
+        Route(method, f"{_PROJECT}/prompts/<str:prompt>/{name}/", Permission.PROMPTS_EDIT)
+        for name in ("properties", "archive", "versions/<int:number>/restore")
+        for method in ("GET", "POST")
+    ),
+    Route("POST", f"{_PROJECT}/prompts/<str:prompt>/restore/", Permission.PROMPTS_EDIT),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/history/", Permission.PROMPTS_VIEW),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/versions/<int:number>/", Permission.PROMPTS_VIEW),
     Route("GET", f"{_PROJECT}/prompts/<str:prompt>/labels/", Permission.PROMPTS_VIEW),

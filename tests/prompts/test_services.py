@@ -154,7 +154,9 @@ def test_move__label_is_elsewhere_than_expected__is_a_conflict(
     with pytest.raises(Conflict) as caught:
         move(prompt, "production", 3, expected_number=expected)
     assert (caught.value.code, caught.value.param) == ("label_moved", "expected_version")
-    assert caught.value.extra == {"current_version": 2}
+    assert caught.value.extra["current_version"] == 2
+    assert caught.value.extra["moved_by"] == "system"
+    assert "system moved production just now: it points at v2 now" in caught.value.message
     assert moves(prompt) == [(None, 2, "move")]
 
 

@@ -51,6 +51,7 @@ def test_list__search_and_label__find_in_every_folder(web: Web, project: Project
 
 def test_list__ten_prompts__cost_the_same_queries_as_one(web: Web, project: Project) -> None:
     counts = []
+    web.get()  # The first visit of a while notes that the member was active.
     for wanted in (1, 10):
         with organization_scope(project.organization_id):
             missing = wanted - Prompt.objects.count()
@@ -117,7 +118,7 @@ def test_editor__newest_version__fills_the_form(web: Web, project: Project) -> N
         "Reply to {{ review }}", system="Be kind.", parameters={"temperature": 0.2, "stop": ["END"]}
     )
     prompt = make_prompt(project=project, name="support/reply", content=content)
-    status, html = web.get(f"{prompt.public_id}/")
+    status, html = web.get(f"{prompt.public_id}/edit/")
     assert status == 200
     assert "Be kind." in html
     assert 'value="0.2"' in html
@@ -142,7 +143,7 @@ def test_editor__block_buttons__change_the_form_only(
 ) -> None:
     prompt = make_prompt(project=project)
     form = editor_form(action=action) | {"role": ["system", "user", "assistant"], "content": ["a", "b", "c"]}
-    status, html = web.post(f"{prompt.public_id}/", form)
+    status, html = web.post(f"{prompt.public_id}/edit/", form)
     assert status == 200
     assert re.findall(
         r'<textarea class="code-edit__input"[^>]*>\n(.*?)</textarea>', html, re.DOTALL
@@ -153,17 +154,17 @@ def test_editor__block_buttons__change_the_form_only(
 def test_editor__preview__shows_what_a_model_would_get_and_warns(web: Web, project: Project) -> None:
     prompt = make_prompt(project=project)
     form = editor_form("Hi {{ name }} and {place}", sample=["<Dana>"], action="preview")
-    _, html = web.post(f"{prompt.public_id}/", form)
+    _, html = web.post(f"{prompt.public_id}/edit/", form)
     assert "Hi &lt;Dana&gt; and {place}" in html
     assert "{place} is plain text" in html
-    _, html = web.post(f"{prompt.public_id}/", editor_form("line\n{{ a() }}", action="preview", revision="1"))
+    _, html = web.post(f"{prompt.public_id}/edit/", editor_form("line\n{{ a() }}", action="preview", revision="1"))
     assert "Message 1, line 2, column 1" in words(html)
     assert "Saving waits for these" in html
 
 
 def test_editor__save_button__opens_the_dialog_with_the_change(web: Web, project: Project) -> None:
     prompt = make_prompt(project=project)
-    _, html = web.post(f"{prompt.public_id}/", editor_form(action="save"))
+    _, html = web.post(f"{prompt.public_id}/edit/", editor_form(action="save"))
     assert re.search(r'<dialog[^>]*id="save"[^>]* open>', html)
     assert "User message and variables change against v1" in words(html)
 
@@ -171,7 +172,7 @@ def test_editor__save_button__opens_the_dialog_with_the_change(web: Web, project
 def test_editor__publish_with_label__saves_version_and_moves_it(web: Web, project: Project) -> None:
     prompt = make_prompt(project=project, labels={"production": 1})
     form = editor_form(action="publish", message="Greets", label="production", temperature="0.5")
-    status, location = web.post(f"{prompt.public_id}/", form)
+    status, location = web.post(f"{prompt.public_id}/edit/", form)
     assert (status, location) == (302, f"{web.base}{prompt.public_id}/edit/")
     version = newest(prompt)
     assert (version.number, version.message, version.parameters) == (2, "Greets", {"temperature": 0.5})
@@ -182,7 +183,7 @@ def test_editor__publish_with_label__saves_version_and_moves_it(web: Web, projec
 
 def test_editor__publish_unchanged__says_so(web: Web, project: Project) -> None:
     prompt = make_prompt(project=project, content=make_content("Hi {{ name }}"))
-    status, html = web.post(f"{prompt.public_id}/", editor_form(action="publish"))
+    status, html = web.post(f"{prompt.public_id}/edit/", editor_form(action="publish"))
     assert status == 422
     assert "Nothing differs from version 1" in html
 
@@ -203,7 +204,7 @@ def test_editor__not_allowed__keeps_everything_typed(
 ) -> None:
     prompt = make_prompt(project=project)
     form = editor_form(action="publish") | change
-    status, html = web.post(f"{prompt.public_id}/", form)
+    status, html = web.post(f"{prompt.public_id}/edit/", form)
     assert status == 422
     assert text in words(html).replace("&#x27;", "'")
     for value in change.values():
@@ -228,11 +229,11 @@ def test_preview_fragment__message_change__answers_only_the_parts(web: Web, proj
 def test_roles__viewer__reads_and_changes_nothing(project: Project) -> None:
     prompt = make_prompt(project=project, versions=2, labels={"production": 1})
     viewer = Web(project, Role.VIEWER)
-    status, location = viewer.client.get(f"{viewer.base}{prompt.public_id}/").status_code, ""
+    status, location = viewer.client.get(f"{viewer.base}{prompt.public_id}/edit/").status_code, ""
     assert (status, location) == (302, "")
     html = viewer.get(f"{prompt.public_id}/versions/2/")[1] + viewer.get(f"{prompt.public_id}/history/")[1]
     assert "Move label" not in html
-    for path in ("", "preview/", "labels/move/", "labels/production/remove/"):
+    for path in ("edit/", "properties/", "archive/", "labels/move/", "labels/production/remove/"):
         assert viewer.post(f"{prompt.public_id}/{path}", editor_form(action="publish"))[0] == 403
     assert viewer.get("new/")[0] == 403
 
@@ -240,9 +241,9 @@ def test_roles__viewer__reads_and_changes_nothing(project: Project) -> None:
 def test_roles__editor__saves_but_does_not_release(project: Project) -> None:
     prompt = make_prompt(project=project, labels={"production": 1})
     editor = Web(project, Role.EDITOR)
-    assert editor.post(f"{prompt.public_id}/", editor_form(action="publish", label="production"))[0] == 403
+    assert editor.post(f"{prompt.public_id}/edit/", editor_form(action="publish", label="production"))[0] == 403
     assert newest(prompt).number == 1
-    assert editor.post(f"{prompt.public_id}/", editor_form(action="publish"))[0] == 302
+    assert editor.post(f"{prompt.public_id}/edit/", editor_form(action="publish"))[0] == 302
     assert labels(prompt) == {"production": 1}
 
 
@@ -258,7 +259,7 @@ def test_pages__hostile_content__is_escaped(web: Web, project: Project) -> None:
     prompt = make_prompt(project=project, description=evil, content=content, versions=2)
     for path in (
         "",
-        f"{prompt.public_id}/",
+        f"{prompt.public_id}/edit/",
         f"{prompt.public_id}/history/",
         f"{prompt.public_id}/versions/1/",
     ):

@@ -24,7 +24,7 @@ from apps.prompts.services.properties import (
     tag_prompts,
 )
 from apps.prompts.services.sharing import share_prompt, unshare_prompt
-from apps.prompts.services.versions import create_prompt, publish_version, restore_version
+from apps.prompts.services.versions import create_prompt, publish_version, restore_message, restore_version
 
 __all__ = [
     "ANY",
@@ -40,6 +40,7 @@ __all__ = [
     "publish_version",
     "remove_label",
     "rename_prompt",
+    "restore_message",
     "restore_prompt",
     "restore_prompts",
     "restore_version",

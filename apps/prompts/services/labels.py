@@ -9,6 +9,7 @@ from apps.audit import services as audit
 from apps.audit.actor import Actor
 from apps.core import changes, outbox
 from apps.core.errors import Conflict
+from apps.core.formatting import format_relative
 from apps.prompts import queries
 from apps.prompts.models import Label, LabelMove, Prompt, PromptVersion
 from apps.prompts.names import check_label
@@ -46,7 +47,7 @@ def move_label(
     version = queries.get_version(locked, number)
     current = _find_label(locked, label)
     before = current.version.number if current else None
-    _check_expected(label, before, expected_number)
+    _check_expected(locked, label, before, expected_number)
     if current is not None and before == number:
         return current
     return _point(actor, locked, label, current, version, LabelMove.Kind.MOVE, cleaned_reason)
@@ -68,7 +69,7 @@ def rollback_label(
     cleaned_reason = short_text(reason, MAX_REASON, "reason")
     locked = lock_prompt(prompt)
     current = queries.get_label(locked, label)
-    _check_expected(label, current.version.number, expected_number)
+    _check_expected(locked, label, current.version.number, expected_number)
     target = queries.rollback_target(locked, label)
     if target is None:
         message = f"The label {label} has not been anywhere else."
@@ -91,7 +92,7 @@ def remove_label(
     locked = lock_prompt(prompt)
     current = queries.get_label(locked, label)
     before = current.version.number
-    _check_expected(label, before, expected_number)
+    _check_expected(locked, label, before, expected_number)
     current.delete()
     _append_move(actor, locked, label, LabelMove.Kind.REMOVE, before, None, cleaned_reason)
 
@@ -161,14 +162,19 @@ def _find_label(prompt: Prompt, name: str) -> Label | None:
     return Label.objects.select_related("version").filter(prompt=prompt, name=name).first()
 
 
-def _check_expected(label: str, actual: int | None, expected: ExpectedNumber) -> None:
+def _check_expected(prompt: Prompt, label: str, actual: int | None, expected: ExpectedNumber) -> None:
     if expected is ANY or expected == actual:
         return
-    where = "is not set" if actual is None else f"points at version {actual}"
-    belief = "not set" if expected is None else f"at version {expected}"
+    where = "is not set" if actual is None else f"points at v{actual}"
+    belief = "set nowhere" if expected is None else f"at v{expected}"
+    last = queries.label_history(prompt, label).order_by("-sequence").first()
+    who, when = (last.author_name or "Somebody", last.created_at) if last else ("Somebody", None)
+    moved = f"{who} moved {label}{f' {format_relative(when, timezone.now())}' if when else ''}"
     raise Conflict(
-        f"The label {label} {where}, not {belief}; somebody moved it.",
+        f"{moved}: it {where} now, and was {belief} when you looked. Nothing was changed.",
         code="label_moved",
         param="expected_version",
         current_version=actual,
+        moved_by=who,
+        moved_at=when.isoformat() if when else None,
     )

@@ -2,15 +2,17 @@
 
 from typing import Any, ClassVar, Final
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
+from apps.core.errors import Conflict, InvalidRequest
 from apps.core.numbers import whole_number
-from apps.prompts import queries
-from apps.prompts.diffing import diff_versions
-from apps.prompts.json_text import pretty
+from apps.prompts import queries, services
+from apps.prompts.diffing import diff_versions, summarize
 from apps.prompts.models import Prompt, PromptVersion
-from apps.prompts.snippets import curl_call, python_call
 from apps.prompts.web.presenting import OnePromptPage, compared
+from apps.prompts.web.version_facts import snippets, version_facts
 from apps.tenants.roles import Permission
 
 VERSIONS_SHOWN: Final = 50
@@ -50,6 +52,8 @@ class HistoryPage(OnePromptPage, abstract=True):
                 for view in ("split", "unified")
             ],
             "moves": self.label_menu(prompt, labels, right),
+            "permalink": self._permalink(left, right),
+            "restore_address": self.restore_address(right),
             **more,
         }
 
@@ -69,6 +73,17 @@ class HistoryPage(OnePromptPage, abstract=True):
         ]
         another = self.address("move", prompt.public_id, to=number)
         return [*entries, {"text": "Another label…", "note": "", "href": another}]
+
+    def restore_address(self, number: int) -> str:
+        """Where a version is saved again as the newest; empty for the newest and for who may not edit."""
+        prompt = self.prompt
+        if number == prompt.latest_number or prompt.archived_at or not self.may(Permission.PROMPTS_EDIT):
+            return ""
+        return self.address("restore-version", prompt.public_id, number)
+
+    def _permalink(self, left: int, right: int) -> str:
+        path = self._history(self.prompt, **{"from": left, "to": right})
+        return self.request.build_absolute_uri(path)
 
     def _history(self, prompt: Prompt, **query: object) -> str:
         return self.address("history", prompt.public_id, **query)
@@ -135,38 +150,75 @@ class VersionView(HistoryPage):
         prompt = self.prompt
         version = queries.get_version(prompt, min(kwargs["number"], 2**31 - 1))
         labels = queries.labels_of([prompt])[prompt.pk]
-        number = version.number
+        number, latest = version.number, prompt.latest_number
         names = queries.labels_by_number(labels).get(number, [])
+        picked = {"from": max(number - 1, 1), "to": number}
         context = {
             **self.head(prompt, labels, "history"),
-            "version": version,
-            "blocks": [
-                {"id": f"m{index}", "role": message["role"], "text": message["content"]}
-                for index, message in enumerate(version.messages, 1)
-            ],
-            "parameters": sorted(version.parameters.items()),
-            "schema": pretty(version.output_schema) if version.output_schema else "",
+            **version_facts(version),
             "version_labels": names,
-            "newer": self.address("version", prompt.public_id, number + 1)
-            if number < prompt.latest_number
-            else "",
+            "newer": self.address("version", prompt.public_id, number + 1) if number < latest else "",
             "older": self.address("version", prompt.public_id, number - 1) if number > 1 else "",
-            "compare": self.address(
-                "history", prompt.public_id, **{"from": max(number - 1, 1), "to": number}
-            ),
+            "compare": self.address("history", prompt.public_id, **picked),
+            "restore_address": self.restore_address(number),
             "moves": self.label_menu(prompt, labels, number),
-            "snippets": _snippets(request, prompt, version, names),
+            "use": snippets(request, prompt, version, names),
         }
         return self.render("prompts/version.html", context)
 
 
-def _snippets(
-    request: HttpRequest, prompt: Prompt, version: PromptVersion, labels: list[str]
-) -> dict[str, str]:
-    """Calls of this version, by its label when it has one."""
-    reference = f"{prompt.name}@{labels[0]}" if labels else f"{prompt.name}#{version.number}"
-    origin = request.build_absolute_uri("/")[:-1]
-    return {
-        "curl": curl_call(origin, reference, version.variables),
-        "python": python_call(origin, reference, version.variables),
-    }
+class RestoreVersionView(HistoryPage):
+    """Save an older version's content as the newest: a dialog over the comparison of the two."""
+
+    permissions: ClassVar = {"GET": Permission.PROMPTS_EDIT, "POST": Permission.PROMPTS_EDIT}
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        return self._page(kwargs["number"])
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        label, prompt = request.POST.get("label", ""), self.prompt
+        if label:
+            self.require(Permission.PROMPTS_RELEASE)
+        try:
+            version = services.restore_version(
+                actor=self.access.actor,
+                prompt=prompt,
+                number=min(kwargs["number"], 2**31 - 1),
+                message=request.POST.get("message", ""),
+                base_number=whole_number(request.POST.get("base_number", "")),
+            )
+            if label:
+                services.move_label(
+                    actor=self.access.actor, prompt=prompt, label=label, number=version.number
+                )
+        except (InvalidRequest, Conflict) as error:
+            status = 409 if isinstance(error, Conflict) else 422
+            return self._page(kwargs["number"], error=error.message, status=status)
+        moved = f" and {label} points at it" if label else ". No label moved"
+        messages.success(request, f"v{kwargs['number']} is saved again as v{version.number}{moved}.")
+        return redirect(self.address("detail", prompt.public_id))
+
+    def _page(self, number: int, error: str = "", status: int = 200) -> HttpResponse:
+        prompt, data = self.prompt, self.request.POST
+        version = queries.get_version(prompt, min(number, 2**31 - 1))
+        latest = queries.latest_version(prompt)
+        contents = [queries.version_content(each) for each in (latest, version)]
+        labels = queries.labels_of([prompt])[prompt.pk]
+        context = self.history(
+            prompt,
+            latest.number,
+            version.number,
+            dialog={
+                "number": version.number,
+                "change": summarize(diff_versions(*contents)),
+                "same": contents[0] == contents[1],
+                "message": data.get("message", services.restore_message(version.number)),
+                "error": error,
+                "action": self.address("restore-version", prompt.public_id, version.number),
+                "labels": labels if self.may(Permission.PROMPTS_RELEASE) else {},
+                "back": self.address(
+                    "history", prompt.public_id, **{"from": latest.number, "to": version.number}
+                ),
+            },
+        )
+        return self.render("prompts/restore.html", context, status=status)

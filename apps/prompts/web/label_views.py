@@ -13,6 +13,7 @@ from apps.prompts import queries, services
 from apps.prompts.diffing import diff_versions, summarize
 from apps.prompts.models import Label, Prompt
 from apps.prompts.services import ANY, ExpectedNumber
+from apps.prompts.types import PRODUCTION
 from apps.prompts.web.history_views import HistoryPage
 from apps.prompts.web.presenting import OnePromptPage
 from apps.tenants.roles import Permission
@@ -21,19 +22,18 @@ from apps.tenants.roles import Permission
 class LabelsPage(OnePromptPage, abstract=True):
     """The labels of a prompt with their history, and what the dialogs over it share."""
 
-    def page(self, prompt: Prompt, status: int = 200, **more: object) -> HttpResponse:
+    def page(self, status: int = 200, **more: object) -> HttpResponse:
         """Render the page; `dialog` opens a confirmation over it."""
-        labels = sorted(
-            queries.labels_with_versions(prompt), key=lambda label: (label.name != "production", label.name)
-        )
+        prompt, rows = self.prompt, self.label_rows()
         chosen = self.request.GET.get("label", "")
         moves = web_page(queries.label_history(prompt, chosen), self.request)
+        names = queries.moved_labels(prompt)
         context = {
-            **self.head(prompt, {label.name: label.version.number for label in labels}, "labels"),
-            "rows": [self._row(prompt, label) for label in labels],
+            **self.head(prompt, {row["name"]: row["number"] for row in rows}, "labels"),
+            "rows": rows,
             "moves": moves,
             "chosen": chosen,
-            "label_options": [("", "All labels"), *((name, name) for name in queries.moved_labels(prompt))],
+            "label_options": [("", "All labels"), *((name, name) for name in names)],
             "may_release": self.may(Permission.PROMPTS_RELEASE),
             "set_address": self.address("move", prompt.public_id),
             "labels_address": self.address("labels", prompt.public_id),
@@ -41,21 +41,29 @@ class LabelsPage(OnePromptPage, abstract=True):
         }
         return self.render("prompts/labels.html", context, status=status)
 
-    def _row(self, prompt: Prompt, label: Label) -> dict[str, Any]:
-        target = queries.rollback_target(prompt, label.name)
-        arguments = (prompt.public_id, label.name)
+    def label_rows(self) -> list[dict[str, Any]]:
+        """The labels with where each can go, production first; two queries."""
+        prompt = self.prompt
+        targets = queries.rollback_targets(prompt)
+        labels = sorted(
+            queries.labels_with_versions(prompt), key=lambda label: (label.name != PRODUCTION, label.name)
+        )
+        return [self._label_row(label, targets.get(label.name)) for label in labels]
+
+    def _label_row(self, label: Label, target: int | None) -> dict[str, Any]:
+        prompt_id, latest = self.prompt.public_id, self.prompt.latest_number
         return {
             "name": label.name,
             "number": label.version.number,
             "text": label.version.message,
             "moved_at": label.moved_at,
             "moved_by": label.moved_by,
-            "version_address": self.address("version", prompt.public_id, label.version.number),
-            "move_address": self.address("move", prompt.public_id, label=label.name, to=prompt.latest_number),
-            "is_newest": label.version.number == prompt.latest_number,
+            "version_address": self.address("version", prompt_id, label.version.number),
+            "move_address": self.address("move", prompt_id, label=label.name, to=latest),
+            "is_newest": label.version.number == latest,
             "rollback_number": target,
-            "rollback_address": self.address("rollback", *arguments),
-            "remove_address": self.address("remove", *arguments),
+            "rollback_address": self.address("rollback", prompt_id, label.name),
+            "remove_address": self.address("remove", prompt_id, label.name),
         }
 
 
@@ -65,7 +73,7 @@ class LabelsView(LabelsPage):
     permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        return self.page(self.prompt)
+        return self.page()
 
 
 class MoveView(HistoryPage):
@@ -141,8 +149,7 @@ class RollbackView(LabelsPage):
     permissions: ClassVar = {"GET": Permission.PROMPTS_RELEASE, "POST": Permission.PROMPTS_RELEASE}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = self.prompt
-        return self._page(prompt, queries.get_label(prompt, kwargs["label"]))
+        return self._page(queries.get_label(self.prompt, kwargs["label"]))
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         prompt = self.prompt
@@ -156,23 +163,28 @@ class RollbackView(LabelsPage):
                 reason=request.POST.get("reason", ""),
             )
         except (InvalidRequest, Conflict) as error:
-            return self._page(prompt, queries.get_label(prompt, name), error=error.message, status=409)
+            return self._page(queries.get_label(prompt, name), error=error.message, status=409)
         messages.success(request, f"{name} is back at v{label.version.number}.")
         return redirect(self.address("labels", prompt.public_id))
 
-    def _page(self, prompt: Prompt, label: Label, error: str = "", status: int = 200) -> HttpResponse:
-        target = queries.rollback_target(prompt, label.name)
+    def _page(self, label: Label, error: str = "", status: int = 200) -> HttpResponse:
+        target = queries.rollback_target(self.prompt, label.name)
+        version = queries.get_version(self.prompt, target) if target else None
         dialog = {
             "kind": "rollback",
             "name": label.name,
             "title": f"Roll {label.name} back to v{target}?" if target else f"{label.name} was nowhere else",
             "before": label.version.number,
             "after": target,
+            "change": _change(label, version) if version else "",
+            "diff": self.address(
+                "history", self.prompt.public_id, **{"from": label.version.number, "to": target}
+            ),
             "label": f"Roll back to v{target}" if target else "",
-            "action": self.address("rollback", prompt.public_id, label.name),
+            "action": self.address("rollback", self.prompt.public_id, label.name),
             "error": error,
         }
-        return self.page(prompt, dialog=dialog, status=status)
+        return self.page(status, dialog=dialog)
 
 
 class RemoveView(LabelsPage):
@@ -181,8 +193,7 @@ class RemoveView(LabelsPage):
     permissions: ClassVar = {"GET": Permission.PROMPTS_RELEASE, "POST": Permission.PROMPTS_RELEASE}
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        prompt = self.prompt
-        return self._page(prompt, queries.get_label(prompt, kwargs["label"]))
+        return self._page(queries.get_label(self.prompt, kwargs["label"]))
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         prompt = self.prompt
@@ -196,21 +207,21 @@ class RemoveView(LabelsPage):
                 reason=request.POST.get("reason", ""),
             )
         except (InvalidRequest, Conflict) as error:
-            return self._page(prompt, queries.get_label(prompt, name), error=error.message, status=409)
+            return self._page(queries.get_label(prompt, name), error=error.message, status=409)
         messages.success(request, f"{name} is removed. Its history stays.")
         return redirect(self.address("labels", prompt.public_id))
 
-    def _page(self, prompt: Prompt, label: Label, error: str = "", status: int = 200) -> HttpResponse:
+    def _page(self, label: Label, error: str = "", status: int = 200) -> HttpResponse:
         dialog = {
             "kind": "remove",
             "name": label.name,
             "title": f"Remove the label {label.name}?",
             "before": label.version.number,
             "label": f"Remove {label.name}",
-            "action": self.address("remove", prompt.public_id, label.name),
+            "action": self.address("remove", self.prompt.public_id, label.name),
             "error": error,
         }
-        return self.page(prompt, dialog=dialog, status=status)
+        return self.page(status, dialog=dialog)
 
 
 def expected_number(request: HttpRequest) -> ExpectedNumber:

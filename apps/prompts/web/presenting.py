@@ -23,37 +23,6 @@ class PromptPage(ProjectView, abstract=True):
         given = {name: value for name, value in query.items() if value not in (None, "")}
         return f"{path}?{urlencode(given)}" if given else path
 
-    def head(self, prompt: Prompt, labels: dict[str, int], current: str) -> dict[str, Any]:
-        """Badges, breadcrumb and tabs of a prompt's pages."""
-        folder, _, short = prompt.name.rpartition("/")
-        tabs = (
-            ("Edit", "edit", None),
-            ("History", "history", prompt.latest_number),
-            ("Labels", "labels", len(labels)),
-        )
-        return {
-            "prompt": prompt,
-            "short_name": short,
-            "folders": [
-                {"name": name, "href": self.address("list", folder="/".join(folder.split("/")[: index + 1]))}
-                for index, name in enumerate(folder.split("/"))
-                if name
-            ],
-            "chips": [
-                {"name": name, "number": number, "href": self.address("version", prompt.public_id, number)}
-                for name, number in labels.items()
-            ],
-            "tabs": [
-                {
-                    "label": label,
-                    "href": self.address(view, prompt.public_id),
-                    "current": view == current,
-                    "count": count,
-                }
-                for label, view, count in tabs
-            ],
-        }
-
 
 class OnePromptPage(PromptPage, abstract=True):
     """A page of the prompt in its address (``<str:prompt>``).
@@ -80,6 +49,38 @@ class OnePromptPage(PromptPage, abstract=True):
         """Raises PermissionDenied naming the permission that is missing on the prompt."""
         if not self.may(permission):
             self.access.require(permission)
+
+    def head(self, prompt: Prompt, labels: dict[str, int], current: str) -> dict[str, Any]:
+        """Badges, breadcrumb and tabs of a prompt's pages."""
+        folder, _, short = prompt.name.rpartition("/")
+        tabs: list[tuple[str, str, int | None]] = [
+            ("Overview", "detail", None),
+            *([("Edit", "edit", None)] if self.may(Permission.PROMPTS_EDIT) else []),
+            ("History", "history", prompt.latest_number),
+            ("Labels", "labels", len(labels)),
+        ]
+        return {
+            "prompt": prompt,
+            "short_name": short,
+            "folders": [
+                {"name": name, "href": self.address("list", folder="/".join(folder.split("/")[: index + 1]))}
+                for index, name in enumerate(folder.split("/"))
+                if name
+            ],
+            "chips": [
+                {"name": name, "number": number, "href": self.address("version", prompt.public_id, number)}
+                for name, number in labels.items()
+            ],
+            "tabs": [
+                {
+                    "label": label,
+                    "href": self.address(view, prompt.public_id),
+                    "current": view == current,
+                    "count": count,
+                }
+                for label, view, count in tabs
+            ],
+        }
 
     def allowed(self, permission: str) -> bool:
         if super().allowed(permission):

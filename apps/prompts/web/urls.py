@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from apps.prompts.web import bulk_views, draft_views, editor_views, history_views, label_views, list_views
+from apps.prompts.web import (
+    bulk_views,
+    draft_views,
+    editor_views,
+    history_views,
+    label_views,
+    list_views,
+    overview_views,
+)
 
 app_name = "prompts"
 
@@ -16,13 +24,21 @@ urlpatterns = [
     path(f"{PROMPTS}move/", bulk_views.MoveChosenView.as_view(), name="move-chosen"),
     path(f"{PROMPTS}archive/", bulk_views.ArchiveChosenView.as_view(), name="archive-chosen"),
     path(f"{PROMPTS}restore/", bulk_views.RestoreChosenView.as_view(), name="restore-chosen"),
-    path(PROMPT, editor_views.EditView.as_view(), name="detail"),
+    path(PROMPT, overview_views.OverviewView.as_view(), name="detail"),
+    path(f"{PROMPT}properties/", overview_views.PropertiesView.as_view(), name="properties"),
+    path(f"{PROMPT}archive/", overview_views.ArchiveView.as_view(), name="archive"),
+    path(f"{PROMPT}restore/", overview_views.RestoreView.as_view(), name="restore"),
     path(f"{PROMPT}edit/", editor_views.EditView.as_view(), name="edit"),
     path(f"{PROMPT}draft/", draft_views.DraftView.as_view(), name="draft"),
     path(f"{PROMPT}merge/", draft_views.MergeView.as_view(), name="merge"),
     path(f"{PROMPT}preview/", editor_views.PreviewView.as_view(), name="preview"),
     path(f"{PROMPT}history/", history_views.HistoryView.as_view(), name="history"),
     path(f"{PROMPT}versions/<int:number>/", history_views.VersionView.as_view(), name="version"),
+    path(
+        f"{PROMPT}versions/<int:number>/restore/",
+        history_views.RestoreVersionView.as_view(),
+        name="restore-version",
+    ),
     path(f"{PROMPT}labels/", label_views.LabelsView.as_view(), name="labels"),
     path(f"{PROMPT}labels/move/", label_views.MoveView.as_view(), name="move"),
     path(f"{PROMPT}labels/<str:label>/rollback/", label_views.RollbackView.as_view(), name="rollback"),
