@@ -61,10 +61,14 @@ def price_book(project_id: UUID) -> PriceBook:
     return PriceBook(kinds, queries.price_rules(project_id))
 
 
-def models_with_prices(project_id: UUID) -> list[PricedModel]:
-    """Every model of the project, the connections' own first. Needs the organization's scope."""
+def models_with_prices(project_id: UUID, rules: tuple[PriceRule, ...] | None = None) -> list[PricedModel]:
+    """Every model of the project, the connections' own first, by these own prices if they are at hand.
+
+    Needs the organization's scope.
+    """
     credentials = queries.effective_credentials(project_id)
-    book = PriceBook({each.name: each.base_url for each in credentials}, queries.price_rules(project_id))
+    held = queries.price_rules(project_id) if rules is None else rules
+    book = PriceBook({each.name: each.base_url for each in credentials}, held)
     now = datetime.now(UTC)
     return [_priced(book, choice, now) for choice in queries.choices_from(credentials)]
 

@@ -7,10 +7,14 @@ from typing import Final
 from apps.core import outbound
 from apps.core.errors import InvalidRequest
 from apps.providers.patterns import MOST_STARS
-from apps.providers.types import SANDBOX
+from apps.providers.types import API, SANDBOX
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 RESERVED_NAMES: Final = frozenset([SANDBOX, "prompt", "prompts", "new"])
+BASE_URLS: Final[dict[API, str]] = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+}
 MOST_MODELS: Final = 300
 MOST_LISTED: Final = 1000
 LONGEST_MODEL: Final = 200
@@ -50,9 +54,12 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_base_url(url: str) -> str:
-    """The address without a slash at its end. Raises InvalidRequest with what is wrong."""
-    url = url.strip().rstrip("/")
+def check_base_url(url: str, api: API = "openai") -> str:
+    """The address without a slash at its end; the vendor's own where it is empty.
+
+    Raises InvalidRequest with what is wrong.
+    """
+    url = url.strip().rstrip("/") or BASE_URLS[api]
     try:
         outbound.check_url(url)
     except outbound.OutboundRefused as refused:

@@ -26,6 +26,16 @@ def test_admin__connection__shows_no_sealed_column(staff: Client) -> None:
     assert KEY not in page
 
 
+@pytest.mark.parametrize("model", ["ProviderCredential", "DefaultModel", "PriceOverride"])
+def test_admin__providers__lists_searches_filters_and_shows(staff: Client, model: str) -> None:
+    row = TENANT_FACTORIES[f"providers.{model}"](make_project())
+    root = f"/admin/providers/{model.lower()}/"
+    for address in (root, f"{root}?q=provider", f"{root}{row.pk}/change/"):
+        assert staff.get(address).status_code == 200
+    if model != "DefaultModel":
+        assert staff.get(f"{root}?serves=every").status_code == 200
+
+
 @pytest.mark.parametrize("model", ["UsageEvent", "Quota", "AllowanceLease"])
 def test_admin__billing__lists_and_shows(staff: Client, model: str) -> None:
     project = make_project()

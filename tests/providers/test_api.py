@@ -6,8 +6,8 @@ from django.test import Client
 from apps.core.scope import organization_scope
 from apps.providers.models import ProviderCredential
 from apps.tenants.models import Project
-from apps.tenants.roles import Scope
-from tests.factories import make_api_key, make_connection, make_project, owner_of
+from apps.tenants.roles import Role, Scope
+from tests.factories import make_api_key, make_connection, make_member, make_project, owner_of
 from tests.fake_provider import FakeProvider, fake_provider
 
 __all__ = ["fake_provider"]
@@ -79,13 +79,86 @@ def test_models__prices__known_and_unknown_and_sandbox_are_told_apart(api: Clien
     make_connection(project=project, name="openai", models=("gpt-4o", "no-such-model"))
     found = {row["id"]: row["price_per_million_tokens"] for row in api.get("/api/v1/models").json()["data"]}
     assert found["openai/gpt-4o"]["status"] == "priced"
-    assert found["openai/no-such-model"] == {
-        "status": "unknown",
-        "input": None,
-        "output": None,
-        "currency": "USD",
-    }
+    unknown = found["openai/no-such-model"]
+    assert (unknown["status"], unknown["input"], unknown["output"]) == ("unknown", None, None)
     assert found["sandbox/standard"]["status"] == "sandbox"
+
+
+def test_connections__for_every_project__needs_the_organization(client: Client, project: Project) -> None:
+    client.defaults["HTTP_PROMPTSAAS_PROJECT"] = project.public_id
+    client.force_login(make_member(organization=project.organization, role=Role.DEVELOPER))
+    shared = make_connection(project=project, name="shared", every_project=True)
+    wanted = NEW | {"every_project": True}
+    refused = client.post("/api/v1/providers", wanted, content_type="application/json")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "permission_missing")
+    one = f"/api/v1/providers/{shared.public_id}"
+    assert client.get(one).json()["every_project"] is True
+    assert client.patch(one, {"models": []}, content_type="application/json").status_code == 403
+    assert client.delete(one).status_code == 403
+    assert client.post(f"{one}/test").status_code == 403
+    client.force_login(owner_of(project.organization))
+    assert client.post("/api/v1/providers", wanted, content_type="application/json").status_code == 201
+    assert client.delete(one).status_code == 204
+
+
+def test_connections__anthropic_without_address__gets_anthropics_own(api: Client) -> None:
+    wanted = {"name": "claude", "api": "anthropic", "api_key": KEY}
+    made = api.post("/api/v1/providers", wanted, content_type="application/json").json()
+    assert (made["api"], made["base_url"]) == ("anthropic", "https://api.anthropic.com")
+
+
+def test_default_model__chosen__is_told_in_the_list(api: Client, project: Project) -> None:
+    make_connection(project=project, name="openai", models=("gpt-4o",))
+    assert api.get("/api/v1/models/default").json()["model"] is None
+    put = api.put("/api/v1/models/default", {"model": "openai/gpt-4o"}, content_type="application/json")
+    assert put.json() == {"object": "default_model", "model": "openai/gpt-4o"}
+    rows = api.get("/api/v1/models").json()["data"]
+    assert [row["id"] for row in rows if row["default"]] == ["openai/gpt-4o"]
+    refused = api.put("/api/v1/models/default", {"model": "openai/gone"}, content_type="application/json")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "model_not_enabled")
+
+
+def test_prices__create_list_end__hold_for_the_model(api: Client, project: Project) -> None:
+    make_connection(project=project, name="local", base_url="https://models.example/v1", models=("m",))
+    wanted = {"model": "local/*", "input": "0.5", "output": "1.25", "cached_input": "0.1"}
+    made = api.post("/api/v1/prices", wanted, content_type="application/json")
+    assert made.status_code == 201, made.content
+    price = made.json()
+    assert (price["model"], price["input"], price["cached_input"], price["ends_at"]) == (
+        "local/*",
+        "0.5",
+        "0.1",
+        None,
+    )
+    held = {row["id"]: row for row in api.get("/api/v1/models").json()["data"]}["local/m"]
+    assert held["price_per_million_tokens"]["price_id"] == price["id"]
+    again = api.post("/api/v1/prices", wanted, content_type="application/json")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "price_overlaps")
+    assert [row["id"] for row in api.get("/api/v1/prices").json()["data"]] == [price["id"]]
+    ended = api.post(f"/api/v1/prices/{price['id']}/end", {}, content_type="application/json")
+    assert ended.json()["ends_at"] is not None
+    assert api.get(f"/api/v1/prices/{price['id']}").json()["ends_at"] == ended.json()["ends_at"]
+    assert api.post("/api/v1/prices", wanted, content_type="application/json").status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("wrong", "param"),
+    [
+        ({"model": "no-slash"}, "model"),
+        ({"model": "sandbox/*"}, "model"),
+        ({"model": "a/*b*c*d*e*"}, "model"),
+        ({"input": "-1"}, "input"),
+        ({"input": "NaN"}, "input"),
+        ({"output": "0.0000001"}, "output"),
+        ({"starts_at": "2026-12-01T00:00:00Z", "ends_at": "2026-11-30T00:00:00Z"}, "ends_at"),
+    ],
+)
+def test_prices__value_that_can_not_be__is_refused_at_its_field(
+    api: Client, wrong: dict[str, str], param: str
+) -> None:
+    wanted = {"model": "local/*", "input": "1", "output": "2"} | wrong
+    answer = api.post("/api/v1/prices", wanted, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
 def test_usage__new_organization__has_the_free_plans_month_ahead(api: Client) -> None:

@@ -7,10 +7,18 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.core.scope import organization_scope
 from apps.providers import queries
-from apps.providers.models import ProviderCredential
+from apps.providers.models import PriceOverride, ProviderCredential
 from apps.tenants.models import Project
 from apps.tenants.roles import Role
-from tests.factories import make_connection, make_member, make_project, owner_of
+from tests.factories import (
+    make_connection,
+    make_content,
+    make_member,
+    make_price,
+    make_project,
+    make_prompt,
+    owner_of,
+)
 from tests.fake_provider import FakeProvider, fake_provider
 
 __all__ = ["fake_provider"]
@@ -50,7 +58,7 @@ def test_list__no_connection__shows_the_sandbox_models(web: Client, project: Pro
     page = web.get(address(project)).content.decode()
     assert "No connections yet" in page
     assert "sandbox/standard" in page
-    assert "made up, never billed" in page
+    assert "made up, never billed" in web.get(address(project, "prices")).content.decode()
 
 
 def test_new__filled_form__saves_and_shows_a_masked_key(web: Client, project: Project) -> None:
@@ -151,3 +159,101 @@ def test_list__one_or_ten_connections__costs_the_same(web: Client, project: Proj
             web.get(address(project))
         counts.append(len(captured))
     assert counts[0] == counts[1]
+
+
+def test_new__developer__is_not_offered_every_project(client: Client, project: Project) -> None:
+    client.force_login(make_member(organization=project.organization, role=Role.DEVELOPER))
+    assert "Every project" not in client.get(address(project, "new")).content.decode()
+    client.post(address(project, "new"), NEW | {"reach": "every"})
+    assert stored(project).project_id == project.id
+
+
+def test_shared_connection__owner_manages__developer_only_sees_it(client: Client, project: Project) -> None:
+    client.force_login(owner_of(project.organization))
+    client.post(address(project, "new"), NEW | {"reach": "every", "api": "anthropic", "base_url": ""})
+    found = stored(project)
+    assert (found.project_id, found.base_url) == (None, "https://api.anthropic.com")
+    client.force_login(make_member(organization=project.organization, role=Role.DEVELOPER))
+    page = client.get(address(project)).content.decode()
+    assert "Owners and admins manage it" in page
+    for part in ("models", "delete", ""):
+        parts = [found.public_id, part] if part else [found.public_id]
+        assert client.get(address(project, *parts)).status_code == 403
+    assert client.post(address(project, found.public_id, "test")).status_code == 403
+
+
+def test_models__chosen_from_the_list__are_enabled(
+    web: Client, project: Project, fake_provider: FakeProvider
+) -> None:
+    found = make_connection(project=project, base_url=fake_provider.base_url, models=())
+    page = web.post(
+        address(project, found.public_id, "test"), {"next": "models"}, follow=True
+    ).content.decode()
+    assert 'value="schema"' in page
+    given = {"listed": ["schema"], "others": "tuned-*"}
+    assert web.post(address(project, found.public_id, "models"), given).status_code == 302
+    assert stored(project).model_ids == ["schema", "tuned-*"]
+    refused = web.post(address(project, found.public_id, "models"), {"listed": ["made-up"]})
+    assert refused.status_code == 422
+
+
+def test_default_model__chosen__is_shown_and_what_is_gone_is_said(web: Client, project: Project) -> None:
+    found = make_connection(project=project, name="openai", models=("gpt-4o",))
+    web.post(address(project, "default"), {"model": "openai/gpt-4o"})
+    asked = web.get(address(project, found.public_id, "delete")).content.decode()
+    assert "The default model <code>openai/gpt-4o</code> is one of its models" in asked
+    web.post(address(project, found.public_id, "models"), {"others": "gpt-4o-mini"})
+    assert "gone or no longer enabled" in web.get(address(project)).content.decode()
+    with organization_scope(project.organization_id):
+        assert queries.default_model(project.id) == "sandbox/standard"
+
+
+def test_delete__prompts_that_name_it__are_told(web: Client, project: Project) -> None:
+    make_connection(project=project, name="openai", models=("gpt-4o",))
+    make_prompt(project=project, name="greeting", content=make_content(model="openai/gpt-4o"))
+    make_prompt(project=project, name="other")
+    root = f"/{project.organization.slug}/{project.slug}/prompts/using/openai/"
+    page = web.get(root, headers={"HX-Request": "true"}).content.decode()
+    assert "1 prompt in" in page
+    assert "greeting" in page
+    assert "other" not in page
+
+
+def test_prices__set_and_end__are_shown_beside_the_list(web: Client, project: Project) -> None:
+    make_connection(project=project, name="openai", models=("gpt-4o", "tuned"))
+    form = web.get(address(project, "prices", "new") + "?model=openai/gpt-4o").content.decode()
+    assert "input $2.5" in form
+    given = {"pattern": "openai/gpt-4o", "input_price": "2", "output_price": "8"}
+    assert web.post(address(project, "prices", "new"), given).status_code == 302
+    page = web.get(address(project, "prices")).content.decode()
+    assert "own price openai/gpt-4o" in page
+    assert "2.5 in, 10 out" in page
+    assert "unknown" in page
+    overlapping = web.post(address(project, "prices", "new"), given)
+    assert overlapping.status_code == 422
+    assert "End it first" in overlapping.content.decode()
+    with organization_scope(project.organization_id):
+        price = PriceOverride.objects.get()
+    assert "Past costs stay" in web.get(address(project, "prices", price.public_id, "end")).content.decode()
+    web.post(address(project, "prices", price.public_id, "end"))
+    assert "ended" in web.get(address(project, "prices")).content.decode()
+
+
+def test_prices__search_without_match__says_so(web: Client, project: Project) -> None:
+    assert "Nothing matched" in web.get(address(project, "prices") + "?q=zzz").content.decode()
+
+
+@pytest.mark.parametrize("page", ["", "prices"])
+def test_pages__many_rows__cost_few_queries(web: Client, project: Project, page: str) -> None:
+    parts = [page] if page else []
+    web.get(address(project, *parts))
+    counts = []
+    for number in range(2):
+        for _ in range(1 + number * 4):
+            made = make_connection(project=project)
+            make_price(project=project, pattern=f"{made.name}/*")
+        with CaptureQueriesContext(connection) as captured:
+            web.get(address(project, *parts))
+        counts.append(len(captured))
+    assert counts[0] == counts[1]
+    assert counts[0] <= 15, [each["sql"][:120] for each in captured.captured_queries]

@@ -46,7 +46,12 @@ class NewConnectionSerializer(serializers.Serializer[Any]):
     every_project = serializers.BooleanField(
         default=False, help_text="Serve every project of the organization. Needs organization.manage."
     )
-    base_url = serializers.CharField(max_length=500)
+    base_url = serializers.CharField(
+        max_length=500,
+        default="",
+        allow_blank=True,
+        help_text="Empty for OpenAI's or Anthropic's own address.",
+    )
     api_key = serializers.CharField(
         max_length=4_000, allow_blank=True, help_text="Empty for a server that asks for none."
     )

@@ -1,7 +1,7 @@
 """Writes of provider connections. A key goes in and never comes out."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
@@ -45,7 +45,7 @@ def create_connection(
         project=project,
         name=values.check_name(name),
         api=api,
-        base_url=values.check_base_url(base_url),
+        base_url=values.check_base_url(base_url, api),
         model_ids=values.check_models(models),
     )
     _seal_key(credential, values.check_key(api_key))
@@ -90,14 +90,15 @@ def update_connection(
     before = _shown(credential)
     if models is not None:
         credential.model_ids = values.check_models(models)
-    moved = base_url is not None and values.check_base_url(base_url) != credential.base_url
+    api = cast("API", credential.api)
+    moved = base_url is not None and values.check_base_url(base_url, api) != credential.base_url
     readdressed = moved or headers is not None
     if readdressed and api_key is None:
         raise InvalidRequest(KEY_REQUIRED, code="key_required", param="api_key")
     if readdressed:
         _seal_headers(credential, values.check_headers(headers or {}))
     if base_url is not None:
-        credential.base_url = values.check_base_url(base_url)
+        credential.base_url = values.check_base_url(base_url, api)
     if api_key is not None:
         _seal_key(credential, values.check_key(api_key))
     if readdressed or api_key is not None:

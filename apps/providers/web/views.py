@@ -1,52 +1,70 @@
 """Pages of provider connections."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 
 from apps.core import rate_limits
 from apps.core.errors import Conflict, InvalidRequest
 from apps.providers import queries, services, trial
-from apps.providers.catalogue import models_with_prices
 from apps.providers.models import ProviderCredential
-from apps.providers.web.forms import ConnectionForm
+from apps.providers.web.base import ProvidersPage
+from apps.providers.web.forms import ConnectionForm, EnabledModelsForm
 from apps.tenants.roles import Permission
-from apps.tenants.web.base import ProjectView
 
 TESTS_PER_MINUTE = 10
 
 
-class ConnectionsPage(ProjectView, abstract=True):
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """A connection in the list; `replaced` where the project's own of the same name stands before it."""
+
+    credential: ProviderCredential
+    replaced: bool
+    may_manage: bool
+
+    @property
+    def every_project(self) -> bool:
+        return self.credential.project_id is None
+
+
+class ConnectionsPage(ProvidersPage, abstract=True):
     """The list of connections; pages with a dialog show it over the list."""
 
-    def page(self, **more: Any) -> HttpResponse:
+    def list_page_with(self, **more: Any) -> HttpResponse:
         """The list, with whatever a dialog needs."""
+        credentials = list(queries.credentials_of(self.project.id).order_by("name", "project"))
+        own = {each.name for each in credentials if each.project_id is not None}
+        rows = [self._row(each, own) for each in credentials]
+        effective = [row.credential for row in rows if not row.replaced]
         context = {
-            "connections": queries.credentials_of(self.project.id).order_by("name"),
-            "models": models_with_prices(self.project.id),
-            "may_manage": self.access.can(Permission.PROVIDERS_MANAGE),
+            "rows": rows,
+            "choices": [choice.reference for choice in queries.choices_from(effective)],
+            "chosen": queries.chosen_default(self.project.id),
+            "fallback": queries.FALLBACK_MODEL,
+            **more,
         }
-        return self.render("providers/list.html", {**context, **more})
+        return self.page("providers/list.html", "list", **context)
 
-    def address(self, name: str = "list", *more: str) -> str:
-        """The address of one of the room's pages."""
-        return reverse(f"providers:{name}", args=[self.organization.slug, self.project.slug, *more])
-
-    def found(self, public_id: str) -> ProviderCredential:
-        """The connection that the address names. Raises NotFound."""
-        return queries.get_credential(self.project.id, public_id)
+    def _row(self, credential: ProviderCredential, own: set[str]) -> ConnectionRow:
+        shared = credential.project_id is None
+        return ConnectionRow(
+            credential,
+            replaced=shared and credential.name in own,
+            may_manage=self.may_share if shared else self.may_manage,
+        )
 
 
 class ListView(ConnectionsPage):
-    """Connections, and the models that the project can name with their prices."""
+    """Connections, and the default model."""
 
     permissions: ClassVar = {"GET": Permission.PROVIDERS_VIEW}
 
     def get(self, request: HttpRequest, **_: str) -> HttpResponse:
-        return self.page()
+        return self.list_page_with()
 
 
 class NewView(ConnectionsPage):
@@ -55,23 +73,25 @@ class NewView(ConnectionsPage):
     permissions: ClassVar = {"GET": Permission.PROVIDERS_MANAGE, "POST": Permission.PROVIDERS_MANAGE}
 
     def get(self, request: HttpRequest, **_: str) -> HttpResponse:
-        return self._form(ConnectionForm())
+        return self._form(ConnectionForm(may_share=self.may_share))
 
     def post(self, request: HttpRequest, **_: str) -> HttpResponse:
-        form = ConnectionForm(request.POST)
+        form = ConnectionForm(request.POST, may_share=self.may_share)
         if form.is_valid():
             try:
                 made = services.create_connection(
                     actor=self.access.actor,
-                    project=self.project,
+                    organization=self.organization if form.every_project else None,
+                    project=self.owner(every_project=form.every_project),
                     name=form.cleaned_data["name"],
+                    api=form.chosen_api,
                     **form.values(),
                 )
             except (InvalidRequest, Conflict) as problem:
                 form.add_problem(problem)
             else:
                 messages.info(request, f"{made.name} is saved. Test it to see whether it answers.")
-                return redirect(self.address())
+                return redirect(self.address("providers:list"))
         return self._form(form, status=422)
 
     def _form(self, form: ConnectionForm, status: int = 200) -> HttpResponse:
@@ -79,7 +99,7 @@ class NewView(ConnectionsPage):
 
 
 class EditView(ConnectionsPage):
-    """Change a connection."""
+    """Change a connection, or replace its key."""
 
     permissions: ClassVar = {"GET": Permission.PROVIDERS_MANAGE, "POST": Permission.PROVIDERS_MANAGE}
 
@@ -97,32 +117,75 @@ class EditView(ConnectionsPage):
                 form.add_problem(problem)
             else:
                 messages.info(request, f"{found.name} is saved.")
-                return redirect(self.address())
+                return redirect(self.address("providers:list"))
         return self._form(form, found, status=422)
 
     def _form(self, form: ConnectionForm, found: ProviderCredential, status: int = 200) -> HttpResponse:
         return self.render("providers/form.html", {"form": form, "connection": found}, status=status)
 
 
-class DeleteView(ConnectionsPage):
-    """Ask, then delete a connection."""
+class ModelsView(ConnectionsPage):
+    """Choose which models of a connection can be called."""
 
     permissions: ClassVar = {"GET": Permission.PROVIDERS_MANAGE, "POST": Permission.PROVIDERS_MANAGE}
 
     def get(self, request: HttpRequest, connection: str, **_: str) -> HttpResponse:
         found = self.found(connection)
-        return self.page(
+        return self._form(EnabledModelsForm(credential=found), found)
+
+    def post(self, request: HttpRequest, connection: str, **_: str) -> HttpResponse:
+        found = self.found(connection)
+        form = EnabledModelsForm(request.POST, credential=found)
+        if form.is_valid():
+            try:
+                services.update_connection(actor=self.access.actor, credential=found, models=form.models())
+            except InvalidRequest as problem:
+                form.add_problem(problem)
+            else:
+                messages.info(request, f"The models of {found.name} are saved.")
+                return redirect(self.address("providers:list"))
+        return self._form(form, found, status=422)
+
+    def _form(self, form: EnabledModelsForm, found: ProviderCredential, status: int = 200) -> HttpResponse:
+        return self.render("providers/models.html", {"form": form, "connection": found}, status=status)
+
+
+class DefaultModelView(ConnectionsPage):
+    """Choose the model that new prompts begin with."""
+
+    permissions: ClassVar = {"POST": Permission.PROVIDERS_MANAGE}
+
+    def post(self, request: HttpRequest, **_: str) -> HttpResponse:
+        reference = request.POST.get("model", "")
+        try:
+            services.set_default_model(actor=self.access.actor, project=self.project, reference=reference)
+        except InvalidRequest as problem:
+            messages.error(request, problem.message)
+        else:
+            messages.info(request, f"New prompts begin with {reference or queries.FALLBACK_MODEL}.")
+        return redirect(self.address("providers:list"))
+
+
+class DeleteView(ConnectionsPage):
+    """Say what uses a connection, then delete it."""
+
+    permissions: ClassVar = {"GET": Permission.PROVIDERS_MANAGE, "POST": Permission.PROVIDERS_MANAGE}
+
+    def get(self, request: HttpRequest, connection: str, **_: str) -> HttpResponse:
+        found = self.found(connection)
+        chosen = queries.chosen_default(self.project.id)
+        return self.list_page_with(
             deleting=found,
-            delete_title=f"Delete {found.name}?",
             delete_address=request.path,
-            list_address=self.address(),
+            list_address=self.address("providers:list"),
+            holds_default=chosen if chosen.startswith(f"{found.name}/") else "",
         )
 
     def post(self, request: HttpRequest, connection: str, **_: str) -> HttpResponse:
         found = self.found(connection)
         services.delete_connection(actor=self.access.actor, credential=found)
         messages.info(request, f"{found.name} is deleted.")
-        return redirect(self.address())
+        return redirect(self.address("providers:list"))
 
 
 class TestView(ConnectionsPage):
@@ -141,4 +204,6 @@ class TestView(ConnectionsPage):
             services.store_test_result(actor=self.access.actor, credential=found, outcome=outcome)
         say = messages.success if outcome.passed else messages.error
         say(request, f"{found.name}: {outcome.message}")
-        return redirect(self.address())
+        if request.POST.get("next") == "models":
+            return redirect(self.address("providers:models", found.public_id))
+        return redirect(self.address("providers:list"))
