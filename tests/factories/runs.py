@@ -42,6 +42,7 @@ def make_run_record(
     at: datetime | None = None,
     record_payload: bool = True,
     cached_from: UUID | None = None,
+    messages: tuple[dict[str, Any], ...] = ({"role": "user", "content": "Say something about: It broke."},),
 ) -> RunRecord:
     """A finished run that is not written yet."""
     run_id = uuid7()
@@ -87,7 +88,7 @@ def make_run_record(
         result=result,
         prompt=prompt,
         connection=model.partition("/")[0],
-        messages=({"role": "user", "content": "Say something about: It broke."},),
+        messages=messages,
         parameters={"temperature": 0.2},
         attempts=attempts,
         usage_origin="provider",
