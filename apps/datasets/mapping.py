@@ -79,7 +79,12 @@ def _plain(column: str) -> str:
 
 
 def _type_of(column: str, rows: list[dict[str, Any]]) -> ColumnType:
-    values = [row[column] for row in rows if row.get(column) is not None]
+    return type_of(row.get(column) for row in rows)
+
+
+def type_of(found: Iterable[Any]) -> ColumnType:
+    """The narrowest type that all the values have; null fits every type."""
+    values = [value for value in found if value is not None]
     if all(isinstance(value, str) for value in values):
         return "text"
     if all(isinstance(value, bool) for value in values):

@@ -5,17 +5,43 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Count, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
 
 from apps.core import files
 from apps.core.errors import NotFound
 from apps.core.models import StoredFile, find
 from apps.datasets.mapping import ColumnMapping
-from apps.datasets.models import Dataset, DatasetImport, DatasetRow, DatasetVersion
+from apps.datasets.models import (
+    Dataset,
+    DatasetChange,
+    DatasetDraft,
+    DatasetImport,
+    DatasetRow,
+    DatasetVersion,
+)
 from apps.datasets.parsing import BadRow, FileFacts, GoodRow, read_rows
 from apps.tenants.models import Project
 
 PREVIEW_ROWS = 20
+
+
+class _JsonLength(Func):
+    function = "jsonb_array_length"
+    output_field = IntegerField()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A draft and how many rows it adds, changes and removes."""
+
+    row: DatasetDraft
+    added: int
+    changed: int
+    removed: int
+
+    @property
+    def total(self) -> int:
+        return self.added + self.changed + self.removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +56,29 @@ class Preview:
         return sum(isinstance(row, BadRow) for row in self.rows)
 
 
-def list_datasets(project: Project, search: str = "") -> QuerySet[Dataset]:
-    """The project's datasets, newest first, each with the number, size and time of its latest version."""
+def list_datasets(project: Project, search: str = "", *, archived: bool | None = False) -> QuerySet[Dataset]:
+    """The project's datasets, newest first, each with facts of its latest version.
+
+    `archived` None gives both kinds. A dataset without any version is still being made.
+    """
     latest = DatasetVersion.objects.filter(dataset=OuterRef("pk")).order_by("-number")
-    datasets = Dataset.objects.filter(project=project).annotate(
+    datasets = Dataset.objects.filter(project=project, deleted_at__isnull=True).annotate(
         latest_number=Subquery(latest.values("number")[:1]),
         latest_row_count=Subquery(latest.values("row_count")[:1]),
+        latest_column_count=Subquery(
+            latest.annotate(count=_JsonLength("columns")).values("count")[:1], IntegerField()
+        ),
+        latest_byte_count=Subquery(latest.values("byte_count")[:1]),
         latest_at=Subquery(latest.values("created_at")[:1]),
     )
+    if archived is not None:
+        datasets = datasets.filter(archived_at__isnull=not archived)
     return datasets.filter(name__icontains=search) if search else datasets
 
 
 def get_dataset(project: Project, public_id: str) -> Dataset:
-    """One dataset of the project. Raises NotFound."""
-    dataset = find(list_datasets(project), public_id)
+    """One dataset of the project, archived or not. Raises NotFound."""
+    dataset = find(list_datasets(project, archived=None), public_id)
     if dataset is None:
         raise NotFound("There is no such dataset.", code="dataset_not_found")
     return dataset
@@ -60,7 +95,8 @@ def get_import(project: Project, public_id: str) -> DatasetImport:
 
 def get_version(project: Project, public_id: str) -> DatasetVersion:
     """One version of one of the project's datasets. Raises NotFound."""
-    versions = DatasetVersion.objects.filter(dataset__project=project).select_related("dataset")
+    versions = DatasetVersion.objects.filter(dataset__project=project, dataset__deleted_at__isnull=True)
+    versions = versions.select_related("dataset")
     version = find(versions, public_id)
     if version is None:
         raise NotFound("There is no such dataset version.", code="dataset_version_not_found")
@@ -68,8 +104,55 @@ def get_version(project: Project, public_id: str) -> DatasetVersion:
 
 
 def list_versions(dataset: Dataset) -> QuerySet[DatasetVersion]:
-    """A dataset's versions, newest first."""
-    return DatasetVersion.objects.filter(dataset=dataset).order_by("-number")
+    """A dataset's versions with their makers, newest first."""
+    versions = DatasetVersion.objects.filter(dataset=dataset).select_related("created_by")
+    return versions.order_by("-number")
+
+
+def get_numbered_version(dataset: Dataset, number: int | None) -> DatasetVersion:
+    """One version of a dataset, the latest for None. Raises NotFound."""
+    versions = list_versions(dataset)
+    found = versions.first() if number is None else versions.filter(number=number).first()
+    if found is None:
+        raise NotFound("The dataset has no such version.", code="dataset_version_not_found")
+    found.dataset = dataset
+    return found
+
+
+def get_draft(dataset: Dataset) -> Draft | None:
+    """The dataset's draft with the number of its edits, if there is one."""
+    row = DatasetDraft.objects.select_related("base", "updated_by").filter(dataset=dataset).first()
+    if row is None:
+        return None
+    added, removed = Q(sequence__gt=0), Q(sequence=0, removed=True)
+    counts = DatasetChange.objects.filter(draft=row).aggregate(
+        all_added=Count("id", filter=added),
+        all_removed=Count("id", filter=removed),
+        all_changed=Count("id", filter=~added & ~removed),
+    )
+    return Draft(row, counts["all_added"], counts["all_changed"], counts["all_removed"])
+
+
+def draft_changes(draft: DatasetDraft, above: int, upto: int) -> list[DatasetChange]:
+    """The edits at the places `above` + 1 to `upto`; those before the first row count to it."""
+    lowest = 0 if above == 0 else above + 1
+    changes = DatasetChange.objects.filter(draft=draft, place__gte=lowest, place__lte=upto)
+    return list(changes.order_by("place", "sequence"))
+
+
+def get_row(version: DatasetVersion, number: int) -> DatasetRow:
+    """One row of a version. Raises NotFound."""
+    row = DatasetRow.objects.filter(dataset_version=version, number=number).first()
+    if row is None:
+        raise NotFound("There is no such row.", code="row_not_found")
+    return row
+
+
+def get_change(draft: DatasetDraft | None, place: int, sequence: int) -> DatasetChange | None:
+    """The edit of one row of a draft, if there is one."""
+    if draft is None:
+        return None
+    return DatasetChange.objects.filter(draft=draft, place=place, sequence=sequence).first()
 
 
 def project_versions(project: Project) -> QuerySet[DatasetVersion]:
@@ -77,7 +160,12 @@ def project_versions(project: Project) -> QuerySet[DatasetVersion]:
     latest = (
         DatasetVersion.objects.filter(dataset=OuterRef("dataset")).order_by("-number").values("number")[:1]
     )
-    versions = DatasetVersion.objects.filter(dataset__project=project, number=Subquery(latest))
+    versions = DatasetVersion.objects.filter(
+        dataset__project=project,
+        dataset__archived_at__isnull=True,
+        dataset__deleted_at__isnull=True,
+        number=Subquery(latest),
+    )
     return versions.select_related("dataset").order_by("dataset__name")
 
 

@@ -1,13 +1,15 @@
 """Shapes of the dataset API."""
 
+from dataclasses import asdict
 from typing import Any
 
 from rest_framework import serializers
 
 from apps.core import ids
 from apps.datasets import queries
+from apps.datasets.comparing import Difference
 from apps.datasets.mapping import ROLES, TYPES, ColumnMapping, RowValues
-from apps.datasets.models import Dataset, DatasetImport, DatasetRow, DatasetVersion
+from apps.datasets.models import Dataset, DatasetImport, DatasetRow, DatasetVersion, VersionKind
 
 MAX_ROWS_A_REQUEST = 1_000
 
@@ -36,12 +38,59 @@ class RowValuesSerializer(serializers.Serializer[Any]):
     metadata = serializers.DictField(required=False)
 
 
+class NewColumnSerializer(serializers.Serializer[Any]):
+    """A column of a dataset that begins empty."""
+
+    name = serializers.CharField(max_length=100)
+    role = serializers.ChoiceField(choices=ROLES, default="variable")
+    type = serializers.ChoiceField(choices=TYPES, default="text")
+
+
 class CreateDatasetSerializer(serializers.Serializer[Any]):
-    """A dataset, or a new version of one, from rows given directly."""
+    """A dataset, or a new version of one, from rows given directly; or an empty dataset of these columns."""
 
     name = serializers.CharField(max_length=120)
     rows: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=RowValuesSerializer(), allow_empty=False, max_length=MAX_ROWS_A_REQUEST, required=False
+    )
+    columns: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=NewColumnSerializer(),
+        allow_empty=False,
+        max_length=200,
+        required=False,
+        help_text="Instead of rows: an empty dataset, whose name must be free.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("rows" in attrs) == ("columns" in attrs):
+            raise serializers.ValidationError({"rows": "Give rows, or columns for an empty dataset."})
+        return attrs
+
+
+class PatchDatasetSerializer(serializers.Serializer[Any]):
+    """What may change of a dataset itself."""
+
+    name = serializers.CharField(max_length=120, required=False)
+    archived = serializers.BooleanField(required=False)
+
+
+class WriteRowsSerializer(serializers.Serializer[Any]):
+    """Rows for the dataset's next version."""
+
+    rows: serializers.ListSerializer[Any] = serializers.ListSerializer(
         child=RowValuesSerializer(), allow_empty=False, max_length=MAX_ROWS_A_REQUEST
+    )
+    expected_number = serializers.IntegerField(
+        required=False, min_value=1, max_value=2**31 - 1, help_text="409 unless this is the latest version."
+    )
+    note = serializers.CharField(required=False, allow_blank=True, max_length=200)
+
+
+class RestoreSerializer(serializers.Serializer[Any]):
+    """The body of a restore."""
+
+    expected_number = serializers.IntegerField(
+        required=False, min_value=1, max_value=2**31 - 1, help_text="409 unless this is the latest version."
     )
 
 
@@ -53,6 +102,12 @@ class FactsSerializer(serializers.Serializer[Any]):
     has_header = serializers.BooleanField()
     columns = serializers.ListField(child=serializers.CharField())
     quoted_newlines = serializers.BooleanField()
+    header = serializers.ListField(
+        child=serializers.CharField(allow_blank=True), help_text="The first line of a CSV file, as it stands."
+    )
+    rows = serializers.IntegerField(help_text="Rows that can be used.")
+    problem_rows = serializers.IntegerField(help_text="Rows that can't.")
+    repeated_rows = serializers.IntegerField(help_text="Rows that repeat an earlier one.")
 
 
 class DatasetImportSerializer(serializers.Serializer[Any]):
@@ -78,6 +133,9 @@ class DatasetVersionSerializer(serializers.Serializer[Any]):
     row_count = serializers.IntegerField()
     problem_count = serializers.IntegerField(help_text="Rows of the file that could not be used.")
     columns = ColumnSerializer(many=True)
+    kind = serializers.ChoiceField(choices=[choice.value for choice in VersionKind])
+    note = serializers.CharField(allow_blank=True)
+    byte_count = serializers.IntegerField(allow_null=True, help_text="Size of the values.")
     created_at = serializers.DateTimeField()
 
 
@@ -89,7 +147,18 @@ class DatasetSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     latest_number = serializers.IntegerField()
     latest_row_count = serializers.IntegerField()
+    latest_byte_count = serializers.IntegerField(allow_null=True)
+    archived_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
+
+
+class DifferenceSerializer(serializers.Serializer[Any]):
+    """How many rows differ from one version to another."""
+
+    object = serializers.CharField(default="dataset_difference")
+    added = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    removed = serializers.IntegerField()
 
 
 class DatasetRowSerializer(serializers.Serializer[Any]):
@@ -108,6 +177,11 @@ def to_mapping(item: dict[str, Any]) -> ColumnMapping:
     return ColumnMapping(item["column"], item["role"], item.get("name") or item["column"], item["type"])
 
 
+def to_new_column(item: dict[str, Any]) -> ColumnMapping:
+    """A validated ``NewColumnSerializer`` item as the services take it."""
+    return ColumnMapping(item["name"], item["role"], item["name"], item["type"])
+
+
 def to_row(item: dict[str, Any]) -> RowValues:
     """A validated ``RowValuesSerializer`` item as the services take it."""
     return RowValues(dict(item["variables"]), item.get("expected"), dict(item.get("metadata", {})))
@@ -121,6 +195,8 @@ def dataset_json(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "latest_number": getattr(dataset, "latest_number", None),
         "latest_row_count": getattr(dataset, "latest_row_count", None),
+        "latest_byte_count": getattr(dataset, "latest_byte_count", None),
+        "archived_at": dataset.archived_at,
         "created_at": dataset.created_at,
     }
 
@@ -135,7 +211,20 @@ def version_json(version: DatasetVersion) -> dict[str, Any]:
         "row_count": version.row_count,
         "problem_count": version.problem_count,
         "columns": version.columns,
+        "kind": version.kind,
+        "note": version.note,
+        "byte_count": version.byte_count,
         "created_at": version.created_at,
+    }
+
+
+def difference_json(difference: Difference) -> dict[str, Any]:
+    """What differs between two versions."""
+    return {
+        "object": "dataset_difference",
+        "added": difference.added,
+        "changed": difference.changed,
+        "removed": difference.removed,
     }
 
 
@@ -159,7 +248,7 @@ def import_json(dataset_import: DatasetImport) -> dict[str, Any]:
         "object": "dataset_import",
         "file_name": dataset_import.file_name,
         "size": dataset_import.size,
-        "facts": dataset_import.facts,
+        "facts": asdict(queries.import_facts(dataset_import)),
         "mapping": [item.as_json() for item in queries.import_mapping(dataset_import)],
         "dataset_version": version.public_id if version else None,
         "created_at": dataset_import.created_at,

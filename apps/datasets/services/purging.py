@@ -3,9 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from django.utils import timezone
-
-from apps.core.models import StoredFile
+from apps.core.models import FileChunk, StoredFile
 from apps.core.scope import system_scope
 from apps.datasets.models import (
     Dataset,
@@ -55,8 +53,8 @@ def _purge_rest(dataset_id: UUID) -> None:
         DatasetChange.all_organizations.filter(draft__dataset_id=dataset_id).delete()
         DatasetDraft.all_organizations.filter(dataset_id=dataset_id).delete()
         DatasetImport.all_organizations.filter(version__dataset_id=dataset_id).delete()
-        # The purge of expired files takes the content.
-        StoredFile.all_organizations.filter(pk__in=file_ids).update(expires_at=timezone.now())
+        FileChunk.all_organizations.filter(file_id__in=file_ids).delete()
+        StoredFile.all_organizations.filter(pk__in=file_ids).delete()
         DatasetRow.all_organizations.filter(dataset_version__dataset_id=dataset_id).delete()
         versions.delete()
         Dataset.all_organizations.filter(pk=dataset_id).delete()

@@ -12,11 +12,13 @@ from apps.core.errors import Conflict, InvalidRequest
 from apps.datasets.exporting import is_text
 from apps.datasets.mapping import (
     ColumnMapping,
+    ColumnType,
     MappingProblem,
     RowValues,
     ValueProblem,
     check,
     convert,
+    type_of,
 )
 from apps.datasets.models import Dataset, DatasetDraft, DatasetVersion, VersionKind
 from apps.datasets.row_storage import copy_rows, insert_rows, iterate_rows, measure_rows
@@ -226,7 +228,7 @@ def refuse_open_draft(dataset: Dataset) -> None:
 
 
 def extended_columns(
-    columns: Sequence[ColumnMapping], rows: Iterable[RowValues]
+    columns: Sequence[ColumnMapping], rows: Sequence[RowValues]
 ) -> tuple[ColumnMapping, ...]:
     """The columns with those that the rows need besides. Raises InvalidRequest past the limit."""
     found = {(item.role, item.name): item for item in columns if item.role != "ignore"}
@@ -238,14 +240,19 @@ def extended_columns(
         column = name
         while column in taken:
             column += "_2"
-        kind = "text" if role == "expected" else "json"
-        item = ColumnMapping(column, role, name, kind)  # type: ignore[arg-type]
+        item = ColumnMapping(column, role, name, _kind(rows, role, name))  # type: ignore[arg-type]
         found[role, name] = item
         taken.add(column)
         extended.append(item)
     if len(extended) > MAX_COLUMNS:
         raise InvalidRequest(f"A dataset has at most {MAX_COLUMNS} columns.", param="rows")
     return tuple(extended)
+
+
+def _kind(rows: Sequence[RowValues], role: str, name: str) -> ColumnType:
+    if role == "expected":
+        return "text"
+    return type_of((row.variables if role == "variable" else row.metadata).get(name) for row in rows)
 
 
 def _wanted(rows: Iterable[RowValues]) -> Iterator[tuple[str, str]]:

@@ -30,6 +30,53 @@ class UploadForm(forms.Form):
     )
 
 
+class PasteForm(forms.Form):
+    """A table pasted from a spreadsheet or an editor."""
+
+    table = forms.CharField(
+        label="Table",
+        strip=False,
+        help_text="Column names in the first line. Cells copied from a spreadsheet, CSV or JSONL.",
+        widget=forms.Textarea(attrs={"rows": 8, "class": "input mono", "spellcheck": "false"}),
+        error_messages={"required": "Paste a table first."},
+    )
+
+
+class EmptyForm(forms.Form):
+    """A dataset without rows."""
+
+    name = forms.CharField(label="Dataset name", max_length=120)
+    variables = forms.CharField(
+        label="Variables",
+        help_text="The names of your prompt's variables, with commas between.",
+        max_length=2000,
+        widget=forms.TextInput(attrs={"placeholder": "customer_name, question"}),
+    )
+    expected = forms.BooleanField(label="A column for the expected output", required=False, initial=True)
+
+    def columns(self) -> tuple[ColumnMapping, ...]:
+        """The columns asked for; call after `is_valid`."""
+        names = [name.strip() for name in self.cleaned_data["variables"].split(",") if name.strip()]
+        columns = [ColumnMapping(name, "variable", name) for name in names]
+        if self.cleaned_data["expected"]:
+            columns.append(ColumnMapping("expected", "expected", "expected"))
+        return tuple(columns)
+
+
+class NameForm(forms.Form):
+    """Another name for a dataset."""
+
+    name = forms.CharField(label="Name", max_length=120)
+
+
+class PublishForm(forms.Form):
+    """Make a draft the next version."""
+
+    revision = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    note = forms.CharField(label="What changed", required=False, max_length=200)
+    on_top = forms.BooleanField(label="Publish without the rows of the newer version", required=False)
+
+
 class FormatForm(forms.Form):
     """Overrule what was recognised of a CSV file."""
 
@@ -44,14 +91,8 @@ class FormatForm(forms.Form):
         return cls(initial=initial)
 
 
-class MappingForm(forms.Form):
-    """The dataset's name, and for column n its ``role_n``, ``name_n`` and ``type_n``."""
-
-    dataset = forms.CharField(
-        label="Dataset name",
-        max_length=120,
-        help_text="An existing name makes a new version of that dataset.",
-    )
+class ColumnsForm(forms.Form):
+    """For column n its ``role_n``, ``name_n`` and ``type_n``."""
 
     def __init__(self, *args: Any, mapping: Sequence[ColumnMapping], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -92,3 +133,13 @@ class MappingForm(forms.Form):
             )
             for number, column in enumerate(self.columns)
         )
+
+
+class MappingForm(ColumnsForm):
+    """The dataset's name, and what each column of a file becomes."""
+
+    dataset = forms.CharField(
+        label="Dataset name",
+        max_length=120,
+        help_text="An existing name makes a new version of that dataset.",
+    )
