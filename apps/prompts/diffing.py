@@ -228,7 +228,8 @@ def _tool_lines(content: VersionContent) -> list[str]:
 
 
 def _pretty_lines(value: Any) -> list[str]:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().split("\n")
+    # The database keeps no order of keys, so an order that differs is no difference.
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode().split("\n")
 
 
 def _json(value: Any) -> str:

@@ -1,9 +1,11 @@
 """JSON as people type it: read with the place of what is wrong, and written over several lines. Pure."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import orjson
+
+_SORTED: Final = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
 
 
 class JSONTextProblem(Exception):
@@ -42,10 +44,10 @@ def pretty(value: Any) -> str:
 
 
 def tidied(text: str) -> str:
-    """The text as ``pretty`` writes it where it can be read, else as it is; for comparing two texts."""
+    """The text with sorted keys where it can be read, else as it is; for comparing two texts."""
     try:
         value = read_json(text)
-        return "" if value is None else pretty(value)
+        return "" if value is None else orjson.dumps(value, option=_SORTED).decode()
     except (JSONTextProblem, TypeError):
         return text
 

@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils import formats, timezone
 
-from apps.core.errors import Conflict, InvalidRequest, NotFound
+from apps.core.errors import Conflict, InvalidRequest, NotFound, PromptsaasError
 from apps.core.numbers import whole_number
+from apps.core.request_id import current_request_id
 from apps.prompts import queries, services
 from apps.prompts.drafting import TypedPrompt, from_content, from_json
 from apps.prompts.merging import Merge, merge
@@ -118,10 +119,10 @@ class DraftView(ComparePage):
 
     def put(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         """Save the draft. 409 with the stored revision when another browser saved since."""
-        if request.content_type != FORM_ENCODED:
-            raise InvalidRequest(f"Send the editor's form as {FORM_ENCODED}.")
-        data = QueryDict(request.body, encoding="utf-8")
-        draft = self.keep(editor_form.from_post(data, self.prompt.latest_number))
+        try:
+            draft = self._put(request)
+        except PromptsaasError as error:
+            return JsonResponse(error.body(current_request_id()), status=error.status)
         saved = timezone.localtime(draft.updated_at)
         return JsonResponse(
             {
@@ -132,6 +133,12 @@ class DraftView(ComparePage):
                 "latest_number": self.prompt.latest_number,
             }
         )
+
+    def _put(self, request: HttpRequest) -> Draft:
+        if request.content_type != FORM_ENCODED:
+            raise InvalidRequest(f"Send the editor's form as {FORM_ENCODED}.")
+        data = QueryDict(request.body, encoding="utf-8")
+        return self.keep(editor_form.from_post(data, self.prompt.latest_number))
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         """Discard the draft, or compare it with what another browser holds."""
