@@ -67,6 +67,12 @@ def is_granted_somewhere(access: Access, project: Project, permission: str) -> b
     return _granting(access, permission).filter(content_object__project_id=project.pk).exists()
 
 
+def given_on(prompt: Prompt) -> list[tuple[UUID, str]]:
+    """Every grant on a prompt as user and permission, oldest first."""
+    rows = PromptUserObjectPermission.objects.filter(content_object=prompt).order_by("id")
+    return list(rows.values_list("user_id", "permission__codename"))
+
+
 def _holds_all(access: Access) -> bool:
     return access.permissions >= set(GRANTABLE)
 

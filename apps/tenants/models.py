@@ -290,6 +290,8 @@ class ProjectUserObjectPermission(TenantModel, UserObjectPermissionBase):  # typ
     ``services.grant_project_permission`` only, because guardian's ``assign_perm`` can't pass an organization.
     """
 
+    PREFIX: ClassVar[str] = "grt"
+
     content_object = models.ForeignKey(Project, on_delete=models.CASCADE, db_index=False, related_name="+")
     content_object_id: UUID
 

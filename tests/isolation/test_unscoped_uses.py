@@ -16,6 +16,7 @@ ALLOWED = {
     "apps/core/models.py": "declares the manager",
     "apps/datasets/services/purging.py": "the purge of deleted datasets",
     "apps/tenants/access.py": "the doors: API key, and session to memberships",
+    "apps/tenants/invitation_door.py": "the door of invitations: a link's token names no organization",
 }
 
 

@@ -10,7 +10,9 @@ from apps.prompts.web import (
     label_views,
     list_views,
     overview_views,
+    sharing_views,
 )
+from apps.prompts.web.connection_users import ConnectionUsersView
 
 app_name = "prompts"
 
@@ -24,6 +26,7 @@ urlpatterns = [
     path(f"{PROMPTS}move/", bulk_views.MoveChosenView.as_view(), name="move-chosen"),
     path(f"{PROMPTS}archive/", bulk_views.ArchiveChosenView.as_view(), name="archive-chosen"),
     path(f"{PROMPTS}restore/", bulk_views.RestoreChosenView.as_view(), name="restore-chosen"),
+    path(f"{PROMPTS}using/<slug:connection>/", ConnectionUsersView.as_view(), name="using-connection"),
     path(PROMPT, overview_views.OverviewView.as_view(), name="detail"),
     path(f"{PROMPT}properties/", overview_views.PropertiesView.as_view(), name="properties"),
     path(f"{PROMPT}archive/", overview_views.ArchiveView.as_view(), name="archive"),
@@ -39,6 +42,7 @@ urlpatterns = [
         history_views.RestoreVersionView.as_view(),
         name="restore-version",
     ),
+    path(f"{PROMPT}share/", sharing_views.ShareView.as_view(), name="share"),
     path(f"{PROMPT}labels/", label_views.LabelsView.as_view(), name="labels"),
     path(f"{PROMPT}labels/move/", label_views.MoveView.as_view(), name="move"),
     path(f"{PROMPT}labels/<str:label>/rollback/", label_views.RollbackView.as_view(), name="rollback"),

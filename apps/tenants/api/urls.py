@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.tenants.api import views
+from apps.tenants.api import people_views, views
 
 app_name = "tenants-api"
 
@@ -10,6 +10,19 @@ urlpatterns = [
     path("me", views.MeView.as_view(), name="me"),
     path("organization", views.OrganizationAPIView.as_view(), name="organization"),
     path("projects", views.ProjectsAPIView.as_view(), name="projects"),
+    path("members", people_views.MembersAPIView.as_view(), name="members"),
+    path("members/<str:member>", people_views.MemberAPIView.as_view(), name="member"),
+    path("invitations", people_views.InvitationsAPIView.as_view(), name="invitations"),
+    path("invitations/<str:invitation>", people_views.InvitationAPIView.as_view(), name="invitation"),
+    path(
+        "invitations/<str:invitation>/resend",
+        people_views.InvitationResendAPIView.as_view(),
+        name="resend-invitation",
+    ),
+    path("roles", people_views.RolesAPIView.as_view(), name="roles"),
+    path("roles/<str:role>", people_views.RoleAPIView.as_view(), name="role"),
+    path("grants", people_views.GrantsAPIView.as_view(), name="grants"),
+    path("grants/<str:grant>", people_views.GrantAPIView.as_view(), name="grant"),
     path("keys", views.KeysAPIView.as_view(), name="keys"),
     path("keys/<str:key>", views.KeyAPIView.as_view(), name="key"),
 ]

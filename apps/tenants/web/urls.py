@@ -2,9 +2,22 @@
 
 from django.urls import path
 
-from apps.tenants.web import lists, mfa_rule, profile_views, views
+from apps.tenants.web import (
+    invitations,
+    join,
+    lists,
+    members,
+    mfa_rule,
+    profile_views,
+    project_settings,
+    roles,
+    settings,
+    views,
+)
 
 app_name = "tenants"
+
+SETTINGS = "<slug:organization>/settings/"
 
 urlpatterns = [
     path("", views.StartView.as_view(), name="start"),
@@ -19,9 +32,41 @@ urlpatterns = [
         name="end-session",
     ),
     path("theme/", views.ThemeView.as_view(), name="theme"),
+    path("invitations/<str:token>/", join.JoinView.as_view(), name="invitation"),
     path("<slug:organization>/", views.OrganizationStartView.as_view(), name="organization"),
     path("<slug:organization>/settings/mfa/", mfa_rule.MfaRuleView.as_view(), name="mfa-rule"),
+    path(SETTINGS, settings.SettingsView.as_view(), name="settings"),
+    path(f"{SETTINGS}leave/", settings.LeaveView.as_view(), name="leave"),
+    path(f"{SETTINGS}transfer/", settings.TransferView.as_view(), name="transfer"),
+    path(f"{SETTINGS}members/", members.MembersView.as_view(), name="members"),
+    path(f"{SETTINGS}members/invite/", invitations.InviteView.as_view(), name="invite"),
+    path(f"{SETTINGS}members/<str:member>/role/", members.MemberRoleView.as_view(), name="member-role"),
+    path(f"{SETTINGS}members/<str:member>/remove/", members.RemoveMemberView.as_view(), name="remove-member"),
+    path(
+        f"{SETTINGS}invitations/<str:invitation>/resend/",
+        invitations.ResendInvitationView.as_view(),
+        name="resend-invitation",
+    ),
+    path(
+        f"{SETTINGS}invitations/<str:invitation>/revoke/",
+        invitations.RevokeInvitationView.as_view(),
+        name="revoke-invitation",
+    ),
+    path(f"{SETTINGS}roles/", roles.RolesView.as_view(), name="roles"),
+    path(f"{SETTINGS}roles/new/", roles.NewRoleView.as_view(), name="new-role"),
+    path(f"{SETTINGS}roles/<str:role>/", roles.RoleView.as_view(), name="role"),
+    path(f"{SETTINGS}roles/<str:role>/delete/", roles.DeleteRoleView.as_view(), name="delete-role"),
     path("<slug:organization>/new/", views.NewProjectView.as_view(), name="new-project"),
+    path(
+        "<slug:organization>/<slug:project>/settings/",
+        project_settings.ProjectSettingsView.as_view(),
+        name="project",
+    ),
+    path(
+        "<slug:organization>/<slug:project>/settings/access/",
+        project_settings.ProjectAccessView.as_view(),
+        name="project-access",
+    ),
     path("<slug:organization>/<slug:project>/settings/keys/", views.KeysView.as_view(), name="keys"),
     path("<slug:organization>/<slug:project>/settings/keys/new/", views.NewKeyView.as_view(), name="new-key"),
     path(
