@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from apps.core.web.views import nothing_here
 from apps.tenants.web.views import addresses
 
-WEB_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers")
+WEB_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
 API_ROOMS = ("tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
 
 api: list[URLPattern | URLResolver] = [path("", include(f"apps.{room}.api.urls")) for room in API_ROOMS]

@@ -1,4 +1,4 @@
-"""Point 1: from sign-up to a model's answer without any provider key; the sample is marked and not counted."""
+"""Point 1: from sign-up to a model's answer without a provider's key; the sample is marked, not counted."""
 
 import re
 import time

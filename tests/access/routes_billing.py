@@ -3,4 +3,7 @@
 from apps.tenants.roles import Permission
 from tests.access.matrix import Route
 
-ROUTES = (Route("GET", "api/v1/usage", Permission.USAGE_VIEW),)
+ROUTES = (
+    Route("GET", "api/v1/usage", Permission.USAGE_VIEW),
+    Route("GET", "<slug:organization>/settings/usage/", Permission.USAGE_VIEW),
+)

@@ -12,6 +12,7 @@ ROUTES = (
         r"^(?P<organization>(?!profile/|invitations/)[-\w]+)/(?P<project>(?!new/|settings/)[-\w]+)/$",
         ANY_MEMBER,
     ),
+    Route("GET", "<slug:organization>/settings/usage/split/", Permission.RUNS_VIEW),
     Route("GET", f"{_PROJECT}/search/", ANY_MEMBER),
     Route("GET", f"{_PROJECT}/welcome/", ANY_MEMBER),
     Route("POST", f"{_PROJECT}/welcome/try/", Permission.RUNS_CREATE),

@@ -64,3 +64,31 @@ def test_search__without_scripts__whole_page(client: Client, project: Project) -
     page = client.get(address, {"q": "support"}).content.decode()
     assert "<h1>Search</h1>" in page
     assert "support-reply" in page
+
+
+def test_search__empty__actions_and_pages_that_one_may_open(client: Client, project: Project) -> None:
+    page = hits(client, project, "")
+    assert "New prompt" in page
+    assert "Usage" in page
+    client.force_login(make_member(organization=project.organization, role=Role.VIEWER))
+    page = hits(client, project, "")
+    assert "New prompt" not in page
+    assert "Runs" in page
+
+
+def test_search__words_of_a_page_or_a_project__lead_there(client: Client, project: Project) -> None:
+    second = make_project(organization=project.organization, name="Help desk")
+    assert f"/{project.organization.slug}/{second.slug}/" in hits(client, project, "desk")
+    assert "/settings/keys/new/" in hits(client, project, "new key")
+    assert "/batches/new/" in hits(client, project, "new bat")
+
+
+def test_search__id_of_another_project_of_ones_own__leads_there(client: Client, project: Project) -> None:
+    second = make_project(organization=project.organization, name="Help desk")
+    prompt = make_prompt(project=second)
+    assert f"/{second.slug}/prompts/{prompt.public_id}/" in hits(client, project, prompt.public_id)
+    elsewhere = make_prompt(name="in-another-organization")
+    owner = owner_of(project.organization)
+    make_member(organization=elsewhere.project.organization, user=owner)
+    assert elsewhere.public_id in hits(client, project, elsewhere.public_id)
+    assert hits(client, project, elsewhere.public_id).count("menu__item") == 1

@@ -4,6 +4,7 @@ from django.urls import path, re_path
 
 from apps.dashboard.web import home, welcome
 from apps.dashboard.web.styleguide import StyleguideView
+from apps.dashboard.web.usage_split import UsageSplitView
 
 app_name = "dashboard"
 
@@ -17,6 +18,7 @@ urlpatterns = [
         home.HomeView.as_view(),
         name="home",
     ),
+    path("<slug:organization>/settings/usage/split/", UsageSplitView.as_view(), name="usage-split"),
     path(f"{_PROJECT}search/", home.SearchView.as_view(), name="search"),
     path(f"{_PROJECT}welcome/", welcome.WelcomeView.as_view(), name="welcome"),
     path(f"{_PROJECT}welcome/try/", welcome.TrySampleView.as_view(), name="try"),
