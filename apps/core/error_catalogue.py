@@ -145,7 +145,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "tool_repeated": "Two tools of the prompt have the same name.",
     "too_many_prompts": "More prompts match than can be changed at once. Narrow the list, then repeat.",
     "too_many_rows": "The dataset is over the row limit. Split it.",
-    "too_many_tags": "Some prompts would have more tags than 20; `conflicts` lists them. Nothing was changed.",
+    "too_many_tags": "Some prompts would have more than 20 tags; `conflicts` lists them.",
     "type_invalid": "A field has the wrong type.",
     "unavailable": "A part of the service is away. Repeat after Retry-After.",
     "unknown_version": "There is no such API version. Leave the header out, or send the one in the answer.",

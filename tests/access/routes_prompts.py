@@ -14,8 +14,12 @@ FILLS = {
 }
 
 ROUTES = (
+    Route("GET", f"{_PROJECT}/prompts/using/<slug:connection>/", Permission.PROMPTS_VIEW),
     Route("GET", "api/v1/prompts", Permission.PROMPTS_VIEW),
     Route("POST", "api/v1/prompts", Permission.PROMPTS_EDIT),
+    Route("POST", "api/v1/prompts/bulk", Permission.PROMPTS_EDIT),
+    Route("PATCH", "api/v1/prompts/<path:name>", Permission.PROMPTS_EDIT),
+    Route("POST", "api/v1/prompts/<path:name>/versions/<int:number>/restore", Permission.PROMPTS_EDIT),
     Route("GET", "api/v1/prompts/<path:name>/versions", Permission.PROMPTS_VIEW),
     Route("POST", "api/v1/prompts/<path:name>/versions", Permission.PROMPTS_EDIT),
     Route("GET", "api/v1/prompts/<path:name>/versions/<int:number>", Permission.PROMPTS_VIEW),

@@ -157,7 +157,8 @@ def test_editor__preview__shows_what_a_model_would_get_and_warns(web: Web, proje
     _, html = web.post(f"{prompt.public_id}/edit/", form)
     assert "Hi &lt;Dana&gt; and {place}" in html
     assert "{place} is plain text" in html
-    _, html = web.post(f"{prompt.public_id}/edit/", editor_form("line\n{{ a() }}", action="preview", revision="1"))
+    broken = editor_form("line\n{{ a() }}", action="preview", revision="1")
+    _, html = web.post(f"{prompt.public_id}/edit/", broken)
     assert "Message 1, line 2, column 1" in words(html)
     assert "Saving waits for these" in html
 
@@ -241,7 +242,8 @@ def test_roles__viewer__reads_and_changes_nothing(project: Project) -> None:
 def test_roles__editor__saves_but_does_not_release(project: Project) -> None:
     prompt = make_prompt(project=project, labels={"production": 1})
     editor = Web(project, Role.EDITOR)
-    assert editor.post(f"{prompt.public_id}/edit/", editor_form(action="publish", label="production"))[0] == 403
+    form = editor_form(action="publish", label="production")
+    assert editor.post(f"{prompt.public_id}/edit/", form)[0] == 403
     assert newest(prompt).number == 1
     assert editor.post(f"{prompt.public_id}/edit/", editor_form(action="publish"))[0] == 302
     assert labels(prompt) == {"production": 1}

@@ -1,16 +1,21 @@
 """What the API shows of prompts, and what it takes. The room's own rules are checked by its services."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 
 from apps.core import ids
 from apps.prompts.diffing import Section
+from apps.prompts.library import LONGEST_SEARCH, Archived, Where
 from apps.prompts.models import AuthoredModel, Label, LabelMove, Prompt, PromptVersion
+from apps.prompts.names import MAX_NAME, MAX_TAG
 from apps.prompts.rendering import VARIABLE_TYPES
 from apps.prompts.types import ROLES, VersionContent
 from apps.tenants.models import APIKey, User
+
+SEARCH_IN: Final = {"names": Where.NAMES, "newest": Where.NEWEST, "every": Where.EVERY}
+ARCHIVED: Final = {"false": Archived.NO, "true": Archived.ONLY, "any": Archived.ALSO}
 
 
 class MessageSerializer(serializers.Serializer[Any]):
@@ -82,8 +87,10 @@ class PromptSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=Prompt.Kind.choices)
     description = serializers.CharField()
+    tags = serializers.ListField(child=serializers.CharField())
     latest_version = serializers.IntegerField()
     labels = serializers.DictField(child=serializers.IntegerField(), help_text="Label to version number.")
+    archived_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
     changed_at = serializers.DateTimeField()
     changed_by = serializers.CharField()
@@ -96,7 +103,68 @@ class NewPromptSerializer(ContentSerializer):
     name = serializers.CharField(max_length=255, help_text="A slash makes folders.")
     kind = serializers.ChoiceField(choices=Prompt.Kind.choices, default="chat")
     description = serializers.CharField(allow_blank=True, default="", max_length=500)
+    tags = serializers.ListField(child=serializers.CharField(), default=[])
     message = serializers.CharField(allow_blank=True, default="", max_length=500)
+
+
+class PromptChangeSerializer(serializers.Serializer[Any]):
+    """What to change of a prompt; what is left out stays."""
+
+    name = serializers.CharField(
+        required=False, max_length=255, help_text="The old name answers 404 from then on; the id stays."
+    )
+    description = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    tags = serializers.ListField(child=serializers.CharField(), required=False)
+    archived = serializers.BooleanField(
+        required=False, help_text="An archived prompt is served as before and takes no new versions."
+    )
+
+
+class RestoreVersionSerializer(serializers.Serializer[Any]):
+    """A version to be saved again as the newest."""
+
+    message = serializers.CharField(allow_blank=True, default="", max_length=500)
+    base_version = serializers.IntegerField(
+        allow_null=True, default=None, help_text="The newest version you know; 409 when there is a newer one."
+    )
+
+
+class PromptFilterSerializer(serializers.Serializer[Any]):
+    """Which prompts: all that match everything given."""
+
+    search = serializers.CharField(allow_blank=True, default="", max_length=LONGEST_SEARCH)
+    search_in = serializers.ChoiceField(choices=list(SEARCH_IN), default="names")
+    label = serializers.CharField(allow_blank=True, default="", max_length=36)  # type: ignore[assignment]
+    tag = serializers.CharField(allow_blank=True, default="", max_length=MAX_TAG)
+    folder = serializers.CharField(allow_blank=True, default="", max_length=MAX_NAME)
+    archived = serializers.ChoiceField(choices=list(ARCHIVED), default="false")
+
+
+class BulkSerializer(serializers.Serializer[Any]):
+    """One change of many prompts, named by ``ids`` or by ``filter``; all of them or none."""
+
+    action = serializers.ChoiceField(choices=["tag", "move", "archive", "restore"])
+    ids = serializers.ListField(child=serializers.CharField(), required=False, min_length=1, max_length=2000)
+    filter = PromptFilterSerializer(required=False)
+    add = serializers.ListField(child=serializers.CharField(), default=[], help_text="Tags, for tag.")
+    remove = serializers.ListField(child=serializers.CharField(), default=[], help_text="Tags, for tag.")
+    folder = serializers.CharField(
+        allow_blank=True, default="", max_length=MAX_NAME, help_text="For move; empty is the top."
+    )
+    expected_count = serializers.IntegerField(
+        required=False, min_value=0, help_text="How many you believe match; 409 when it is another number."
+    )
+    dry_run = serializers.BooleanField(default=False, help_text="Find conflicts and counts, change nothing.")
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """What a change of many did, or would do."""
+
+    object = serializers.CharField(default="bulk_result")
+    action = serializers.CharField()
+    dry_run = serializers.BooleanField()
+    matched = serializers.IntegerField()
+    changed = serializers.IntegerField(help_text="Those that were not as wanted before.")
 
 
 class NewVersionSerializer(ContentSerializer):
@@ -192,8 +260,10 @@ def prompt_body(
         "name": prompt.name,
         "kind": prompt.kind,
         "description": prompt.description,
+        "tags": prompt.tags,
         "latest_version": prompt.latest_number,
         "labels": labels,
+        "archived_at": prompt.archived_at,
         "created_at": prompt.created_at,
         "changed_at": prompt.changed_at,
         "changed_by": prompt.changed_by,

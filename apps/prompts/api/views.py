@@ -16,15 +16,13 @@ from apps.prompts.api.serializers import (
     LabelMoveSerializer,
     LabelSerializer,
     MoveSerializer,
-    NewPromptSerializer,
     NewVersionSerializer,
-    PromptSerializer,
+    RestoreVersionSerializer,
     RollbackSerializer,
     VersionSerializer,
     content_of,
     label_body,
     move_body,
-    prompt_body,
     section_body,
     version_body,
 )
@@ -52,62 +50,6 @@ class PromptAPIView(ProjectAPIView, abstract=True):
             return True
         with self.scope():
             return grants.is_granted(self.access, self.project, self.kwargs["name"], permission)
-
-
-class PromptsAPIView(ProjectAPIView):
-    """The project's prompts; a member sees those that were shared with them in any case."""
-
-    permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW, "POST": Permission.PROMPTS_EDIT}
-
-    def allowed(self, permission: str) -> bool:
-        if super().allowed(permission):
-            return True
-        if permission != Permission.PROMPTS_VIEW:
-            return False
-        with self.scope():
-            return grants.is_granted_somewhere(self.access, self.project, permission)
-
-    @extend_schema(
-        operation_id="list_prompts",
-        tags=["Prompts"],
-        parameters=[
-            *CURSOR_PARAMETERS,
-            OpenApiParameter("search", str, description="Looks into names and descriptions."),
-            OpenApiParameter("label", str, description="Only prompts that have this label."),
-            OpenApiParameter(
-                "folder", str, description="Only prompts whose name begins with it and a slash."
-            ),
-        ],
-        responses=list_of(PromptSerializer),
-    )
-    def get(self, request: Request) -> Response:
-        """The project's prompts, newest first."""
-        wanted = {name: request.query_params.get(name, "") for name in ("search", "label", "folder")}
-        found = queries.list_prompts(self.project, **wanted)
-        found = queries.with_labels(grants.visible_prompts(self.access, found))
-        return Response(
-            page(found, request, lambda prompt: prompt_body(prompt, queries.loaded_labels(prompt)))
-        )
-
-    @extend_schema(
-        operation_id="create_prompt",
-        tags=["Prompts"],
-        request=NewPromptSerializer,
-        responses={201: PromptSerializer},
-    )
-    def post(self, request: Request) -> Response:
-        """Make a prompt with its version 1. No label is set."""
-        given = validated(NewPromptSerializer(data=request.data))
-        prompt = services.create_prompt(
-            actor=self.access.actor,
-            project=self.project,
-            name=given["name"],
-            kind=given["kind"],
-            description=given["description"],
-            content=content_of(given),
-            message=given["message"],
-        )
-        return Response(prompt_body(prompt, {}, queries.latest_version(prompt)), status=201)
 
 
 class VersionsAPIView(PromptAPIView):
@@ -154,6 +96,32 @@ class VersionAPIView(PromptAPIView):
     def get(self, request: Request, name: str, number: int) -> Response:
         """One version with its content."""
         return Response(version_body(queries.get_version(self.prompt(name), _storable(number))))
+
+
+class RestoreAPIView(PromptAPIView):
+    """Saving an older version again."""
+
+    permissions: ClassVar = {"POST": Permission.PROMPTS_EDIT}
+
+    @extend_schema(
+        operation_id="restore_prompt_version",
+        tags=["Prompts"],
+        request=RestoreVersionSerializer,
+        responses={201: VersionSerializer},
+    )
+    def post(self, request: Request, name: str, number: int) -> Response:
+        """Save an older version's content as the newest version. No label moves.
+
+        409 ``version_unchanged`` when it equals the newest version."""
+        given = validated(RestoreVersionSerializer(data=request.data))
+        version = services.restore_version(
+            actor=self.access.actor,
+            prompt=self.prompt(name),
+            number=_storable(number),
+            message=given["message"],
+            base_number=given["base_version"],
+        )
+        return Response(version_body(version), status=201)
 
 
 class LabelsAPIView(PromptAPIView):

@@ -1,5 +1,6 @@
 """Making prompts and publishing their versions."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from django.db import IntegrityError, transaction
@@ -11,7 +12,7 @@ from apps.core.errors import Conflict, InvalidRequest
 from apps.prompts import queries
 from apps.prompts.content import clean_content, content_hash
 from apps.prompts.models import Prompt, PromptVersion
-from apps.prompts.names import clean_prompt_name
+from apps.prompts.names import clean_prompt_name, clean_tags
 from apps.prompts.services.common import (
     MAX_DESCRIPTION,
     MAX_MESSAGE,
@@ -32,6 +33,7 @@ def create_prompt(
     name: str,
     kind: str,
     description: str = "",
+    tags: Iterable[str] = (),
     content: VersionContent,
     message: str = "",
 ) -> Prompt:
@@ -48,6 +50,7 @@ def create_prompt(
         name=clean_prompt_name(name),
         kind=kind,
         description=short_text(description, MAX_DESCRIPTION, "description"),
+        tags=clean_tags(tags),
     )
     _insert(prompt)
     audit.record(
@@ -156,10 +159,14 @@ def add_version(actor: Actor, prompt: Prompt, content: VersionContent, message: 
     audit.record(
         actor=actor,
         action="prompt_version.published",
-        target=version,
+        # The prompt, not the version: its trail tells who changed it, and from which version on.
+        target=prompt,
         organization_id=prompt.organization_id,
-        target_name=f"{prompt.name} v{version.number}",
-        changes={"number": (None, version.number), "content_hash": (None, version.content_hash)},
+        changes={
+            "version": (version.number - 1 or None, version.number),
+            "content_hash": (None, version.content_hash),
+            "message": (None, version.message),
+        },
     )
     payload = {
         "prompt_id": prompt.public_id,
