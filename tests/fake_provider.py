@@ -6,7 +6,7 @@ Retry-After 7 · `no-quota` 429 insufficient_quota · `unauthorized` 401 that re
 `silent` ends a stream without finish reason · `html` is no JSON · `moved` redirects · `no-usage` · `schema`
 answers with the JSON of the requested schema's name · `mends` does so once it was told what was
 wrong · `relapses` refuses then · `huge` answers with 2 MiB · `error-in-stream` ·
-`tools` calls the first tool twice.
+`tools` calls the first tool twice · `slow…` sends a word every 50 ms until the client hangs up.
 """
 
 import json
@@ -32,6 +32,7 @@ class FakeProvider:
     requests: list[dict[str, Any]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     closing: threading.Event = field(default_factory=threading.Event)
+    hung_up: Counter[str] = field(default_factory=Counter)
 
     @property
     def host(self) -> str:
@@ -102,6 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
         model = str(body.get("model"))
         self.provider.calls[model] += 1
         kind = "flaky" if model.startswith("flaky-") else model.replace("-", "_")
+        kind = "slow" if model.startswith("slow") else kind
         act = getattr(self, f"_do_{kind}", None)
         if act is not None:
             act(body)
@@ -117,6 +119,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(500, "A passing failure.")
         else:
             self._answer(body, _echo(body))
+
+    def _do_slow(self, body: dict[str, Any]) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        try:
+            for number in range(1200):
+                self.wfile.write(_event(_chunk(body["model"], f"word{number} ")))
+                self.wfile.flush()
+                if self.provider.closing.wait(0.05):
+                    break
+        except OSError:
+            self.provider.hung_up[body["model"]] += 1
+        self.close_connection = True
 
     def _do_rate_limited(self, body: dict[str, Any]) -> None:
         self._error(429, "Slow down.", **{"Retry-After": "7"})
@@ -170,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _do_tools(self, body: dict[str, Any]) -> None:
         name = body["tools"][0]["function"]["name"]
-        calls = [
+        calls: list[dict[str, Any]] = [
             {"id": f"call_{place}", "function": {"name": name, "arguments": json.dumps({"place": place})}}
             for place in ("Oslo", "Bergen")
         ]

@@ -12,7 +12,9 @@ def open_provider(connection: Connection) -> Provider:
 
     The first real one loads its client, which takes up to a second: call it in a thread.
     """
-    return SandboxProvider() if connection.is_sandbox else open_remote(connection)
+    if connection.is_sandbox:
+        return SandboxProvider()
+    return open_remote(connection)
 
 
 RemoteProvider = OpenAICompatibleProvider | AnthropicProvider
@@ -20,7 +22,9 @@ RemoteProvider = OpenAICompatibleProvider | AnthropicProvider
 
 def open_remote(connection: Connection) -> RemoteProvider:
     """A provider that is called over the network and can list its models."""
-    return (AnthropicProvider if connection.api == "anthropic" else OpenAICompatibleProvider)(connection)
+    if connection.api == "anthropic":
+        return AnthropicProvider(connection)
+    return OpenAICompatibleProvider(connection)
 
 
 def load_clients() -> None:

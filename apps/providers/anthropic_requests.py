@@ -222,7 +222,7 @@ def _answer_tool(schema: dict[str, Any]) -> dict[str, Any]:
     """A tool whose input is the answer, for models and schemas that structured output does not take."""
     if schema.get("type") != "object":
         inner = {name: value for name, value in schema.items() if name not in ("$defs", "definitions")}
-        shared = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
+        shared: dict[str, Any] = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
         schema = {"type": "object", "properties": {WRAPPED: inner}, "required": [WRAPPED], **shared}
     described = "Give the final answer. Always call this tool to answer."
     return {"name": ANSWER_TOOL, "description": described, "input_schema": schema}

@@ -45,6 +45,13 @@ class ErrorTranslator:
         self._sdk = sdk
         self._secrets = [secret for secret in (connection.api_key, *connection.headers.values()) if secret]
         self._not_understood = not_understood
+        self._odd: tuple[type[Exception], ...] = (
+            *_vendor_errors(sdk),
+            ValueError,
+            TypeError,
+            AttributeError,
+            KeyError,
+        )
 
     def not_understood(self) -> ProviderCallError:
         """The error of an answer that makes no sense."""
@@ -74,7 +81,7 @@ class ErrorTranslator:
             raise ProviderCallError(message, reason="connection", retryable=True) from broken
         except self._sdk.APIError as told:
             raise ProviderCallError(self._clean(told.message), reason="server", retryable=True) from None
-        except (*_vendor_errors(self._sdk), ValueError, TypeError, AttributeError, KeyError) as odd:
+        except self._odd as odd:
             raise self.not_understood() from odd
 
     def _from_status(self, answer: Any) -> ProviderCallError:

@@ -75,7 +75,7 @@ class ModelPriceSerializer(serializers.Serializer[Any]):
     input = serializers.CharField(allow_null=True)
     output = serializers.CharField(allow_null=True)
     cached_input = serializers.CharField(allow_null=True, help_text="Null where it costs as other input.")
-    source = serializers.CharField(help_text="The price list with its version, or `own price`.")
+    origin = serializers.CharField(help_text="The price list with its version, or `own price`.")
     price_id = serializers.CharField(help_text="The list's name of the price, or the id of the own price.")
     currency = serializers.ChoiceField(choices=["USD"])
 
@@ -193,7 +193,7 @@ def model_body(model: PricedModel, default: str) -> dict[str, Any]:
             "input": model.current.input,
             "output": model.current.output,
             "cached_input": model.current.cached_input,
-            "source": model.current.source,
+            "origin": model.current.source,
             "price_id": model.current.price_id,
             "currency": "USD",
         },

@@ -135,9 +135,8 @@ def _refuse_overlap(override: PriceOverride) -> None:
     if others.count() >= MOST_PRICES:
         message = f"An organization can have at most {MOST_PRICES} prices of its own."
         raise Conflict(message, code="too_many_prices")
-    overlapping = others.filter(project_id=override.project_id, pattern=override.pattern).filter(
-        Q(ends_at__isnull=True) | Q(ends_at__gt=override.starts_at)
-    )
+    alike = others.filter(project=override.project, pattern=override.pattern)
+    overlapping = alike.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=override.starts_at))
     if override.ends_at is not None:
         overlapping = overlapping.filter(starts_at__lt=override.ends_at)
     found = next((other for other in overlapping if other.ends_at != other.starts_at), None)
