@@ -7,19 +7,29 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.core import crypto
 from apps.core.errors import NotFound
 from apps.core.models import find
 from apps.providers.pricing import Price, PriceStatus
 from apps.providers.types import Usage
-from apps.runs.models import Run, RunPayload
+from apps.runs.models import Feedback, Run, RunPayload
 from apps.runs.outputs import parse_json
 from apps.runs.record_rows import PAYLOAD_TABLE
 from apps.runs.types import RunError, RunResult, Status, UsageOrigin
 
 RECENT_RUNS: Final = 1000
+# Each is a column of Run, compared for equality.
+PLAIN_FILTERS: Final = (
+    *("status", "prompt_id", "version_number", "label", "source", "source_id"),
+    *("model", "api_key_id", "end_user", "error_code"),
+)
+FEEDBACK_SCORES: Final[dict[str, dict[str, int]]] = {
+    "any": {},
+    "low": {"score__lte": 2},
+    "high": {"score__gte": 4},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +38,15 @@ class RunFilters:
 
     status: str = ""
     prompt_id: UUID | None = None
+    version_number: int | None = None
+    label: str = ""
     source: str = ""
     source_id: UUID | None = None
     model: str = ""
+    api_key_id: UUID | None = None
+    end_user: str = ""
+    error_code: str = ""
+    feedback: str = ""
     since: datetime | None = None
     until: datetime | None = None
 
@@ -62,17 +78,13 @@ class Preview:
 
 def list_runs(project_id: UUID, filters: RunFilters = NO_FILTERS) -> QuerySet[Run]:
     """A project's runs by filters, unordered (paging orders by id)."""
-    found = Run.objects.filter(project_id=project_id)
-    if filters.status:
-        found = found.filter(status=filters.status)
-    if filters.prompt_id:
-        found = found.filter(prompt_id=filters.prompt_id)
-    if filters.source:
-        found = found.filter(source=filters.source)
-    if filters.source_id:
-        found = found.filter(source_id=filters.source_id)
-    if filters.model:
-        found = found.filter(model=filters.model)
+    plain = {name: getattr(filters, name) for name in PLAIN_FILTERS}
+    found = Run.objects.filter(
+        project_id=project_id, **{name: value for name, value in plain.items() if value}
+    )
+    if filters.feedback:
+        voices = Feedback.objects.filter(run_id=OuterRef("pk"), **FEEDBACK_SCORES[filters.feedback])
+        found = found.filter(Exists(voices))
     if filters.since:
         found = found.filter(pk__gte=first_id_of(filters.since))
     if filters.until:
@@ -117,9 +129,16 @@ def load_content(run: Run) -> Content | None:
     payload = RunPayload.objects.filter(pk=run.pk).only("organization", "content").first()
     if payload is None:
         return None
-    key = crypto.data_key(payload.organization_id)
-    opened = orjson.loads(_unseal(key, payload, "content", payload.content))
-    return Content(**opened | {"messages": tuple(opened["messages"])})
+    return _content(crypto.data_key(payload.organization_id), payload)
+
+
+def load_contents(runs: Sequence[Run]) -> dict[UUID, Content]:
+    """The contents of runs of one organization that are still kept, in one query."""
+    if not runs:
+        return {}
+    key = crypto.data_key(runs[0].organization_id)
+    payloads = RunPayload.objects.filter(pk__in=[run.pk for run in runs]).only("organization", "content")
+    return {each.pk: _content(key, each) for each in payloads}
 
 
 def load_previews(runs: Sequence[Run]) -> dict[UUID, Preview]:
@@ -184,6 +203,11 @@ def _existing(run: Run | None) -> Run:
     if run is None:
         raise NotFound("There is no such run in this project.", code="run_not_found")
     return run
+
+
+def _content(key: bytes, payload: RunPayload) -> Content:
+    opened = orjson.loads(_unseal(key, payload, "content", payload.content))
+    return Content(**opened | {"messages": tuple(opened["messages"])})
 
 
 def _unseal(key: bytes, payload: RunPayload, column: str, sealed: bytes | memoryview) -> bytes:

@@ -28,5 +28,13 @@ ROUTES = (
     Route("POST", f"{_PROJECT}/playground/rows/", Permission.DATASETS_EDIT),
     Route("GET", f"{_PROJECT}/runs/", Permission.RUNS_VIEW),
     Route("GET", f"{_PROJECT}/runs/unknown-prices/", Permission.RUNS_VIEW),
+    Route("GET", f"{_PROJECT}/runs/panel/", Permission.RUNS_VIEW),
+    Route("GET", f"{_PROJECT}/runs/dataset/", Permission.DATASETS_EDIT),
+    Route("POST", f"{_PROJECT}/runs/dataset/", Permission.DATASETS_EDIT),
     Route("GET", f"{_PROJECT}/runs/<str:run>/", Permission.RUNS_VIEW),
+    Route("GET", f"{_PROJECT}/runs/<str:run>/json/", Permission.RUNS_VIEW),
+    Route("GET", f"{_PROJECT}/runs/<str:run>/dataset/", Permission.DATASETS_EDIT),
+    Route("POST", f"{_PROJECT}/runs/<str:run>/dataset/", Permission.DATASETS_EDIT),
+    Route("POST", f"{_PROJECT}/runs/<str:run>/feedback/", Permission.RUNS_CREATE),
+    Route("POST", f"{_PROJECT}/runs/<str:run>/feedback/remove/", Permission.RUNS_CREATE),
 )

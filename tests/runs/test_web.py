@@ -1,6 +1,10 @@
 """Page 19: the list of runs and one run."""
 
+import csv
+import io
+import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -8,9 +12,23 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.core.ids import encode, uuid7
+from apps.core.scope import organization_scope, system_scope
+from apps.datasets.models import Dataset, DatasetRow
+from apps.prompts.queries import latest_version, resolved
+from apps.runs.feedback import Giver, text_of
+from apps.runs.models import Feedback, Run
+from apps.runs.services import give_feedback
 from apps.runs.types import Attempt, RunError
 from apps.tenants.models import Project
-from tests.factories import make_api_key, make_organization, make_project, make_run, make_user, owner_of
+from tests.factories import (
+    make_api_key,
+    make_organization,
+    make_project,
+    make_prompt,
+    make_run,
+    make_user,
+    owner_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +164,123 @@ def test_detail__of_a_cached_answer__links_to_its_source_while_that_is_kept(
     assert f'href="{address}/{source.public_id}/"' in pages[cached]
     assert "Cached from" in pages[orphan]
     assert f'href="{address}/{encode("run", gone)}' not in pages[orphan]
+
+
+def _page(client: Client, run: Run, rest: str = "") -> str:
+    answer = client.get(_address(client, run) + rest)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def _address(client: Client, run: Run) -> str:
+    with system_scope():
+        project = Project.all_organizations.select_related("organization").get(pk=run.project_id)
+    return f"/{project.organization.slug}/{project.slug}/runs/{run.public_id}/"
+
+
+def test_detail__markdown__is_cleaned_and_asked_for(client: Client, project: Project) -> None:
+    run = make_run(
+        project=project, text="**bold** <script>alert(1)</script> ![x](https://evil.example/p.png)"
+    )
+    assert "<strong>bold</strong>" not in _page(client, run)
+    shown = _page(client, run, "?view=markdown")
+    assert "<strong>bold</strong>" in shown
+    assert "<script>alert" not in shown
+    assert "evil.example" not in shown
+
+
+def test_detail__json__is_indented_and_downloaded_whole(client: Client, project: Project) -> None:
+    run = make_run(project=project, text='{"sentiment":"bad"}')
+    assert "{\n  &quot;sentiment&quot;: &quot;bad&quot;\n}" in _page(client, run)
+    file = client.get(f"{_address(client, run)}json/")
+    assert file["Content-Disposition"] == f'attachment; filename="{run.public_id}.json"'
+    assert file.json()["content"]["output"] == '{"sentiment":"bad"}'
+
+
+def test_feedback_on_the_page__given_changed_and_removed(client: Client, project: Project) -> None:
+    run = make_run(project=project)
+    address = f"{_address(client, run)}feedback/"
+    assert client.post(address, {"score": "2", "comment": "Too short <b>"}).status_code == 302
+    shown = _page(client, run)
+    assert "Too short &lt;b&gt;" in shown
+    assert "Change feedback" in shown
+    assert "2 of 5" not in shown  # one's own stands in the form
+    client.post(address, {"score": "5", "correction": "Better."})
+    with organization_scope(project.organization_id):
+        kept = Feedback.objects.get(run_id=run.pk)
+        assert (kept.score, text_of(kept).correction) == (5, "Better.")
+    refused = client.post(address, {})
+    assert refused.status_code == 422
+    assert "Give a score, a comment or a correction." in refused.content.decode()
+    client.post(f"{address}remove/")
+    assert "Save feedback" in _page(client, run)
+
+
+def test_list__by_feedback__finds_what_was_scored(client: Client, project: Project) -> None:
+    bad, good = make_run(project=project, text="bad one"), make_run(project=project, text="good one")
+    with organization_scope(project.organization_id):
+        for run, score in ((bad, 1), (good, 5)):
+            give_feedback(giver=Giver("user:1", "1"), run=run, score=score)
+    assert "bad one" in _list(client, project, "?feedback=low")
+    assert "good one" not in _list(client, project, "?feedback=low")
+    assert _list(client, project, "?feedback=any").count("run-row") == 2
+
+
+def test_list__exported__is_what_the_filter_shows(client: Client, project: Project) -> None:
+    make_run(project=project, text="=1+1")
+    make_run(project=project, error=FAILED)
+    address = f"/{project.organization.slug}/{project.slug}/runs/?status=succeeded&export="
+    rows = list(csv.DictReader(io.StringIO(_streamed(client.get(f"{address}csv")))))
+    assert [row["answer"] for row in rows] == ["'=1+1"]
+    assert rows[0]["cost_status"] == "sandbox"
+    lines = _streamed(client.get(f"{address}jsonl")).splitlines()
+    assert [json.loads(line)["answer"] for line in lines] == ["=1+1"]
+
+
+def _streamed(answer: Any) -> str:
+    return b"".join(answer.streaming_content).decode()
+
+
+def test_add_to_dataset__one_and_chosen_runs__become_rows(client: Client, project: Project) -> None:
+    first, second = make_run(project=project, text="one"), make_run(project=project, text="two")
+    with organization_scope(project.organization_id):
+        give_feedback(giver=Giver("user:1", "1"), run=second, score=2, correction="zwei")
+    new = client.post(f"{_address(client, first)}dataset/", {"name": "From life", "expected": "answer"})
+    assert new.status_code == 302
+    with organization_scope(project.organization_id):
+        dataset = Dataset.objects.get(name="From life")
+    chosen = {"id": [first.public_id, second.public_id], "matching": "2", "range": "all"}
+    room = f"/{project.organization.slug}/{project.slug}/runs/dataset/"
+    asked = client.get(room, {"id": chosen["id"]})
+    assert "Add 2 rows" in asked.content.decode()
+    added = client.post(room, {**chosen, "dataset": dataset.public_id, "expected": "correction"})
+    assert added.status_code == 302
+    with organization_scope(project.organization_id):
+        rows = DatasetRow.objects.filter(dataset_version__number=2).order_by("number")
+        assert [row.expected for row in rows] == ["one", "one", "zwei"]
+        assert [row.metadata["run_id"] for row in rows] == [
+            first.public_id,
+            first.public_id,
+            second.public_id,
+        ]
+
+
+def test_add_to_dataset__bad_answers__are_named_in_the_form(client: Client, project: Project) -> None:
+    run = make_run(project=project)
+    address = f"{_address(client, run)}dataset/"
+    refused = client.post(address, {"expected": "answer"})
+    assert refused.status_code == 422
+    assert "Name the new dataset" in refused.content.decode()
+    client.post(address, {"expected": "answer", "name": "Twice"})
+    again = client.post(address, {"expected": "answer", "name": "Twice"})
+    assert "choose it above" in again.content.decode()
+
+
+def test_panel__of_a_prompt__shows_its_latest_runs(client: Client, project: Project) -> None:
+    prompt = make_prompt(project=project)
+    with organization_scope(project.organization_id):
+        make_run(project=project, prompt=resolved(prompt, latest_version(prompt)))
+        make_run(project=project)
+    room = f"/{project.organization.slug}/{project.slug}/runs/panel/"
+    shown = client.get(room, {"prompt": prompt.public_id}).content.decode()
+    assert shown.count("<li>") == 1

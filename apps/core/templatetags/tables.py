@@ -59,6 +59,12 @@ def table_foot(table: Listing[Any], actions: Sequence[Action] = (), select: bool
 
 
 @register.simple_tag
+def table_link(table: Listing[Any], **changes: str) -> str:
+    """The address of this view of the list narrowed further, as by a click on a value: `error="timeout"`."""
+    return table.asked.address(**changes)
+
+
+@register.simple_tag
 def selection_fields(asked: Asked, matching: int) -> SafeString:
     """Draw hidden fields that carry the chosen rows, and how many they are, into the form that asks."""
     fields = [*asked.selection(), ("matching", str(matching))]

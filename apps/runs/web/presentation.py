@@ -9,6 +9,7 @@ import orjson
 
 from apps.core import ids
 from apps.core.formatting import format_duration
+from apps.core.markdown import render_markdown
 from apps.runs.models import Run, RunSource
 from apps.runs.outputs import parse_json
 from apps.runs.queries import Content, Preview
@@ -41,11 +42,20 @@ class RunRow:
     preview: Preview
     source: str
     price_status: str | None
+    score: float | None
+    key: str
 
     @classmethod
-    def of(cls, run: Run, preview: Preview | None) -> "RunRow":
+    def of(cls, run: Run, preview: Preview | None, score: float | None = None, key: str = "") -> "RunRow":
         """The row of a run with its preview, if its content is still there."""
-        return cls(run, preview or Preview(), RunSource(run.source).label, price_status(run))
+        return cls(run, preview or Preview(), RunSource(run.source).label, price_status(run), score, key)
+
+    @property
+    def cost(self) -> str | None:
+        """The cost as plain digits; "unknown" is spelled out and never 0."""
+        if self.run.price_amount is None:
+            return "unknown" if self.price_status == "unknown" else None
+        return f"{self.run.price_amount.normalize():f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +86,14 @@ class ShownVariable:
     value: str
 
 
-def detail_context(run: Run, content: Content | None) -> dict[str, Any]:
-    """Everything that the page of one run shows besides the run's own columns."""
+def detail_context(run: Run, content: Content | None, view: str = "") -> dict[str, Any]:
+    """Everything that the page of one run shows besides the run's own columns.
+
+    `view` is how the answer is wanted: text, markdown or json; JSON is the first choice where it is JSON.
+    """
+    output_json = _output_json(content)
     return {
+        **_answer(content, output_json, view),
         "run": run,
         "content": content,
         "source": RunSource(run.source).label,
@@ -95,7 +110,10 @@ def detail_context(run: Run, content: Content | None) -> dict[str, Any]:
         "messages_sent": _messages(content),
         "variables": _variables(content),
         "parameters": _pretty(dict(content.parameters)) if content and content.parameters else "",
-        "output_json": _output_json(content),
+        "tools": _pretty(list(content.tools)) if content and content.tools else "",
+        "output_schema": _pretty(content.output_schema) if content and content.output_schema else "",
+        "price_lines": _price_lines(run),
+        "tries": _tries(run),
         "metadata": sorted(run.metadata.items()),
     }
 
@@ -142,6 +160,62 @@ def _bar(label: str, start: int, length: int, total: int, kind: str) -> TimingRo
     return TimingRow(label, format_duration(length), x, width, kind)
 
 
+def _answer(content: Content | None, output_json: str, view: str) -> dict[str, Any]:
+    """The answer as it is wanted, and the ways it may be shown."""
+    text = content.output if content else ""
+    calls = list(content.tool_calls) if content else []
+    views = ["text", "markdown", *(["json"] if output_json else [])] if text else []
+    chosen = view if view in views else "json" if output_json else "text"
+    html = render_markdown(text) if chosen == "markdown" else None
+    return {
+        "output_view": chosen,
+        "output_views": views,
+        "output_json": output_json,
+        "output_html": html,
+        "output_too_long": chosen == "markdown" and html is None,
+        "tool_calls": [
+            {
+                "id": f"tool-call-{number}",
+                "name": call["function"]["name"],
+                "arguments": _indented(call["function"]["arguments"]),
+            }
+            for number, call in enumerate(calls, start=1)
+        ],
+    }
+
+
+def _indented(text: str) -> str:
+    parsed = parse_json(text)
+    return text if parsed is None else _pretty(parsed)
+
+
+def _price_lines(run: Run) -> list[tuple[str, str]]:
+    """Where the price is from and what it was, as it was fixed with the run."""
+    snapshot = run.price_snapshot
+    lines = [("Price list", str(snapshot["source"]))] if snapshot.get("source") else []
+    if snapshot.get("price_id"):
+        lines.append(("Entry", str(snapshot["price_id"])))
+    if snapshot.get("reason"):
+        lines.append(("Why unknown", str(snapshot["reason"])))
+    rates = snapshot.get("usd_per_million_tokens") or {}
+    words = {name: name.replace("_", " ").capitalize() for name in rates}
+    return lines + [(words[name], f"${rate} a million tokens") for name, rate in rates.items()]
+
+
+def _tries(run: Run) -> list[dict[str, Any]]:
+    """Every call to the provider with its outcome."""
+    return [
+        {
+            "number": number,
+            "start": format_duration(int(attempt["start_ms"])),
+            "length": format_duration(int(attempt["duration_ms"])),
+            "outcome": _REASONS.get(attempt["error"], attempt["error"]) or "answered",
+            "status": attempt.get("status"),
+        }
+        for number, attempt in enumerate(run.attempts, start=1)
+    ]
+
+
 def _price_note(run: Run) -> str:
     if run.cached_from:
         return "no provider was called"
@@ -155,9 +229,17 @@ def _price_note(run: Run) -> str:
 def _messages(content: Content | None) -> list[ShownMessage]:
     sent: Sequence[Any] = content.messages if content else ()
     return [
-        ShownMessage(f"message-{number}", str(message["role"]), str(message["content"]))
+        ShownMessage(f"message-{number}", str(message["role"]), _message_text(message))
         for number, message in enumerate(sent, start=1)
     ]
+
+
+def _message_text(message: Any) -> str:
+    text = message.get("content")
+    shown = [] if text is None else [text if isinstance(text, str) else _pretty(text)]
+    if message.get("tool_calls"):
+        shown.append(_pretty(message["tool_calls"]))
+    return "\n".join(shown)
 
 
 def _variables(content: Content | None) -> list[ShownVariable]:

@@ -1,32 +1,30 @@
 """Page 19: the list of runs, and one run."""
 
-from datetime import timedelta
 from typing import Any, ClassVar, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
-from django.utils import timezone
 
 from apps.core import ids
-from apps.core.web_paging import web_page
+from apps.core.json_bodies import dump_json
+from apps.core.tables import Action
 from apps.prompts.models import Prompt
 from apps.runs import queries
-from apps.runs.models import RunSource, RunStatus
+from apps.runs.api.serializers import run_detail_body
+from apps.runs.feedback import feedback_of, giver_of
+from apps.runs.models import Run
 from apps.runs.queries import RunFilters
-from apps.runs.web.presentation import RunRow, detail_context
+from apps.runs.web.forms import FeedbackForm
+from apps.runs.web.listing import EVER, RUNS, filters_of, prepare
+from apps.runs.web.presentation import detail_context
+from apps.runs.web.voices import shown_voices
 from apps.tenants.models import APIKey
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
 
-DEFAULT_RANGE: Final = "24h"
-RANGES: Final[dict[str, tuple[str, timedelta | None]]] = {
-    "1h": ("Last hour", timedelta(hours=1)),
-    "24h": ("Last 24 hours", timedelta(hours=24)),
-    "7d": ("Last 7 days", timedelta(days=7)),
-    "30d": ("Last 30 days", timedelta(days=30)),
-    "all": ("All time", None),
-}
 MOST_PROMPTS: Final = 200
+PANEL_ROWS: Final = 5
+VIEWS: Final = ("text", "markdown", "json")
 
 
 class RunListView(ProjectView):
@@ -34,83 +32,92 @@ class RunListView(ProjectView):
 
     permissions: ClassVar = {"GET": Permission.RUNS_VIEW}
 
-    def get(self, request: HttpRequest, **_: str) -> HttpResponse:
+    def get(self, request: HttpRequest, **_: str) -> HttpResponseBase:
         search = request.GET.get("q", "").strip()
         found = queries.find_run(self.project.id, search) if search else None
         if found is not None:
-            return redirect("runs:detail", self.organization.slug, self.project.slug, found.public_id)
-        chosen = _chosen(request)
-        page = web_page(queries.list_runs(self.project.id, _filters(chosen)), request)
-        previews = queries.load_previews(page.rows)
-        return self.render(
-            "runs/list.html",
-            {
-                "page": page,
-                "rows": [RunRow.of(run, previews.get(run.pk)) for run in page.rows],
-                "search": search,
-                "filters": self._selects(chosen),
-                "filtered": any(value for name, value in chosen.items() if name != "range"),
-                "range_word": RANGES[chosen["range"]][0],
-                "none_older": not page.rows and not queries.list_runs(self.project.id).exists(),
-            },
-        )
-
-    def _selects(self, chosen: dict[str, str]) -> list[dict[str, Any]]:
-        prompts = Prompt.objects.filter(project=self.project).order_by("name")[:MOST_PROMPTS]
-        models = [(name, name) for name in queries.recent_models(self.project.id)]
-        options: dict[str, tuple[str, list[tuple[str, str]]]] = {
-            "range": ("Time", [(name, word) for name, (word, _) in RANGES.items()]),
-            "status": ("Status", [("", "Any status"), *RunStatus.choices]),
-            "prompt": (
-                "Prompt",
-                [("", "Any prompt"), *((prompt.public_id, prompt.name) for prompt in prompts)],
-            ),
-            "source": ("Source", [("", "Any source"), *RunSource.choices]),
-            "model": ("Model", [("", "Any model"), *models]),
+            return redirect(self.address("runs:detail", found.public_id))
+        asked = RUNS.read(request.GET, choices=self._choices(request.GET.get("prompt", "")))
+        rows = queries.list_runs(self.project.id, filters_of(asked))
+        context = {
+            "search": search,
+            "actions": self._actions(),
+            "ever": f"?range={EVER}",
+            "narrowed": any(value for name, value in asked.filters.items() if name != "range"),
+            "any_run": queries.list_runs(self.project.id).exists,
         }
-        return [
-            {"name": name, "label": label, "options": choices, "current": chosen[name]}
-            for name, (label, choices) in options.items()
-        ]
+        return self.list_page(RUNS, asked, rows, "runs/list.html", context)
+
+    def _actions(self) -> list[Action]:
+        if not self.access.can(Permission.DATASETS_EDIT):
+            return []
+        return [Action("Add to dataset", "data", self.address("runs:add-chosen"))]
+
+    def _choices(self, chosen: str) -> dict[str, list[tuple[str, str]]]:
+        prompts = Prompt.objects.filter(project=self.project)
+        named = list(prompts.order_by("name")[:MOST_PROMPTS])
+        chosen_id = ids.decode_or_none(Prompt.PREFIX, chosen)
+        if chosen_id and all(prompt.pk != chosen_id for prompt in named):
+            # A link may name one that the select has no room for.
+            named += list(prompts.filter(pk=chosen_id))
+        models = [(name, name) for name in queries.recent_models(self.project.id)]
+        return {"prompt": [(prompt.public_id, prompt.name) for prompt in named], "model": models}
 
 
-class RunView(ProjectView):
-    """One run: what was sent, what came back, how long it took, what it cost."""
+class RunPage(ProjectView, abstract=True):
+    """The page of one run, whoever draws it."""
+
+    def page_context(self, run: Run, form: FeedbackForm) -> dict[str, Any]:
+        """Everything that the page shows; `form` is the feedback being given."""
+        content = queries.load_content(run)
+        key = APIKey.objects.filter(pk=run.api_key_id).first() if run.api_key_id else None
+        voices = shown_voices(feedback_of(run).order_by("pk"), giver_of(self.access.actor).key)
+        own = next((voice for voice in voices if voice.own), None)
+        if own is not None and not form.is_bound:
+            form = FeedbackForm(initial=own.initial)
+        return {
+            **detail_context(run, content, self.request.GET.get("view", "")),
+            "api_key": key,
+            "source_run": queries.cached_source(run),
+            "voices": voices,
+            "own_voice": own,
+            "form": form,
+            "can_rate": self.access.can(Permission.RUNS_CREATE),
+            "can_add": content is not None and self.access.can(Permission.DATASETS_EDIT),
+            "can_play": content is not None and self.access.can(Permission.RUNS_CREATE),
+        }
+
+
+class RunView(RunPage):
+    """One run: what was sent, what came back, how long it took, what it cost, what people think of it."""
 
     permissions: ClassVar = {"GET": Permission.RUNS_VIEW}
 
     def get(self, request: HttpRequest, *, run: str, **_: str) -> HttpResponse:
         found = queries.get_run(self.project.id, run)
-        content = queries.load_content(found)
-        key = APIKey.objects.filter(pk=found.api_key_id).first() if found.api_key_id else None
-        return self.render(
-            "runs/detail.html",
-            {
-                **detail_context(found, content),
-                "api_key": key,
-                "source_run": queries.cached_source(found),
-            },
-        )
+        return self.render("runs/detail.html", self.page_context(found, FeedbackForm()))
 
 
-def _chosen(request: HttpRequest) -> dict[str, str]:
-    """The filters of the address; what is not offered counts as not chosen."""
-    get = request.GET.get
-    allowed = {"status": RunStatus.values, "source": RunSource.values, "range": list(RANGES)}
-    chosen = {name: get(name, "") for name in ("range", "status", "prompt", "source", "model")}
-    for name, values in allowed.items():
-        if chosen[name] not in values:
-            chosen[name] = ""
-    chosen["range"] = chosen["range"] or DEFAULT_RANGE
-    return chosen
+class RunJSONView(ProjectView):
+    """A run as the API shows it, as a file."""
+
+    permissions: ClassVar = {"GET": Permission.RUNS_VIEW}
+
+    def get(self, request: HttpRequest, *, run: str, **_: str) -> HttpResponse:
+        found = queries.get_run(self.project.id, run)
+        body = dump_json(run_detail_body(found, queries.load_content(found)))
+        headers = {"Content-Disposition": f'attachment; filename="{found.public_id}.json"'}
+        return HttpResponse(body, content_type="application/json", headers=headers)
 
 
-def _filters(chosen: dict[str, str]) -> RunFilters:
-    length = RANGES[chosen["range"]][1]
-    return RunFilters(
-        status=chosen["status"],
-        prompt_id=ids.decode_or_none(Prompt.PREFIX, chosen["prompt"]),
-        source=chosen["source"],
-        model=chosen["model"],
-        since=timezone.now() - length if length else None,
-    )
+class RunsPanel(ProjectView):
+    """The latest runs of one prompt, as a fragment for the prompt's page."""
+
+    permissions: ClassVar = {"GET": Permission.RUNS_VIEW}
+
+    def get(self, request: HttpRequest, **_: str) -> HttpResponse:
+        prompt_id = ids.decode_or_none(Prompt.PREFIX, request.GET.get("prompt", ""))
+        found = queries.list_runs(self.project.id, RunFilters(prompt_id=prompt_id))
+        runs = list(found.order_by("-pk")[:PANEL_ROWS])
+        context = {"rows": prepare(runs), "prompt": request.GET.get("prompt", "")}
+        return self.render("runs/panel.html", context)
