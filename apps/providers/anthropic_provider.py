@@ -45,6 +45,10 @@ class AnthropicProvider:
         """Refuse what Anthropic has no counterpart of; see anthropic_requests."""
         anthropic_requests.check(request)
 
+    def request_body(self, request: ChatRequest) -> dict[str, Any]:
+        """See Provider.request_body."""
+        return anthropic_requests.body(request)
+
     async def complete(self, request: ChatRequest) -> ChatResult:
         """One message. Raises ProviderCallError."""
         with self._errors.translating():

@@ -81,6 +81,14 @@ def arguments(request: ChatRequest) -> dict[str, Any]:
     return wanted
 
 
+def body(request: ChatRequest) -> dict[str, Any]:
+    """What is sent, as JSON. Raises InvalidRequest."""
+    wanted = arguments(request)
+    sampling = wanted.pop("extra_body", {})
+    unsent = ("timeout", "extra_headers")
+    return {name: value for name, value in wanted.items() if name not in unsent} | sampling
+
+
 def answers_by_tool(request: ChatRequest) -> bool:
     """Whether the answer comes as the input of our own tool, because the model has no structured output."""
     schema = _response_schema(request)

@@ -134,6 +134,13 @@ def test_complete__temperature__goes_under_the_api_version_that_knows_it(
     assert fake_anthropic.headers()["anthropic-version"] != "2023-06-01"
 
 
+def test_request_body__is_what_is_sent(fake_anthropic: FakeAnthropic) -> None:
+    request = ask(parameters={"temperature": 0.2, "stop": "END"}, tools=(WEATHER,))
+    call(fake_anthropic, request)
+    provider = AnthropicProvider(connection(fake_anthropic))
+    assert provider.request_body(request) == fake_anthropic.body()
+
+
 @pytest.mark.parametrize(
     ("parameters", "code", "param"),
     [
