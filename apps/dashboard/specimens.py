@@ -7,11 +7,15 @@ from decimal import Decimal
 from pathlib import Path
 from re import findall
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib.staticfiles.finders import find
+from django.http import QueryDict
 from django.utils import timezone
 
+from apps.core import ids
+from apps.core.tables import Column, Filter, Listing, Table
 from apps.core.templatetags.ui import BADGES
 
 SWATCHES = (
@@ -105,15 +109,23 @@ SPECIMENS: Sequence[Specimen] = (
     Specimen("Card", "card", "no shadow"),
     Specimen("Stat tile", "tiles"),
     Specimen("Data table", "table", "becomes cards on a phone"),
+    Specimen("List", "list", "search, filters with chips, columns, export, choice of rows; one declaration"),
     Specimen("Filter bar", "filters"),
     Specimen("Tabs", "tabs", "real links"),
     Specimen("Dialog", "dialog", "says from and to"),
+    Specimen("Search box", "palette", "Ctrl K from anywhere; recent first"),
+    Specimen("Menu", "menu"),
+    Specimen("Shortcuts", "keys", "the dialog behind ?"),
     Specimen("Banner", "banners"),
+    Specimen("Toast", "toast", "said once, kept behind the bell"),
     Specimen("Empty state", "empty"),
     Specimen("Progress", "progress", "bar and skeleton"),
+    Specimen("Chart", "chart", "server-made, with its figures as a table"),
+    Specimen("Steps", "steps", "done, current, still to do"),
     Specimen("Diff", "diff", "signs, no strike-through"),
     Specimen("Timeline", "timeline"),
     Specimen("Code block", "code"),
+    Specimen("Code in languages", "codetabs", "radio buttons, no script"),
 )
 
 
@@ -135,6 +147,7 @@ def specimen_context() -> dict[str, Any]:
         "diff_rows": DIFF_ROWS,
         "timeline_items": _timeline_items(),
         "code_text": CODE,
+        "steps": [("Try the demo prompt", "done"), ("Create a prompt", "current"), ("Make a call", "")],
     }
 
 
@@ -143,7 +156,44 @@ def _pane(theme: str) -> dict[str, Any]:
     form = SpecimenForm({f"{theme}-{key}": value for key, value in values.items()}, prefix=theme)
     for name in ("model", "retry", "note"):
         form.errors.pop(name, None)
-    return {"theme": theme, "form": form, "message_id": f"{theme}-message", "code_id": f"{theme}-code"}
+    return {
+        "theme": theme,
+        "form": form,
+        "message_id": f"{theme}-message",
+        "code_id": f"{theme}-code",
+        "list": _list(theme),
+    }
+
+
+@dataclass(frozen=True)
+class SpecimenRow:
+    """A row of the list that the guide shows."""
+
+    pk: UUID
+    name: str
+    note: str
+
+
+def _list(theme: str) -> Listing[SpecimenRow]:
+    table = Table[Any, SpecimenRow](
+        key=f"specimen-{theme}",
+        prefix="prm",
+        noun=("prompt", "prompts"),
+        search="Search prompts",
+        default_sort="name",
+        filters=(Filter("label", "Label", [("production", "production"), ("staging", "staging")]),),
+        columns=(
+            Column("name", "Name", lambda row: row.name, sort="name", always=True),
+            Column("note", "What for", lambda row: row.note),
+        ),
+    )
+    rows = [
+        SpecimenRow(UUID(int=1), "refund-decision", "Approve, decline or hand over"),
+        SpecimenRow(UUID(int=2), "language-detect", "ISO 639-1 code"),
+    ]
+    chosen = ids.encode("prm", rows[0].pk)
+    asked = table.read(QueryDict(f"label=production&id={chosen}"))
+    return Listing(table, asked, rows, table.shown(None), previous="", next="#main", total=None)
 
 
 def _icon_names() -> list[str]:

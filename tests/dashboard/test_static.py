@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 STATIC = ROOT / "static"
 VENDOR_FOLDERS = (STATIC / "vendor", ROOT / "tests/browser/vendor")
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
-SHARED_SCRIPTS = ("menus", "copy", "forms", "requests", "dialogs", "palette")
+SHARED_SCRIPTS = ("menus", "copy", "forms", "requests", "dialogs", "palette", "shortcuts", "notices", "table")
 
 
 def packed(*paths: Path) -> int:
