@@ -29,8 +29,13 @@ def render_markdown(text: str) -> SafeString | None:
     """The text as harmless HTML; None where it is too long to be parsed while somebody waits."""
     if len(text) > LONGEST:
         return None
+    tokens = _parser.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            # Below the page's own heading and its sections'.
+            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
     clean = nh3.clean(
-        _parser.render(text),
+        _parser.renderer.render(tokens, _parser.options, {}),
         tags=set(TAGS),
         attributes={tag: set(names) for tag, names in ATTRIBUTES.items()},
         url_schemes={"http", "https", "mailto"},
