@@ -84,7 +84,7 @@ def arguments(request: ChatRequest) -> dict[str, Any]:
 def body(request: ChatRequest) -> dict[str, Any]:
     """What is sent, as JSON. Raises InvalidRequest."""
     wanted = arguments(request)
-    sampling = wanted.pop("extra_body", {})
+    sampling: dict[str, Any] = wanted.pop("extra_body", {})
     unsent = ("timeout", "extra_headers")
     return {name: value for name, value in wanted.items() if name not in unsent} | sampling
 

@@ -212,7 +212,7 @@ def test_delete__prompts_that_name_it__are_told(web: Client, project: Project) -
     make_connection(project=project, name="openai", models=("gpt-4o",))
     make_prompt(project=project, name="greeting", content=make_content(model="openai/gpt-4o"))
     make_prompt(project=project, name="other")
-    root = f"/{project.organization.slug}/{project.slug}/prompts/using/openai/"
+    root = f"/{project.organization.slug}/{project.slug}/prompts/using/?connection=openai"
     page = web.get(root, headers={"HX-Request": "true"}).content.decode()
     assert "1 prompt in" in page
     assert "greeting" in page

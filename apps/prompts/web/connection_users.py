@@ -17,7 +17,8 @@ class ConnectionUsersView(ProjectView):
 
     permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
 
-    def get(self, request: HttpRequest, connection: str, **_: str) -> HttpResponse:
+    def get(self, request: HttpRequest, **_: str) -> HttpResponse:
+        connection = request.GET.get("connection", "")[:40]
         begins = f"{connection}/"
         newest = Q(versions__number=F("latest_number"), versions__model__startswith=begins)
         labelled = Q(labels__version__model__startswith=begins)
