@@ -2,8 +2,11 @@
 // Without script the bar is always there, and the server says how many rows an action takes.
 
 const bar = document.querySelector("[data-chosen]");
-const boxes = () => [...document.querySelectorAll(`input[name="id"][form="${bar.id}"]`)];
-const all = bar && document.querySelector(`[data-choose-page="${bar.id}"]`);
+// Not bar.id: a form's own fields come before its properties, and ours are named "id".
+const name = bar?.getAttribute("id");
+const box = `input[name="id"][form="${name}"]`;
+const boxes = () => [...document.querySelectorAll(box)];
+const all = bar && document.querySelector(`[data-choose-page="${name}"]`);
 const figure = (number) => number.toLocaleString("en");
 let asked = false;
 
@@ -19,9 +22,9 @@ const askForCount = async () => {
 const show = () => {
   const every = bar.querySelector('input[name="select"]');
   const found = boxes();
-  const chosen = found.filter((box) => box.checked);
+  const chosen = found.filter((each) => each.checked);
   const count = every ? Number(bar.dataset.every) : chosen.length;
-  for (const box of found) box.closest("tr").setAttribute("aria-selected", String(box.checked));
+  for (const each of found) each.closest("tr").setAttribute("aria-selected", String(each.checked));
   bar.toggleAttribute("data-active", count > 0);
   bar.querySelector("[data-chosen-words]").textContent = every ? `All ${figure(count)} chosen` : `${figure(count)} chosen`;
   for (const words of bar.querySelectorAll("[data-chosen-count]")) words.textContent = figure(count);
@@ -38,8 +41,8 @@ const leaveEvery = () => bar.querySelector('input[name="select"]')?.remove();
 if (bar) {
   document.addEventListener("change", (event) => {
     if (event.target === all) {
-      for (const box of boxes()) box.checked = all.checked;
-    } else if (!event.target.matches(`input[name="id"][form="${bar.id}"]`)) {
+      for (const each of boxes()) each.checked = all.checked;
+    } else if (!event.target.matches(box)) {
       return;
     }
     leaveEvery();
@@ -48,7 +51,7 @@ if (bar) {
   bar.querySelector("[data-choose-none]").addEventListener("click", (event) => {
     if (bar.querySelector('input[name="select"]')) return;
     event.preventDefault();
-    for (const box of boxes()) box.checked = false;
+    for (const each of boxes()) each.checked = false;
     show();
   });
   addEventListener("pageshow", show);
@@ -60,7 +63,8 @@ const here = () => rows().findIndex((row) => row.contains(document.activeElement
 const step = (by) => {
   const found = rows();
   const next = Math.max(0, Math.min(found.length - 1, here() + by));
-  found[next]?.querySelector("th a, a, input")?.focus();
+  const row = found[next];
+  (row?.querySelector("th a") ?? row?.querySelector("a, input"))?.focus();
 };
 
 document.addEventListener("shortcut", (event) => {
