@@ -14,7 +14,15 @@ from apps.core.errors import AuthenticationFailed, PermissionDenied, RateLimited
 from apps.gateway.http import HttpRequest
 from apps.runs.caches import ReadThroughCache
 from apps.runs.runtime import Runtime
-from apps.tenants.access import AccessFacts, authenticate_key_plain, key_actor, mark_keys_used
+from apps.tenants.access import (
+    AccessFacts,
+    authenticate_key_plain,
+    key_actor,
+    key_ended,
+    mark_keys_used,
+    refuse_network,
+)
+from apps.tenants.networks import allows
 
 LONGEST_TOKEN: Final = 200
 MINUTE: Final = 60
@@ -26,7 +34,7 @@ class KeyDoor:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._used: set[UUID] = set()
+        self._used: dict[UUID, str | None] = {}
         self._keys: ReadThroughCache[bytes, AccessFacts] = ReadThroughCache(_tags)
         runtime.freshness.watch(self._keys)
 
@@ -37,10 +45,11 @@ class KeyDoor:
         """
         try:
             facts = await self._authenticate(request)
-        except AuthenticationFailed:
+            await self._check_network(request, facts)
+        except (AuthenticationFailed, PermissionDenied):
             await self._count_failure(request)
             raise
-        self._used.add(facts.api_key_id)
+        self._used[facts.api_key_id] = request.client_address
         await self._limit(request, facts)
         if permission not in facts.permissions:
             await self._refuse(request, facts, permission)
@@ -48,7 +57,7 @@ class KeyDoor:
 
     async def mark_used(self) -> None:
         """Note which keys were used since the last call. Raises what the database raises."""
-        used, self._used = list(self._used), set()
+        used, self._used = self._used, {}
         if used:
             await self._runtime.calls.run(lambda: mark_keys_used(used))
 
@@ -64,11 +73,19 @@ class KeyDoor:
         await self._runtime.freshness.demand()
         facts = await self._keys.get(
             hashlib.sha256(token.encode()).digest(),
-            lambda: self._runtime.calls.run(lambda: authenticate_key_plain(token)),
+            lambda: self._runtime.calls.run(lambda: authenticate_key_plain(token, request.client_address)),
         )
         if facts.expires_at is not None and facts.expires_at <= datetime.now(UTC):
-            raise AuthenticationFailed("This API key has expired.", code="api_key_expired")
+            raise key_ended("expired", facts.expires_at)
         return facts
+
+    async def _check_network(self, request: HttpRequest, facts: AccessFacts) -> None:
+        """Each request has an address of its own, whatever the cache says of the key."""
+        address = request.client_address
+        if not allows(facts.allowed_networks, address):
+            raise await self._runtime.calls.run(
+                lambda: refuse_network(facts, ip=address, request_id=request.request_id)
+            )
 
     async def _count_failure(self, request: HttpRequest) -> None:
         """Failed keys are limited by address, together with those of the API."""

@@ -4,6 +4,7 @@ Two of the four places that look across organizations live here (API key, sessio
 system scope, once per request. After that every check is a set look-up on ``Access``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,11 +14,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.audit.actor import Actor
+from apps.audit.services import record_refused
 from apps.core import errors
 from apps.core.scope import system_scope
 from apps.tenants import tokens
 from apps.tenants.account_queries import has_second_factor
 from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
+from apps.tenants.networks import allows
 from apps.tenants.roles import (
     ANY_MEMBER,
     PROJECT_PERMISSIONS,
@@ -50,6 +53,7 @@ class AccessFacts:
     role: str
     expires_at: datetime | None
     custom_role_id: UUID | None = None
+    allowed_networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +158,15 @@ def places_of(user: User) -> tuple[tuple[Organization, tuple[Project, ...]], ...
 
 
 def authenticate_key(token: str, *, ip: str | None = None, request_id: str | None = None) -> Access:
-    """The API key door. Raises AuthenticationFailed for a malformed, unknown, revoked or expired key."""
+    """The API key door.
+
+    Raises AuthenticationFailed for a malformed, unknown, revoked or expired key, PermissionDenied (audited)
+    for an address outside its networks.
+    """
     with system_scope():
-        key, facts = _check_key(token)
+        key, facts = _check_key(token, ip)
+    if not allows(facts.allowed_networks, ip):
+        raise refuse_network(facts, ip=ip, request_id=request_id)
     return Access(
         actor=key_actor(facts, ip=ip, request_id=request_id),
         organization=key.organization,
@@ -167,10 +177,43 @@ def authenticate_key(token: str, *, ip: str | None = None, request_id: str | Non
     )
 
 
-def authenticate_key_plain(token: str) -> AccessFacts:
-    """The API key door as plain data, for a process that caches it. Raises AuthenticationFailed."""
+def authenticate_key_plain(token: str, ip: str | None = None) -> AccessFacts:
+    """The API key door as plain data, for a process that caches it. Raises AuthenticationFailed.
+
+    Whether the caller's address is allowed is for each request to check, since the answer is cached.
+    """
     with system_scope():
-        return _check_key(token)[1]
+        return _check_key(token, ip)[1]
+
+
+def refuse_network(
+    facts: AccessFacts, *, ip: str | None, request_id: str | None = None
+) -> errors.PermissionDenied:
+    """Record the attempt to use a key from outside its networks; returns the error to raise."""
+    record_refused(
+        actor=key_actor(facts, ip=ip, request_id=request_id),
+        action="access.refused",
+        organization_id=facts.organization_id,
+        reason="the address is outside the key's allowed networks",
+    )
+    return errors.PermissionDenied(
+        f"This API key may only be used from its allowed networks, and {ip or 'an unknown address'} is not "
+        "in them. They can be changed in the project's settings, under API keys.",
+        code="network_not_allowed",
+    )
+
+
+def key_ended(how: str, when: datetime) -> errors.AuthenticationFailed:
+    """What a caller is told whose key was "revoked", "replaced" or has "expired"."""
+    words = {
+        "revoked": "was revoked",
+        "replaced": "was replaced by a newer one and stopped working",
+        "expired": "expired",
+    }[how]
+    return errors.AuthenticationFailed(
+        f"This API key {words} at {when:%Y-%m-%d %H:%M} UTC. Keys are made in the project's settings.",
+        code="api_key_revoked" if how == "revoked" else "api_key_expired",
+    )
 
 
 def key_actor(facts: AccessFacts, *, ip: str | None = None, request_id: str | None = None) -> Actor:
@@ -190,10 +233,14 @@ def user_actor(user: User, *, role: str = "", ip: str | None = None, request_id:
     return Actor(kind="user", id=user.id, role=role, display=user.display_name, ip=ip, request_id=request_id)
 
 
-def mark_keys_used(api_key_ids: list[UUID]) -> None:
-    """Note that keys were used, at most once a minute each; not audited. Opens the system scope."""
+def mark_keys_used(used: Mapping[UUID, str | None]) -> None:
+    """Note that keys were used and from where, at most once a minute each; not audited.
+
+    Opens the system scope.
+    """
     with system_scope():
-        _mark_used(api_key_ids)
+        for api_key_id in sorted(used):
+            _mark_used(api_key_id, used[api_key_id])
 
 
 def permissions_of(
@@ -266,7 +313,7 @@ def _mark_active(membership: Membership) -> None:
     Membership.all_organizations.filter(pk__in=free.values("pk")).update(last_active_at=now)
 
 
-def _check_key(token: str) -> tuple[APIKey, AccessFacts]:
+def _check_key(token: str, ip: str | None) -> tuple[APIKey, AccessFacts]:
     try:
         key_id = tokens.key_id_of(token)
     except tokens.MalformedToken as problem:
@@ -277,23 +324,17 @@ def _check_key(token: str) -> tuple[APIKey, AccessFacts]:
         raise errors.AuthenticationFailed("There is no such API key.", code="api_key_unknown")
     _refuse_ended(key)
     facts = _key_facts(key)
-    if key.last_used_at is None or key.last_used_at < timezone.now() - MARK_USED_EVERY:
-        _mark_used([key.id])
+    stale = key.last_used_at is None or key.last_used_at < timezone.now() - MARK_USED_EVERY
+    if stale and allows(facts.allowed_networks, ip):
+        _mark_used(key.id, ip)
     return key, facts
 
 
 def _refuse_ended(key: APIKey) -> None:
     if key.revoked_at is not None:
-        raise _ended("revoked", key.revoked_at)
+        raise key_ended("revoked", key.revoked_at)
     if key.expires_at is not None and key.expires_at <= timezone.now():
-        raise _ended("expired", key.expires_at)
-
-
-def _ended(how: str, when: datetime) -> errors.AuthenticationFailed:
-    return errors.AuthenticationFailed(
-        f"This API key was {how} as of {when:%Y-%m-%d %H:%M} UTC. Make a new one in the project's settings.",
-        code=f"api_key_{how}",
-    )
+        raise key_ended("replaced" if key.replaced_by_id else "expired", key.expires_at)
 
 
 def _key_facts(key: APIKey) -> AccessFacts:
@@ -310,11 +351,12 @@ def _key_facts(key: APIKey) -> AccessFacts:
         created_by_id=key.created_by_id,
         role=role,
         expires_at=key.expires_at,
+        allowed_networks=tuple(key.allowed_networks),
         custom_role_id=maker.custom_role_id if maker else None,
     )
 
 
-def _mark_used(api_key_ids: list[UUID]) -> None:
+def _mark_used(api_key_id: UUID, ip: str | None) -> None:
     now = timezone.now()
     stale = Q(last_used_at=None) | Q(last_used_at__lt=now - MARK_USED_EVERY)
-    APIKey.all_organizations.filter(stale, id__in=api_key_ids).update(last_used_at=now)
+    APIKey.all_organizations.filter(stale, id=api_key_id).update(last_used_at=now, last_used_ip=ip)

@@ -1,6 +1,10 @@
 """Reads of people, projects and keys, inside the organization's scope."""
 
+from collections.abc import Iterable
+from uuid import UUID
+
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from apps.core import errors
 from apps.core.models import find
@@ -21,9 +25,30 @@ def projects() -> QuerySet[Project]:
     return Project.objects.order_by("-id")
 
 
-def keys_of(project: Project) -> QuerySet[APIKey]:
-    """A project's API keys with their creators, newest first; revoked ones included."""
-    return APIKey.objects.filter(project=project).select_related("created_by").order_by("-id")
+def keys_of(project: Project, *, search: str = "", state: str = "") -> QuerySet[APIKey]:
+    """A project's API keys with their creators, newest first; by a part of the name or key id, by state."""
+    keys = APIKey.objects.filter(project=project).select_related("created_by").order_by("-id")
+    if search:
+        keys = keys.filter(Q(name__icontains=search) | Q(key_id__icontains=search))
+    ended = Q(expires_at__lte=timezone.now())
+    states = {
+        "active": Q(revoked_at__isnull=True) & ~(Q(expires_at__isnull=False) & ended),
+        "expired": Q(revoked_at__isnull=True) & ended,
+        "revoked": Q(revoked_at__isnull=False),
+    }
+    return keys.filter(states[state]) if state in states else keys
+
+
+def key_state(key: APIKey) -> str:
+    """active, expired or revoked."""
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= timezone.now() else "active"
+
+
+def keys_by_id(key_ids: Iterable[UUID]) -> dict[UUID, APIKey]:
+    """Keys of the organization by their ids."""
+    return APIKey.objects.in_bulk(list(key_ids))
 
 
 def get_key(project: Project, public_id: str) -> APIKey:

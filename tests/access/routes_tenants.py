@@ -5,7 +5,10 @@ from tests.access.matrix import ANY_METHOD, PUBLIC, SIGNED_IN, Route, public_id
 
 _PROJECT = "<slug:organization>/<slug:project>"
 
-FILLS = {"key": lambda project: public_id("tenants.APIKey", project)}
+FILLS = {
+    "key": lambda project: public_id("tenants.APIKey", project),
+    "event": lambda project: public_id("audit.AuditEvent", project),
+}
 
 ROUTES = (
     Route("GET", "", SIGNED_IN),
@@ -22,6 +25,10 @@ ROUTES = (
         SIGNED_IN,
         example="profile/security/sessions/none/end/",
     ),
+    Route("GET", "<slug:organization>/settings/audit/", Permission.AUDIT_VIEW),
+    Route("GET", "<slug:organization>/settings/audit/<str:event>/", Permission.AUDIT_VIEW),
+    Route("GET", "api/v1/audit_events", Permission.AUDIT_VIEW),
+    Route("GET", "api/v1/audit_events/<str:event>", Permission.AUDIT_VIEW),
     Route("POST", "<slug:organization>/settings/mfa/", Permission.ORGANIZATION_MANAGE),
     Route("POST", "profile/tables/<slug:key>/", SIGNED_IN, example="profile/tables/batches/"),
     Route("GET", "<slug:organization>/", ANY_MEMBER),
@@ -30,6 +37,10 @@ ROUTES = (
     Route("GET", f"{_PROJECT}/settings/keys/", Permission.KEYS_VIEW),
     Route("GET", f"{_PROJECT}/settings/keys/new/", Permission.KEYS_MANAGE),
     Route("POST", f"{_PROJECT}/settings/keys/new/", Permission.KEYS_MANAGE),
+    Route("GET", f"{_PROJECT}/settings/keys/<str:key>/edit/", Permission.KEYS_MANAGE),
+    Route("POST", f"{_PROJECT}/settings/keys/<str:key>/edit/", Permission.KEYS_MANAGE),
+    Route("GET", f"{_PROJECT}/settings/keys/<str:key>/rotate/", Permission.KEYS_MANAGE),
+    Route("POST", f"{_PROJECT}/settings/keys/<str:key>/rotate/", Permission.KEYS_MANAGE),
     Route("GET", f"{_PROJECT}/settings/keys/<str:key>/revoke/", Permission.KEYS_MANAGE),
     Route("POST", f"{_PROJECT}/settings/keys/<str:key>/revoke/", Permission.KEYS_MANAGE),
     Route("GET", "api/v1/me", ANY_MEMBER),
@@ -39,7 +50,9 @@ ROUTES = (
     Route("GET", "api/v1/keys", Permission.KEYS_VIEW),
     Route("POST", "api/v1/keys", Permission.KEYS_MANAGE),
     Route("GET", "api/v1/keys/<str:key>", Permission.KEYS_VIEW),
+    Route("PATCH", "api/v1/keys/<str:key>", Permission.KEYS_MANAGE),
     Route("DELETE", "api/v1/keys/<str:key>", Permission.KEYS_MANAGE),
+    Route("POST", "api/v1/keys/<str:key>/rotate", Permission.KEYS_MANAGE),
     Route(ANY_METHOD, "accounts/login/", PUBLIC),
     Route(ANY_METHOD, "accounts/logout/", PUBLIC),
     Route(ANY_METHOD, "accounts/inactive/", PUBLIC),

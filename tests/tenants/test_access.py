@@ -107,7 +107,7 @@ def test_authenticate_key__used_twice_in_a_minute__is_marked_once() -> None:
 
 def test_mark_keys_used__never_used__is_marked() -> None:
     key, _ = make_api_key(project=make_project())
-    mark_keys_used([key.id])
+    mark_keys_used({key.id: "203.0.113.9"})
     with organization_scope(key.organization_id):
         assert APIKey.objects.get(id=key.id).last_used_at is not None
 

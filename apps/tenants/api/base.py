@@ -153,7 +153,7 @@ class ProjectAPIView(APIView):
         ip = client_ip(self.request._request)
         try:
             return authenticate_key(token, ip=ip, request_id=current_request_id())
-        except errors.AuthenticationFailed:
+        except (errors.AuthenticationFailed, errors.PermissionDenied):
             # Guessing is slowed down before the next look-up; a good key at the same address isn't.
             rate_limits.check("api_failed", ip or "unknown", FAILED_KEYS_PER_MINUTE, 60).enforce()
             raise

@@ -51,6 +51,11 @@ class KeySerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True)
     revoked_at = serializers.DateTimeField(allow_null=True)
     last_used_at = serializers.DateTimeField(allow_null=True)
+    last_used_ip = serializers.CharField(allow_null=True)
+    allowed_networks = serializers.ListField(
+        child=serializers.CharField(), help_text="CIDR networks; none allow every address."
+    )
+    replaced_by = serializers.CharField(allow_null=True, help_text="The key that took its place.")
 
 
 class MadeKeySerializer(KeySerializer):
@@ -68,6 +73,24 @@ class NewKeySerializer(serializers.Serializer[Any]):
     )
     livemode = serializers.BooleanField(default=True)
     expires_at = serializers.DateTimeField(allow_null=True, default=None)
+    allowed_networks = serializers.ListField(child=serializers.CharField(max_length=60), default=list)
+
+
+class PatchKeySerializer(serializers.Serializer[Any]):
+    """What may change of an API key."""
+
+    name = serializers.CharField(max_length=100, required=False)
+    allowed_networks = serializers.ListField(
+        child=serializers.CharField(max_length=60), required=False, max_length=100
+    )
+
+
+class RotateKeySerializer(serializers.Serializer[Any]):
+    """How a key is rotated."""
+
+    overlap_seconds = serializers.IntegerField(
+        min_value=0, max_value=604_800, default=86_400, help_text="How long the old key goes on."
+    )
 
 
 class ActorSerializer(serializers.Serializer[Any]):
@@ -126,6 +149,9 @@ def key_body(key: APIKey) -> dict[str, Any]:
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,
+        "last_used_ip": key.last_used_ip,
+        "allowed_networks": key.allowed_networks,
+        "replaced_by": ids.encode(APIKey.PREFIX, key.replaced_by_id) if key.replaced_by_id else None,
     }
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.tenants.api import people_views, views
+from apps.tenants.api import audit_views, people_views, views
 
 app_name = "tenants-api"
 
@@ -23,6 +23,9 @@ urlpatterns = [
     path("roles/<str:role>", people_views.RoleAPIView.as_view(), name="role"),
     path("grants", people_views.GrantsAPIView.as_view(), name="grants"),
     path("grants/<str:grant>", people_views.GrantAPIView.as_view(), name="grant"),
+    path("audit_events", audit_views.AuditEventsAPIView.as_view(), name="audit-events"),
+    path("audit_events/<str:event>", audit_views.AuditEventAPIView.as_view(), name="audit-event"),
     path("keys", views.KeysAPIView.as_view(), name="keys"),
     path("keys/<str:key>", views.KeyAPIView.as_view(), name="key"),
+    path("keys/<str:key>/rotate", views.RotateKeyAPIView.as_view(), name="rotate-key"),
 ]

@@ -1,5 +1,6 @@
 """``/api/v1/``: me, organization, projects, keys."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
@@ -18,7 +19,9 @@ from apps.tenants.api.serializers import (
     NewKeySerializer,
     NewProjectSerializer,
     OrganizationSerializer,
+    PatchKeySerializer,
     ProjectSerializer,
+    RotateKeySerializer,
     access_body,
     key_body,
     organization_body,
@@ -110,30 +113,38 @@ class KeysAPIView(ProjectAPIView):
         key, token = services.create_api_key(
             actor=self.access.actor,
             project=self.project,
-            created_by=self._maker(request),
+            created_by=_maker(self, request),
             name=given["name"],
             scopes=given["scopes"],
             livemode=given["livemode"],
             expires_at=given["expires_at"],
+            allowed_networks=given["allowed_networks"],
         )
-        return Response({**key_body(key), "secret": token}, status=201, headers={"Cache-Control": "no-store"})
-
-    def _maker(self, request: Request) -> User:
-        user = request._request.user
-        if self.access.api_key_id or not isinstance(user, User):
-            raise errors.PermissionDenied("Only a person can make an API key.")
-        return user
+        return _made(key, token)
 
 
 class KeyAPIView(ProjectAPIView):
     """One API key of the project."""
 
-    permissions: ClassVar = {"GET": Permission.KEYS_VIEW, "DELETE": Permission.KEYS_MANAGE}
+    permissions: ClassVar = {
+        "GET": Permission.KEYS_VIEW,
+        "PATCH": Permission.KEYS_MANAGE,
+        "DELETE": Permission.KEYS_MANAGE,
+    }
 
     @extend_schema(operation_id="get_key", tags=["API keys"], responses=KeySerializer)
     def get(self, request: Request, key: str) -> Response:
         """One key, without its secret."""
         return Response(key_body(self._key(key)))
+
+    @extend_schema(
+        operation_id="update_key", tags=["API keys"], request=PatchKeySerializer, responses=KeySerializer
+    )
+    def patch(self, request: Request, key: str) -> Response:
+        """Rename a key, or change the networks that it may be used from. API keys can't."""
+        given = validated(PatchKeySerializer(data=request.data))
+        changed = services.update_api_key(actor=self.access.actor, key=self._key(key), **given)
+        return Response(key_body(changed))
 
     @extend_schema(operation_id="revoke_key", tags=["API keys"], responses=KeySerializer)
     def delete(self, request: Request, key: str) -> Response:
@@ -142,3 +153,38 @@ class KeyAPIView(ProjectAPIView):
 
     def _key(self, public_id: str) -> APIKey:
         return queries.get_key(self.project, public_id)
+
+
+class RotateKeyAPIView(ProjectAPIView):
+    """A new key in the place of one."""
+
+    permissions: ClassVar = {"POST": Permission.KEYS_MANAGE}
+
+    @extend_schema(
+        operation_id="rotate_key",
+        tags=["API keys"],
+        request=RotateKeySerializer,
+        responses={201: MadeKeySerializer},
+    )
+    def post(self, request: Request, key: str) -> Response:
+        """Make a key like this one; the old one goes on for the overlap, then expires. API keys can't."""
+        given = validated(RotateKeySerializer(data=request.data))
+        new, token = services.rotate_api_key(
+            actor=self.access.actor,
+            key=queries.get_key(self.project, key),
+            created_by=_maker(self, request),
+            overlap=timedelta(seconds=given["overlap_seconds"]),
+        )
+        return _made(new, token)
+
+
+def _maker(view: ProjectAPIView, request: Request) -> User:
+    user = request._request.user
+    if view.access.api_key_id or not isinstance(user, User):
+        raise errors.PermissionDenied("Only a person can make an API key.")
+    return user
+
+
+def _made(key: APIKey, token: str) -> Response:
+    """The one answer that holds a secret."""
+    return Response({**key_body(key), "secret": token}, status=201, headers={"Cache-Control": "no-store"})

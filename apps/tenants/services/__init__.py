@@ -10,7 +10,7 @@ from apps.tenants.services.invitations import (
     resend_invitation,
     revoke_invitation,
 )
-from apps.tenants.services.keys import create_api_key, revoke_api_key
+from apps.tenants.services.keys import create_api_key, revoke_api_key, rotate_api_key, update_api_key
 from apps.tenants.services.lists import choose_columns
 from apps.tenants.services.memberships import (
     add_membership,
@@ -54,7 +54,9 @@ __all__ = [
     "revoke_api_key",
     "revoke_invitation",
     "revoke_project_permission",
+    "rotate_api_key",
     "set_theme",
     "transfer_ownership",
+    "update_api_key",
     "update_custom_role",
 ]

@@ -1,6 +1,8 @@
 """Writes: API keys."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.utils import timezone
 
@@ -10,8 +12,12 @@ from apps.core import changes, errors
 from apps.tenants import tokens
 from apps.tenants.access import permissions_of
 from apps.tenants.models import APIKey, Project, User
+from apps.tenants.networks import checked_networks
 from apps.tenants.roles import Scope, scope_permissions
 from apps.tenants.services.common import cleaned_name
+
+DEFAULT_OVERLAP: Final = timedelta(hours=24)
+LONGEST_OVERLAP: Final = timedelta(days=7)
 
 
 def create_api_key(
@@ -23,37 +29,107 @@ def create_api_key(
     scopes: list[str],
     livemode: bool = True,
     expires_at: datetime | None = None,
+    allowed_networks: Iterable[str] = (),
 ) -> tuple[APIKey, str]:
     """A new key and its token, which is returned here and never again.
 
-    Raises PermissionDenied for a scope wider than the creator's rights, InvalidRequest for other bad values.
+    `allowed_networks` are addresses and CIDR networks; none allow all. Raises PermissionDenied for a scope wider than the creator's rights, InvalidRequest for other bad values.
     """
     name = cleaned_name(name)
     _check_scopes(project, created_by, scopes)
     if expires_at is not None and expires_at <= timezone.now():
         raise errors.InvalidRequest("The expiry must lie in the future.", param="expires_at")
-    token = tokens.new_token(livemode=livemode)
-    key = APIKey.objects.create(
+    key = APIKey(
         organization_id=project.organization_id,
         project=project,
         name=name,
-        key_id=token.key_id,
-        digest=token.digest,
-        last_four=token.last_four,
         scopes=sorted(set(scopes)),
         livemode=livemode,
         created_by=created_by,
         expires_at=expires_at,
+        allowed_networks=checked_networks(allowed_networks),
     )
-    changes.append("api_key", str(key.id))
+    token = _store(key)
+    _record_created(actor, key)
+    return key, token
+
+
+def rotate_api_key(
+    *, actor: Actor, key: APIKey, created_by: User, overlap: timedelta = DEFAULT_OVERLAP
+) -> tuple[APIKey, str]:
+    """A key that takes another's place, and its token, which is returned here and never again.
+
+    It has the same name, scopes, networks and lifetime. The old one works for `overlap` more, at most a week.
+    Raises Conflict for a key that has ended or was replaced, PermissionDenied for a scope wider than the
+    rights of who rotates, InvalidRequest for another overlap.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise errors.InvalidRequest("The overlap is between 0 and 7 days.", param="overlap_seconds")
+    old = APIKey.objects.select_for_update().select_related("project").get(id=key.id)
+    now = timezone.now()
+    if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+        raise errors.Conflict("This key has ended. Make a new one.", code="api_key_ended")
+    if old.replaced_by_id is not None:
+        raise errors.Conflict(
+            "This key was replaced already. Rotate the key that took its place.", code="api_key_replaced"
+        )
+    _check_scopes(old.project, created_by, old.scopes)
+    new = APIKey(
+        organization_id=old.organization_id,
+        project=old.project,
+        name=old.name,
+        scopes=old.scopes,
+        livemode=old.livemode,
+        created_by=created_by,
+        expires_at=now + (old.expires_at - old.created_at) if old.expires_at else None,
+        allowed_networks=old.allowed_networks,
+    )
+    token = _store(new)
+    before, ends = old.expires_at, now + overlap
+    old.replaced_by, old.expires_at = new, min(before, ends) if before else ends
+    old.save(update_fields=["replaced_by", "expires_at"])
+    changes.append("api_key", str(old.id))
+    _record_created(actor, new)
     audit.record(
         actor=actor,
-        action="api_key.created",
-        target=key,
-        organization_id=project.organization_id,
-        changes={name: (None, getattr(key, name)) for name in ("scopes", "expires_at", "livemode")},
+        action="api_key.rotated",
+        target=old,
+        organization_id=old.organization_id,
+        changes={"expires_at": (before, old.expires_at), "replaced_by": (None, new.public_id)},
     )
-    return key, token.text
+    return new, token
+
+
+def update_api_key(
+    *, actor: Actor, key: APIKey, name: str | None = None, allowed_networks: Iterable[str] | None = None
+) -> APIKey:
+    """Rename a key, or change the networks it may be used from, everywhere within a second.
+
+    Raises InvalidRequest for what is no network, Conflict for a revoked key.
+    """
+    locked = APIKey.objects.select_for_update().get(id=key.id)
+    if locked.revoked_at is not None:
+        raise errors.Conflict("This key was revoked.", code="api_key_ended")
+    before = {"name": locked.name, "allowed_networks": locked.allowed_networks}
+    if name is not None:
+        locked.name = cleaned_name(name)
+    if allowed_networks is not None:
+        locked.allowed_networks = checked_networks(allowed_networks)
+    changed = {
+        field: (old, getattr(locked, field)) for field, old in before.items() if getattr(locked, field) != old
+    }
+    if not changed:
+        return locked
+    locked.save(update_fields=list(changed))
+    changes.append("api_key", str(locked.id))
+    audit.record(
+        actor=actor,
+        action="api_key.updated",
+        target=locked,
+        organization_id=locked.organization_id,
+        changes=changed,
+    )
+    return locked
 
 
 def revoke_api_key(*, actor: Actor, key: APIKey) -> APIKey:
@@ -72,6 +148,26 @@ def revoke_api_key(*, actor: Actor, key: APIKey) -> APIKey:
         changes={"revoked_at": (None, locked.revoked_at)},
     )
     return locked
+
+
+def _store(key: APIKey) -> str:
+    """Save a new key; returns its token."""
+    token = tokens.new_token(livemode=key.livemode)
+    key.key_id, key.digest, key.last_four = token.key_id, token.digest, token.last_four
+    key.save(force_insert=True)
+    changes.append("api_key", str(key.id))
+    return token.text
+
+
+def _record_created(actor: Actor, key: APIKey) -> None:
+    told = ("scopes", "expires_at", "livemode", "allowed_networks")
+    audit.record(
+        actor=actor,
+        action="api_key.created",
+        target=key,
+        organization_id=key.organization_id,
+        changes={name: (None, getattr(key, name)) for name in told},
+    )
 
 
 def _check_scopes(project: Project, creator: User, scopes: list[str]) -> None:

@@ -9,6 +9,13 @@ from django.utils import timezone
 from apps.tenants.roles import SCOPE_DESCRIPTIONS, Scope, scope_permissions
 
 LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "1 year", "never": "Never"}
+OVERLAPS: Final = {
+    "0": "no time: it stops at once",
+    "3600": "1 more hour",
+    "86400": "1 more day",
+    "259200": "3 more days",
+    "604800": "7 more days",
+}
 _SCOPE_CHOICES: Final = [(scope.value, f"{scope.value}: {SCOPE_DESCRIPTIONS[scope]}") for scope in Scope]
 
 
@@ -28,6 +35,17 @@ class ProjectForm(forms.Form):
     )
 
 
+def _networks_field() -> forms.CharField:
+    return forms.CharField(
+        label="Allowed networks",
+        required=False,
+        max_length=2000,
+        help_text="Addresses or networks that it may be used from, one a line, such as 203.0.113.0/24. "
+        "Empty: from everywhere.",
+        widget=forms.Textarea(attrs={"rows": 2, "class": "input mono", "spellcheck": "false"}),
+    )
+
+
 class KeyForm(forms.Form):
     """A new API key. Offers only the scopes that its maker holds."""
 
@@ -44,6 +62,7 @@ class KeyForm(forms.Form):
         label="May", widget=forms.CheckboxSelectMultiple, choices=_SCOPE_CHOICES
     )
     lifetime = forms.ChoiceField(label="Expires", choices=list(LIFETIMES.items()), initial="90")
+    allowed_networks = _networks_field()
 
     def __init__(self, *args: Any, permissions: frozenset[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,3 +79,25 @@ class KeyForm(forms.Form):
         """When the key ends, counted from now; None for never."""
         days = self.cleaned_data["lifetime"]
         return None if days == "never" else timezone.now() + timedelta(days=int(days))
+
+
+class EditKeyForm(forms.Form):
+    """What may change of a key."""
+
+    name = forms.CharField(label="Name", max_length=100)
+    allowed_networks = _networks_field()
+
+
+class RotateKeyForm(forms.Form):
+    """How long the old key goes on."""
+
+    overlap = forms.ChoiceField(
+        label="The old key works for",
+        choices=list(OVERLAPS.items()),
+        initial="86400",
+        help_text="Time to bring the new key everywhere the old one is.",
+    )
+
+    def duration(self) -> timedelta:
+        """The overlap; call after `is_valid`."""
+        return timedelta(seconds=int(self.cleaned_data["overlap"]))

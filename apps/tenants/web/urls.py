@@ -3,8 +3,10 @@
 from django.urls import path
 
 from apps.tenants.web import (
+    audit_views,
     invitations,
     join,
+    keys,
     lists,
     members,
     mfa_rule,
@@ -34,6 +36,12 @@ urlpatterns = [
     path("theme/", views.ThemeView.as_view(), name="theme"),
     path("invitations/<str:token>/", join.JoinView.as_view(), name="invitation"),
     path("<slug:organization>/", views.OrganizationStartView.as_view(), name="organization"),
+    path("<slug:organization>/settings/audit/", audit_views.AuditView.as_view(), name="audit"),
+    path(
+        "<slug:organization>/settings/audit/<str:event>/",
+        audit_views.AuditEventView.as_view(),
+        name="audit-event",
+    ),
     path("<slug:organization>/settings/mfa/", mfa_rule.MfaRuleView.as_view(), name="mfa-rule"),
     path(SETTINGS, settings.SettingsView.as_view(), name="settings"),
     path(f"{SETTINGS}leave/", settings.LeaveView.as_view(), name="leave"),
@@ -67,11 +75,21 @@ urlpatterns = [
         project_settings.ProjectAccessView.as_view(),
         name="project-access",
     ),
-    path("<slug:organization>/<slug:project>/settings/keys/", views.KeysView.as_view(), name="keys"),
-    path("<slug:organization>/<slug:project>/settings/keys/new/", views.NewKeyView.as_view(), name="new-key"),
+    path("<slug:organization>/<slug:project>/settings/keys/", keys.KeysView.as_view(), name="keys"),
+    path("<slug:organization>/<slug:project>/settings/keys/new/", keys.NewKeyView.as_view(), name="new-key"),
+    path(
+        "<slug:organization>/<slug:project>/settings/keys/<str:key>/edit/",
+        keys.EditKeyView.as_view(),
+        name="edit-key",
+    ),
+    path(
+        "<slug:organization>/<slug:project>/settings/keys/<str:key>/rotate/",
+        keys.RotateKeyView.as_view(),
+        name="rotate-key",
+    ),
     path(
         "<slug:organization>/<slug:project>/settings/keys/<str:key>/revoke/",
-        views.RevokeKeyView.as_view(),
+        keys.RevokeKeyView.as_view(),
         name="revoke-key",
     ),
 ]
