@@ -41,6 +41,7 @@ class AuditEvent(IdentifiedModel):
             models.Index(fields=["organization_id", "-id"], name="auditevent_newest"),
             models.Index(fields=["organization_id", "object_id", "-id"], name="auditevent_object"),
             models.Index(fields=["organization_id", "actor_id", "-id"], name="auditevent_actor"),
+            models.Index(fields=["organization_id", "action", "-id"], name="auditevent_action"),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ A public id is ``<prefix>_<26 characters>``: the 128 bits of the UUID in Crockfo
 
 import os
 import time
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -57,6 +58,12 @@ def uuid7() -> UUID:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)
+
+
+def first_of(moment: datetime) -> UUID:
+    """The smallest UUIDv7 of a millisecond: ids made from that moment on are not below it."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=(max(0, milliseconds) & 0xFFFFFFFFFFFF) << 80)
 
 
 def encode(prefix: str, value: UUID) -> str:

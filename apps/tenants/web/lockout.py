@@ -28,5 +28,5 @@ def locked(request: HttpRequest, key: str) -> ValidationError:
     seconds = max(1, seconds_until_open(request, key))
     wait = f"{seconds} seconds" if seconds < 90 else f"{math.ceil(seconds / 60)} minutes"
     return ValidationError(
-        f"Too many tries, so this is closed for now. Try again in {wait}.", code="too_many_login_attempts"
+        f"Too many tries, so this is closed for now. Try again in {wait}.", "too_many_login_attempts"
     )

@@ -44,4 +44,4 @@ class MfaRuleView(OrganizationView):
                 else "A second factor is each member's choice now."
             )
             messages.info(request, words)
-        return redirect(f"/{organization}/settings/")
+        return redirect("tenants:settings", organization=organization)
