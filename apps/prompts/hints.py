@@ -80,9 +80,20 @@ def resembles(name: str, other: str) -> bool:
         return True
     if min(len(plain), len(plain_other)) < SHORTEST_SIMILAR:
         return False
-    if plain in (f"{plain_other}s", plain_other.removesuffix("s")):
+    if plain in (f"{plain_other}s", plain_other.removesuffix("s")) or _is_swap(plain, plain_other):
         return True
     return difflib.SequenceMatcher(None, plain, plain_other, autojunk=False).ratio() >= SIMILAR_NAMES
+
+
+def _is_swap(name: str, other: str) -> bool:
+    """Whether two neighbouring letters are exchanged and nothing else differs."""
+    if len(name) != len(other):
+        return False
+    places = [index for index, (one, two) in enumerate(zip(name, other, strict=True)) if one != two]
+    if len(places) != 2 or places[1] != places[0] + 1:
+        return False
+    first, second = places
+    return (name[first], name[second]) == (other[second], other[first])
 
 
 def _brace_hints(index: int, content: str) -> Iterator[Hint]:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from apps.core.scope import organization_scope
-from apps.prompts import queries
 from apps.prompts.models import Prompt
 from apps.tenants.models import Project, User
 from tests.browser.checks import check_page
@@ -87,75 +85,6 @@ def test_new__form__creates_and_opens_the_editor(page: Page, web_site: Site, pro
     assert message(page, 1) == "Reply to {{ review }}"
 
 
-def test_editor__page__sound(page: Page, web_site: Site, prompt: Prompt) -> None:
-    open_page(page, web_site, f"{prompt.public_id}/")
-    check_page(page)
-
-
-def test_editor__typing__follows_with_variables_preview_and_warnings(
-    page: Page, web_site: Site, project: Project
-) -> None:
-    prompt = make_prompt(project=project, content=make_content("Hi {{ name }}"))
-    open_page(page, web_site, f"{prompt.public_id}/")
-    editor = page.get_by_label("User message 1")
-    editor.fill("Hi {{ name }}, about {{ topic }} and {place}")
-    expect(page.locator("#variables")).to_contain_text("topic")
-    expect(page.locator("#hints")).to_contain_text("{place} is plain text")
-    expect(page.locator(".code-edit__paint mark").nth(1)).to_have_text("{{ topic }}")
-    page.locator("#sample-topic").fill("tea")
-    expect(page.locator("#preview")).to_contain_text("Hi [name], about tea and {place}")
-    editor.fill("line\n  {{ name.__class__ }}")
-    expect(page.locator("#hints")).to_contain_text("Saving waits for these")
-    check_page(page)
-    page.get_by_role("link", name="Message 1, line 2").click()
-    assert editor.evaluate("node => node.selectionStart") == len("line\n  {{ name.")
-
-
-def test_editor__blocks__are_added_moved_and_dropped_in_place(
-    page: Page, web_site: Site, project: Project
-) -> None:
-    prompt = make_prompt(project=project, content=make_content("second", system="first"))
-    open_page(page, web_site, f"{prompt.public_id}/")
-    page.get_by_role("button", name="Add message").click()
-    page.get_by_label("Assistant message 3").fill("third")
-    page.get_by_role("button", name="Move message 3 up").click()
-    expect(page.get_by_label("Assistant message 2")).to_have_value("third")
-    page.get_by_role("button", name="Delete message 1").click()
-    expect(page.get_by_role("article")).to_have_count(2)
-    assert [message(page, 1), message(page, 2)] == ["third", "second"]
-    expect(page.locator(".code-edit__paint").first).to_have_text("third")
-
-
-def test_editor__save_dialog__saves_version_with_label(page: Page, web_site: Site, prompt: Prompt) -> None:
-    open_page(page, web_site, f"{prompt.public_id}/")
-    page.get_by_label("User message 1").fill("Shorter: {{ review }}")
-    expect(page.locator("#change")).to_contain_text("User message changes", use_inner_text=False)
-    page.keyboard.press("Control+s")
-    dialog = page.get_by_role("dialog", name="Save as v4")
-    expect(dialog).to_be_visible()
-    check_page(page)
-    dialog.get_by_label("What changed").fill("Shorter")
-    dialog.get_by_label("Label").select_option("production")
-    dialog.get_by_role("button", name="Save v4").click()
-    expect(page.get_by_text("Version 4 is saved and production points at it.")).to_be_visible()
-    with organization_scope(prompt.organization_id):
-        assert queries.labels_of([prompt])[prompt.pk]["production"] == 4
-
-
-def test_editor__saved_meanwhile__shows_both_and_keeps_mine(
-    page: Page, web_site: Site, prompt: Prompt
-) -> None:
-    open_page(page, web_site, f"{prompt.public_id}/")
-    page.get_by_label("User message 1").fill("Mine: {{ review }}")
-    page.locator("[name=base_number]").evaluate("node => { node.value = '2' }")
-    page.get_by_role("button", name="Save version").click()
-    page.get_by_role("button", name="Save v4").click()
-    expect(page.get_by_role("button", name="Save mine as v4")).to_be_visible()
-    check_page(page)
-    page.get_by_role("button", name="Go on editing mine").click()
-    assert message(page, 1) == "Mine: {{ review }}"
-
-
 def test_history__split_and_unified__sound(page: Page, web_site: Site, prompt: Prompt) -> None:
     open_page(page, web_site, f"{prompt.public_id}/history/?from=1&to=3")
     check_page(page)
@@ -204,7 +133,7 @@ def test_without_script__new_prompt_version_and_label__work(
     editor = page.get_by_label("User message 1")
     assert editor.evaluate("node => getComputedStyle(node).color") != "rgba(0, 0, 0, 0)"
     editor.fill("Answer {{ review }} in {{ language }}")
-    page.get_by_role("button", name="Preview").last.click()
+    page.get_by_role("button", name="Update preview and keep the draft").click()
     expect(page.locator("#preview")).to_contain_text("Answer [review] in [language]")
     page.get_by_role("button", name="Save version").click()
     page.get_by_label("What changed").fill("Language")

@@ -125,6 +125,8 @@ def test_hints__undefined_unused_and_single_braces__are_told_with_their_place() 
     ("name", "other", "near"),
     [
         ("agent_name", "agent_nmae", True),
+        ("nmae", "name", True),
+        ("same", "name", False),
         ("userName", "user_name", True),
         ("Tone", "tone", True),
         ("note", "notes", True),
