@@ -71,14 +71,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="providercredential", name="project", field=project(null=True, blank=True)
         ),
-        migrations.AddConstraint(
-            model_name="providercredential",
-            constraint=models.UniqueConstraint(
-                fields=("organization", "name"),
-                name="credential_name_everywhere",
-                condition=Q(project__isnull=True),
-            ),
-        ),
         migrations.CreateModel(
             name="DefaultModel",
             fields=[
