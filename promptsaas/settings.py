@@ -60,7 +60,6 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "django_rq",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "guardian",
     "rest_framework",
     "template_partials",
@@ -239,10 +238,11 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
-    "POSTPROCESSING_HOOKS": ["apps.core.openapi.document_errors"],
+    "POSTPROCESSING_HOOKS": [
+        "apps.gateway.openapi.document_gateway",
+        "apps.core.openapi.document_errors",
+    ],
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
