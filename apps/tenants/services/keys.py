@@ -33,7 +33,8 @@ def create_api_key(
 ) -> tuple[APIKey, str]:
     """A new key and its token, which is returned here and never again.
 
-    `allowed_networks` are addresses and CIDR networks; none allow all. Raises PermissionDenied for a scope wider than the creator's rights, InvalidRequest for other bad values.
+    `allowed_networks` are addresses and CIDR networks; none allow all. Raises PermissionDenied for a scope
+    wider than the creator's rights, InvalidRequest for other bad values.
     """
     name = cleaned_name(name)
     _check_scopes(project, created_by, scopes)
