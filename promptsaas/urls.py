@@ -2,13 +2,13 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from apps.core.web.views import nothing_here
 from apps.tenants.web.views import addresses
+from promptsaas.api_reference.views import collection, openapi, reference
 
 WEB_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
-API_ROOMS = ("tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
+API_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
 
 api: list[URLPattern | URLResolver] = [path("", include(f"apps.{room}.api.urls")) for room in API_ROOMS]
 
@@ -18,10 +18,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.account.urls")),
     path("accounts/2fa/", include("apps.tenants.web.mfa_urls")),
     path("api/v1/", include(api)),
-    path("api/v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("api/v1/openapi.json", openapi, name="openapi"),
     # Ours alone: else a slash too many would lead to the pages of an organization named "api".
     re_path(r"^api/", nothing_here),
-    path("docs/api/", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="api-reference"),
+    path("docs/api/", reference, name="api-reference"),
+    path("docs/api/postman.json", collection, name="postman"),
     path("", include("apps.core.web.urls")),
     *[path("", include(f"apps.{room}.web.urls")) for room in WEB_ROOMS],
 ]

@@ -8,5 +8,6 @@ ROUTES = (
     Route(ANY_METHOD, "api/v1/openapi.json", PUBLIC),
     Route(ANY_METHOD, "^api/", PUBLIC),
     Route(ANY_METHOD, "docs/api/", PUBLIC),
+    Route(ANY_METHOD, "docs/api/postman.json", PUBLIC),
     Route(ANY_METHOD, "docs/errors", PUBLIC),
 )
