@@ -136,7 +136,7 @@ def test_member_role__admin_over_owner__offers_nothing(client: Client, organizat
 def test_remove_member__asked__tells_what_ends_and_ends_it(web: Client, organization: Organization) -> None:
     user = make_member(organization=organization)
     path = _path(organization, f"members/{_membership(user).public_id}/remove/")
-    assert "No working API key" in _html(web.get(path))
+    assert "Rights given on single prompts" in _html(web.get(path))
     assert web.post(path).status_code == 302
     client = Client()
     client.force_login(user)

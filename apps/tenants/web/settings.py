@@ -28,7 +28,7 @@ class GeneralPage(SettingsPage, abstract=True):
             "form": form or NameForm(initial={"name": self.organization.name}),
             "may_manage": manages,
             "is_owner": own.role == Role.OWNER,
-            "role": name_of_role(own),
+            "role": people.role_word(own),
             "mfa": mfa_rule_context(self.organization, self.user) if manages else None,
             **more,
         }
