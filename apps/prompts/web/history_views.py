@@ -30,26 +30,34 @@ class HistoryPage(OnePromptPage, abstract=True):
         right = after or prompt.latest_number
         left = before or max(right - 1, 1)
         split = self.request.GET.get("view") != "unified"
+        every_line = self.request.GET.get("lines") == "all"
         upto = whole_number(self.request.GET.get("upto", ""))
         versions = list(queries.timeline(prompt, upto=upto, limit=VERSIONS_SHOWN + 1))
         picked = {"from": left, "to": right}
+        view, lines = ("" if split else "unified"), ("all" if every_line else "")
         next_number = versions[-1].number if len(versions) > VERSIONS_SHOWN else None
         return {
             **self.head(prompt, labels, "history"),
-            **self._comparison(prompt, left, right, split),
+            **self._comparison(left, right, split=split, every_line=every_line),
             "items": self._timeline(prompt, versions[:VERSIONS_SHOWN], labels, left, right),
-            "older": self._history(prompt, **picked, upto=next_number) if next_number else "",
+            "older": self._history(prompt, **picked, view=view, lines=lines, upto=next_number)
+            if next_number
+            else "",
+            "every_line": every_line,
+            "lines_address": self._history(
+                prompt, **picked, view=view, lines="" if every_line else "all", upto=upto
+            ),
             "version_options": self._options(prompt, labels, left, right),
             "left": left,
             "right": right,
             "view": "split" if split else "unified",
             "views": [
                 {
-                    "label": view.capitalize(),
-                    "href": self._history(prompt, **picked, view=view),
-                    "current": split == (view == "split"),
+                    "label": each.capitalize(),
+                    "href": self._history(prompt, **picked, view=each, lines=lines, upto=upto),
+                    "current": split == (each == "split"),
                 }
-                for view in ("split", "unified")
+                for each in ("split", "unified")
             ],
             "moves": self.label_menu(prompt, labels, right),
             "permalink": self._permalink(left, right),
@@ -88,11 +96,12 @@ class HistoryPage(OnePromptPage, abstract=True):
     def _history(self, prompt: Prompt, **query: object) -> str:
         return self.address("history", prompt.public_id, **query)
 
-    def _comparison(self, prompt: Prompt, left: int, right: int, split: bool) -> dict[str, Any]:
+    def _comparison(self, left: int, right: int, *, split: bool, every_line: bool) -> dict[str, Any]:
         if left == right:
             return {"comparison": None}
-        contents = [queries.version_content(queries.get_version(prompt, number)) for number in (left, right)]
-        return {"comparison": compared(diff_versions(*contents), split=split)}
+        versions = [queries.get_version(self.prompt, number) for number in (left, right)]
+        sections = diff_versions(*(queries.version_content(version) for version in versions))
+        return {"comparison": compared(sections, split=split, every_line=every_line)}
 
     def _timeline(
         self,

@@ -107,9 +107,10 @@ class SharedPromptsPage(PromptPage, abstract=True):
             return grants.is_granted_somewhere(self.access, self.project, permission)
 
 
-def section_rows(section: Section, *, split: bool) -> list[dict[str, Any]]:
+def section_rows(section: Section, *, split: bool, every_line: bool = False) -> list[dict[str, Any]]:
     """A compared part as the rows of ``components/diff.html`` or of the unified table."""
-    return _split_rows(section.blocks) if split else _unified_rows(section.blocks)
+    blocks = section.rows if every_line else section.blocks
+    return _split_rows(blocks) if split else _unified_rows(blocks)
 
 
 def _split_rows(blocks: Iterable[Row | Gap]) -> list[dict[str, Any]]:
@@ -160,7 +161,7 @@ def _parts(side: Side) -> list[dict[str, Any]]:
     return [{"text": piece.text, "changed": piece.changed} for piece in side.pieces]
 
 
-def compared(sections: Iterable[Section], *, split: bool = True) -> dict[str, Any]:
+def compared(sections: Iterable[Section], *, split: bool = True, every_line: bool = False) -> dict[str, Any]:
     """Two versions compared, as the comparison's partial reads it."""
     changed, same, added, removed = [], [], 0, 0
     for section in sections:
@@ -174,7 +175,7 @@ def compared(sections: Iterable[Section], *, split: bool = True) -> dict[str, An
                 "title": section.title,
                 "added": section.added,
                 "removed": section.removed,
-                "rows": section_rows(section, split=split),
+                "rows": section_rows(section, split=split, every_line=every_line),
             }
         )
     return {"changed": changed, "same": ", ".join(same), "added": added, "removed": removed, "split": split}
