@@ -55,7 +55,7 @@ _CHAT: Final[Schema] = {
     "responses": {"200": _answer("The answer.", "ChatCompletion", stream="OpenAI's chunks.")},
 }
 _MODELS: Final[Schema] = {
-    "operationId": "list_models",
+    "operationId": "list_models_as_openai",
     "tags": ["Running"],
     "summary": "What `model` may be: prompts at their labels, and plain models",
     "responses": {"200": _answer("Every one of the project.", "ModelList")},
