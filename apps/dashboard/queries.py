@@ -97,6 +97,7 @@ def failing_prompts(project_id: UUID, now: datetime) -> Sequence[FailingPrompt]:
     counted = recent.filter(prompt_id__in=[each["prompt_id"] for each in worst]).values("prompt_id")
     totals = dict(counted.annotate(runs=Count("id")).values_list("prompt_id", "runs")) if worst else {}
     return [
-        FailingPrompt(each["prompt_id"], each["prompt_name"], totals[each["prompt_id"]], each["failed"])
+        FailingPrompt(prompt_id, each["prompt_name"], totals[prompt_id], each["failed"])
         for each in worst
+        if (prompt_id := each["prompt_id"]) is not None
     ]

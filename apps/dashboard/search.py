@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from apps.batches.models import BatchJob
@@ -61,7 +61,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Kind:
-    """What can be opened by its id, and the right that this takes. ``locate`` runs inside a scope."""
+    """What can be opened by its id, and the right that this takes.
+
+    ``locate`` runs inside a scope and is given an id of its own kind only.
+    """
 
     word: str
     icon: str
@@ -85,14 +88,14 @@ class Named:
 
 def _named_row(rows: Callable[[], QuerySet[Any]], prefix: str) -> Callable[[str], Place | None]:
     def locate(text: str) -> Place | None:
-        row = rows().filter(pk=ids.decode_or_none(prefix, text)).values_list("project_id", "name").first()
+        row = rows().filter(pk=ids.decode(prefix, text)).values_list("project_id", "name").first()
         return Place(row[0], row[1], (text,)) if row else None
 
     return locate
 
 
 def _version(text: str) -> Place | None:
-    versions = PromptVersion.objects.filter(pk=ids.decode_or_none("prv", text)).select_related("prompt")
+    versions = PromptVersion.objects.filter(pk=ids.decode("prv", text)).select_related("prompt")
     version = versions.first()
     if version is None:
         return None
@@ -102,19 +105,21 @@ def _version(text: str) -> Place | None:
 
 
 def _key(text: str) -> Place | None:
-    row = APIKey.objects.filter(pk=ids.decode_or_none("key", text)).values_list("project_id", "name").first()
+    row = APIKey.objects.filter(pk=ids.decode("key", text)).values_list("project_id", "name").first()
     return Place(row[0], row[1]) if row else None
 
 
 def _project(text: str) -> Place | None:
-    row = Project.objects.filter(pk=ids.decode_or_none("prj", text)).values_list("pk", "name").first()
+    row = Project.objects.filter(pk=ids.decode("prj", text)).values_list("pk", "name").first()
     return Place(row[0], row[1]) if row else None
 
 
 def _run(text: str) -> Place | None:
-    by_request = Run.objects.filter(request_id=text[:LONGEST_REQUEST_ID])
-    runs = by_request if text.startswith("req_") else Run.objects.filter(pk=ids.decode_or_none("run", text))
-    run = runs.order_by("-pk").first()
+    if text.startswith("req_"):
+        wanted = Q(request_id=text[:LONGEST_REQUEST_ID])
+    else:
+        wanted = Q(pk=ids.decode("run", text))
+    run = Run.objects.filter(wanted).order_by("-pk").first()
     if run is None:
         return None
     return Place(run.project_id, f"{run.prompt_name or run.model}, {run.public_id}", (run.public_id,))
@@ -205,11 +210,14 @@ def find(user: User, session: SessionAccess, project: Project, text: str) -> lis
     prefix = text.partition("_")[0]
     if prefix in BY_ID and (prefix == "req" or ids.decode_or_none(prefix, text)):
         return _groups(Group("By its id", list(_by_id(user, session, BY_ID[prefix], text))))
-    found = [Group("Go to", _pages(session.access, project, text))]
-    if text:
-        found[:0] = _by_name(session.access, project, text)
-        found.append(Group("Projects and organizations", _places(session, text)))
-    return _groups(Group("Actions", _links(ACTIONS, session.access, project, text)), *found)
+    links = [
+        Group("Actions", _links(ACTIONS, session.access, project, text)),
+        Group("Go to", _pages(session.access, project, text)),
+    ]
+    if not text:
+        return _groups(*links)
+    named = _by_name(session.access, project, text)
+    return _groups(*named, *links, Group("Projects and organizations", _places(session, text)))
 
 
 def _groups(*groups: Group) -> list[Group]:

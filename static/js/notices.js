@@ -35,7 +35,7 @@ const keep = (text) => {
   const kept = [{ text, at: new Date().toISOString() }, ...read()].slice(0, MOST);
   sessionStorage.setItem(KEY, JSON.stringify(kept));
   list.querySelector(".notices__mark").hidden = list.open;
-  draw();
+  if (list.open) draw();
 };
 
 const show = (text, kind) => {
@@ -60,10 +60,11 @@ if (list && region) {
     keep(detail.text);
   });
   list.addEventListener("toggle", () => {
-    if (list.open) list.querySelector(".notices__mark").hidden = true;
+    if (!list.open) return;
+    list.querySelector(".notices__mark").hidden = true;
+    draw();
   });
   for (const banner of document.querySelectorAll("#messages .banner > span")) keep(banner.textContent.trim());
-  draw();
 }
 
 document.querySelector("[data-sign-out]")?.addEventListener("submit", () => {

@@ -12,6 +12,7 @@ from tests.factories import (
     make_organization,
     make_project,
     make_prompt,
+    make_run,
     make_user,
 )
 
@@ -34,9 +35,13 @@ def test_home__new_project__sound(page: Page, web_site: Site, project: Project) 
 def test_home__waiting_for_the_first_call__sound(page: Page, web_site: Site, project: Project) -> None:
     make_prompt(project=project, versions=2, labels={"production": 2})
     make_api_key(project=project)
-    page.goto(f"{web_site.url}/acme/default/")
-    expect(page.get_by_text("Waiting for your first call")).to_be_visible()
+    page.goto(f"{web_site.url}/acme/default/welcome/")
+    expect(page.get_by_text("Waiting for your first request")).to_be_visible()
+    page.get_by_text("JavaScript", exact=True).click()
+    expect(page.get_by_label("First call, JavaScript")).to_be_visible()
     check_page(page)
+    make_run(project=project, source="gateway")
+    expect(page.get_by_text("Your first request arrived")).to_be_visible(timeout=5_000)
 
 
 def test_styleguide__staff__sound(page: Page, web_site: Site, project: Project) -> None:
@@ -73,7 +78,7 @@ def test_search_box__keyboard_only__leads_to_the_prompt(page: Page, web_site: Si
     make_prompt(project=project, name="support/refund")
     page.goto(f"{web_site.url}/acme/default/")
     page.keyboard.press("Control+k")
-    expect(page.get_by_role("dialog", name="Search this project")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Search or jump to")).to_be_visible()
     page.keyboard.type("support")
     expect(page.locator("#palette-hits a")).to_have_count(2)
     check_page(page)
@@ -83,4 +88,31 @@ def test_search_box__keyboard_only__leads_to_the_prompt(page: Page, web_site: Si
     expect(page.get_by_role("heading", level=1)).to_contain_text("reply")
     page.keyboard.press("Control+k")
     page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog", name="Search this project")).not_to_be_visible()
+    expect(page.get_by_role("dialog", name="Search or jump to")).not_to_be_visible()
+
+
+def test_list__keyboard_only__chooses_rows_and_counts_them(
+    page: Page, web_site: Site, project: Project
+) -> None:
+    for _ in range(3):
+        make_batch(project=project, rows=1)
+    page.goto(f"{web_site.url}/acme/default/")
+    page.keyboard.press("g")
+    page.keyboard.press("b")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Batches")
+    for key in ("j", "x", "j", "j", "x"):
+        page.keyboard.press(key)
+    bar = page.get_by_label("Actions for the chosen batches")
+    expect(bar).to_contain_text("2 chosen")
+    expect(bar.get_by_role("button", name="Stop 2")).to_be_visible()
+    check_page(page)
+    bar.get_by_role("button", name="Stop 2").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Stop 2 batches?")
+    page.get_by_role("button", name="Stop 2 batches").click()
+    expect(page.get_by_text("Stopping 2 batches.")).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("gone?")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No batch matches")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()

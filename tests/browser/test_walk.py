@@ -48,7 +48,7 @@ def sign_up(page: Page, site: Site) -> None:
         page.get_by_role("button", name="Sign in").click()
     page.get_by_label("Name").fill("Acme")
     page.get_by_role("button", name="Create organization").click()
-    expect(page.get_by_text("0 of 4")).to_be_visible()
+    expect(page.get_by_text("0 of 5")).to_be_visible()
 
 
 def make_prompt(page: Page) -> None:
@@ -122,6 +122,7 @@ def run_batch(page: Page) -> None:
 
 
 def make_key(page: Page) -> str:
+    page.get_by_role("link", name="Settings", exact=True).click()
     page.get_by_role("navigation", name="Settings").get_by_role("link", name="API keys").click()
     click_link(page, "New key")
     page.get_by_label("Name").fill("Walk")
@@ -160,7 +161,8 @@ def test_newcomer__from_sign_up_to_the_first_call__sees_the_run(
     run_batch(page)
     key = make_key(page)
     go(page, "Home")
-    expect(page.get_by_text("Waiting for your first call")).to_be_visible()
+    page.get_by_role("link", name="Go on").click()
+    expect(page.get_by_text("Waiting for your first request")).to_be_visible()
     call(whole_site, key)
-    expect(page.get_by_text("Waiting for your first call")).to_have_count(0, timeout=15_000)
+    expect(page.get_by_text("Your first request arrived")).to_be_visible(timeout=15_000)
     see_the_run(page)

@@ -49,7 +49,7 @@ def _y(total: int, top: int) -> float:
 
 def _round_up(largest: int) -> int:
     """The next number of one digit and zeros, or of one and a half, that divides into the steps."""
-    size = 10 ** int(log10(largest))
+    size = int(10 ** int(log10(largest)))
     for factor in (1, 2, 4, 6, 8, 10):
         if largest <= factor * size and factor * size % STEPS == 0:
             return factor * size

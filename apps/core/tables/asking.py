@@ -246,10 +246,11 @@ def _read_cursor(token: str, order: Order, *, backwards: bool) -> Cursor | None:
         place = Cursor(sort, value, UUID(hex=row_id), backwards)
     except (binascii.Error, UnicodeError, ValueError, TypeError, AttributeError, RecursionError):
         return None
-    readable = place.value is None or (isinstance(place.value, str) and _is_storable(place.value))
-    return place if place.sort == order.sign and readable else None
+    return place if place.sort == order.sign and _is_readable(value) else None
 
 
-def _is_storable(text: str) -> bool:
-    """Whether Postgres takes the text: JSON may spell NUL and halves of surrogate pairs."""
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+def _is_readable(value: object) -> bool:
+    """Whether Postgres takes the value: JSON may spell NUL and halves of surrogate pairs."""
+    if not isinstance(value, str):
+        return value is None
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)

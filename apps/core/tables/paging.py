@@ -237,7 +237,7 @@ def _segments(rows: QuerySet[Row], order: Order, cursor: Cursor | None) -> Itera
     filled = filled.order_by(f"{sign}table_sort", f"{sign}pk")
     empty = keyed.filter(table_sort__isnull=True).order_by(f"{sign}pk")
     if cursor is None:
-        parts = [filled, empty]
+        parts: list[QuerySet[Row]] = [filled, empty]
     elif cursor.value is None:
         parts = [empty.filter(by_id), filled] if backwards else [empty.filter(by_id)]
     else:
@@ -246,7 +246,9 @@ def _segments(rows: QuerySet[Row], order: Order, cursor: Cursor | None) -> Itera
         past = Q(**{f"table_sort__{beyond}": cursor.value}) | by_id
         filled = filled.filter(reached & past)
         parts = [filled] if backwards else [filled, empty]
-    yield from parts if order.nullable else [part for part in parts if part is not empty][:1]
+    for part in parts:
+        if order.nullable or part is filled:
+            yield part
 
 
 def _link(asked: Asked, name: str, row: Model) -> str:

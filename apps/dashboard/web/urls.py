@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from apps.dashboard.web import home, welcome
+from apps.dashboard.web import gallery, home, welcome
 from apps.dashboard.web.styleguide import StyleguideView
 from apps.dashboard.web.usage_split import UsageSplitView
 
@@ -25,6 +25,8 @@ urlpatterns = [
     path(f"{_PROJECT}welcome/key/", welcome.FirstKeyView.as_view(), name="first-key"),
     path(f"{_PROJECT}welcome/call/", welcome.FirstCallView.as_view(), name="first-call"),
     path(f"{_PROJECT}welcome/skip/", welcome.SkipView.as_view(), name="skip"),
+    path(f"{_PROJECT}gallery/", gallery.GalleryView.as_view(), name="gallery"),
+    path(f"{_PROJECT}gallery/<slug:example>/", gallery.ExampleView.as_view(), name="example"),
     path(f"{_PROJECT}home/activity/", home.ActivityPanel.as_view(), name="activity"),
     path(f"{_PROJECT}home/batches/", home.BatchesPanel.as_view(), name="batches"),
     path(f"{_PROJECT}home/failing/", home.FailingPanel.as_view(), name="failing"),
