@@ -53,6 +53,8 @@ def check_page(page: Page) -> None:
     """Assert what every page must hold. The reader's own theme must be the system's."""
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        assert axe_findings(page) == [], f"{scheme}: {page.url}"
+        findings = axe_findings(page)
+        assert findings == [], f"{scheme}: {page.url}: {findings}"
     page.emulate_media(color_scheme="light")
-    assert sideways_overflow(page) == [], page.url
+    overflow = sideways_overflow(page)
+    assert overflow == [], f"{page.url}: {overflow}"
