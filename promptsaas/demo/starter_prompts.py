@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from apps.dashboard.gallery import SANDBOX_MODEL, SUPPORT_REPLY
 from apps.prompts.types import VersionContent
 
-SANDBOX_MODEL: Final = "sandbox/standard"
 REVIEW_SENTIMENT: Final = "review-sentiment"
 
 
@@ -68,16 +68,6 @@ _REVIEW_SECOND: Final = VersionContent(
     parameters={"temperature": 0, "max_tokens": 300},
     output_schema=_REVIEW_SCHEMA,
 )
-_REPLY: Final = VersionContent(
-    messages=_messages(
-        "You answer customers of {{ shop }} in a {{ tone }} tone, in at most five sentences. "
-        "Never promise a refund.",
-        "{{ message }}",
-    ),
-    variables=(_text("message"), _text("shop", default="Sample Shop"), _text("tone", default="friendly")),
-    model=SANDBOX_MODEL,
-    parameters={"temperature": 0.3, "max_tokens": 400},
-)
 _SUMMARY: Final = VersionContent(
     messages=_messages(
         "You summarize texts faithfully and add nothing.",
@@ -96,7 +86,10 @@ STARTER_PROMPTS: Final = (
         (("First try", _REVIEW_FIRST), ("Answer as JSON, judge the whole purchase", _REVIEW_SECOND)),
     ),
     StarterPrompt(
-        "support/reply", "chat", "A short answer to a customer's message.", (("First version", _REPLY),)
+        SUPPORT_REPLY.name,
+        "chat",
+        SUPPORT_REPLY.description,
+        (("First version", SUPPORT_REPLY.content),),
     ),
     StarterPrompt("text/summary", "chat", "A faithful summary of any text.", (("First version", _SUMMARY),)),
 )

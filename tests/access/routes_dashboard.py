@@ -5,6 +5,8 @@ from tests.access.matrix import STAFF, Route
 
 _PROJECT = "<slug:organization>/<slug:project>"
 
+FILLS = {"example": lambda project: "tutor", "name": lambda project: "tutor"}
+
 ROUTES = (
     Route("GET", "styleguide/", STAFF),
     Route(
@@ -19,6 +21,11 @@ ROUTES = (
     Route("POST", f"{_PROJECT}/welcome/key/", Permission.KEYS_MANAGE),
     Route("GET", f"{_PROJECT}/welcome/call/", ANY_MEMBER),
     Route("POST", f"{_PROJECT}/welcome/skip/", ANY_MEMBER),
+    Route("GET", f"{_PROJECT}/gallery/", Permission.PROMPTS_VIEW),
+    Route("GET", f"{_PROJECT}/gallery/<slug:example>/", Permission.PROMPTS_VIEW),
+    Route("POST", f"{_PROJECT}/gallery/<slug:example>/", Permission.PROMPTS_EDIT),
+    Route("GET", "api/v1/gallery", Permission.PROMPTS_VIEW),
+    Route("POST", "api/v1/gallery/<slug:name>/install", Permission.PROMPTS_EDIT),
     Route("GET", f"{_PROJECT}/home/activity/", Permission.RUNS_VIEW),
     Route("GET", f"{_PROJECT}/home/batches/", Permission.BATCHES_VIEW),
     Route("GET", f"{_PROJECT}/home/failing/", Permission.RUNS_VIEW),

@@ -12,7 +12,7 @@ from apps.prompts import queries
 from apps.prompts.models import Prompt
 from apps.tenants.models import Project
 from apps.tenants.roles import Role
-from tests.factories import make_content, make_prompt, owner_of
+from tests.factories import make_content, make_dataset_version, make_prompt, owner_of
 from tests.prompts.web_support import Web, editor_form, labels, newest, words
 
 pytestmark = pytest.mark.django_db
@@ -268,3 +268,14 @@ def test_pages__hostile_content__is_escaped(web: Web, project: Project) -> None:
         html = web.get(path)[1]
         assert "<script>alert" not in html
         assert "<img src=x" not in html
+
+
+def test_editor__page__asks_the_database_at_most_fifteen_times(web: Web, project: Project) -> None:
+    content = make_content("{{ a }} {{ b }}", output_schema={"properties": {"x": {"type": "string"}}})
+    prompt = make_prompt(project=project, content=content, versions=3, labels={"production": 1, "beta": 2})
+    for _ in range(3):
+        make_dataset_version(project=project)
+    with CaptureQueriesContext(connection) as captured:
+        assert web.get(f"{prompt.public_id}/edit/")[0] == 200
+    asked = [query["sql"] for query in captured if " FROM " in query["sql"]]
+    assert len(asked) <= 15, asked

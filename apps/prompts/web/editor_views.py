@@ -87,7 +87,8 @@ class EditView(ComparePage):
             "has_draft": bool(revision),
             "newer": self.prompt.latest_number if form.base_number < self.prompt.latest_number else 0,
             "merge_address": self.address("merge", self.prompt.public_id),
-            "change": self.change(form),
+            # With scripts the open dialog asks for it.
+            "change": self.change(form) if more.get("save_open") else {},
             "can_run": bool(playground_address(self.prompt, self.organization, self.project, None)),
             "save_open": False,
             "discard_open": False,
