@@ -83,7 +83,7 @@ def example_body(schemas: Schemas, operation: dict[str, Any]) -> Any:
 
 
 def _operation(schemas: Schemas, path: str, method: str, operation: dict[str, Any], origin: str) -> Operation:
-    description = operation.get("description", "").strip()
+    description = operation.get("description", "").strip().replace("``", "")
     summary, _, rest = description.partition("\n")
     kind, schema = body_of(operation)
     return Operation(
