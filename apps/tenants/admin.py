@@ -13,6 +13,8 @@ from apps.tenants import services
 from apps.tenants.entrance import client_ip
 from apps.tenants.models import (
     APIKey,
+    CustomRole,
+    Invitation,
     Membership,
     Organization,
     Project,
@@ -20,6 +22,7 @@ from apps.tenants.models import (
     User,
     UserSession,
 )
+from apps.tenants.services import accounts
 
 # Staff sign in where everybody does, so there is one place where sessions begin.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -49,13 +52,19 @@ class UserAdmin(ReadOnlyAdmin):
     list_filter = ("is_active", "is_staff")
     search_fields = ("email", "name")
     ordering = ("-id",)
-    actions = ("deactivate",)
+    actions = ("deactivate", "remove_second_factors")
 
     @admin.action(description="Deactivate", permissions=["operate"])
     def deactivate(self, request: HttpRequest, rows: list[User]) -> None:
         """Shut the selected users out, with all their sessions and API keys."""
         for user in rows:
             services.deactivate_user(actor=staff_actor(request), user=user)
+
+    @admin.action(description="Remove second factors (the person has lost them)", permissions=["operate"])
+    def remove_second_factors(self, request: HttpRequest, rows: list[User]) -> None:
+        """Let the selected users sign in with their password alone again; each is told by mail."""
+        for user in rows:
+            accounts.remove_second_factors(actor=staff_actor(request), user=user)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Acting takes the change permission; looking doesn't give it."""
@@ -85,10 +94,45 @@ class ProjectAdmin(ReadOnlyAdmin):
 class MembershipAdmin(ReadOnlyAdmin):
     """Who is what, where."""
 
-    list_display = ("user", "role", "organization", "created_at")
-    list_select_related = ("user", "organization")
+    list_display = ("user", "role", "custom_role", "organization", "created_at", "last_active_at")
+    list_select_related = ("user", "organization", "custom_role")
     list_filter = ("role",)
+    search_fields = ("user__email", "user__name", "organization__name", "organization__slug")
     ordering = ("-id",)
+
+
+@admin.register(CustomRole)
+class CustomRoleAdmin(ReadOnlyAdmin):
+    """Roles that organizations made for themselves."""
+
+    list_display = ("name", "organization", "public_id", "created_at")
+    list_select_related = ("organization",)
+    search_fields = ("name", "organization__name", "organization__slug")
+    ordering = ("-id",)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Invitations; never their links."""
+
+    content_fields = ("digest",)
+    list_display = ("email", "organization", "invited_by", "expires_at", "accepted_at", "revoked_at")
+    list_select_related = ("organization", "invited_by")
+    search_fields = ("email", "organization__name", "organization__slug")
+    ordering = ("-id",)
+    actions = ("withdraw",)
+
+    @admin.action(description="Withdraw", permissions=["operate"])
+    def withdraw(self, request: HttpRequest, rows: list[Invitation]) -> None:
+        """Kill the links of the selected invitations that are still open."""
+        for invitation in rows:
+            if invitation.accepted_at is None:
+                with organization_scope(invitation.organization_id):
+                    services.revoke_invitation(actor=staff_actor(request), invitation=invitation)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Acting takes the change permission; looking doesn't give it."""
+        return request.user.has_perm("tenants.change_invitation")
 
 
 @admin.register(ProjectUserObjectPermission)

@@ -272,3 +272,16 @@ def test_admin__staff_with_a_factor__needs_it_and_sees_states_without_secrets(se
     detail = fresh.get(f"/admin/mfa/authenticator/{row.pk}/change/")
     assert detail.status_code == 200
     assert row.data["secret"][:12] not in detail.text
+
+
+def test_admin__person_who_has_lost_everything__signs_in_by_password_again(
+    signed_in: Client, ada: User
+) -> None:
+    set_up_app(signed_in)
+    staff = Client()
+    staff.force_login(make_user(staff=True))
+    staff.post("/admin/tenants/user/", {"action": "remove_second_factors", "_selected_action": [str(ada.pk)]})
+    assert not Authenticator.objects.exists()
+    assert sign_in(Client(), ADA)["Location"] == "/"
+    assert "second_factor.all_removed" in _actions()
+    assert "Your second factors were removed" in _subjects()
