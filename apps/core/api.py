@@ -14,6 +14,7 @@ from rest_framework.serializers import Serializer
 from apps.core import ids
 from apps.core.error_mapping import to_error
 from apps.core.errors import InvalidRequest
+from apps.core.expanding import Expansions, expanded
 from apps.core.json_bodies import BODY_LIMIT, dump_json, parse_json
 from apps.core.numbers import whole_number
 from apps.core.request_id import current_request_id
@@ -67,12 +68,15 @@ def validated(serializer: Serializer[Any]) -> dict[str, Any]:
 
 
 def page(
-    queryset: QuerySet[Row], request: Request, serialize: Callable[[Row], Mapping[str, Any]]
+    queryset: QuerySet[Row],
+    request: Request,
+    serialize: Callable[[Row], Mapping[str, Any]],
+    expansions: Expansions | None = None,
 ) -> dict[str, Any]:
     """One page of a list, newest first, by the cursor parameters of the request.
 
-    `limit` 1-100 (20 by default), `starting_after` or `ending_before` a public id of that kind.
-    Raises InvalidRequest for anything else.
+    `limit` 1-100 (20 by default), `starting_after` or `ending_before` a public id of that kind; `expand[]`
+    one of `expansions`. Raises InvalidRequest for anything else.
     """
     limit = asked_limit(request)
     after, before = _cursor(queryset, request, "starting_after"), _cursor(queryset, request, "ending_before")
@@ -81,7 +85,7 @@ def page(
     rows, has_more = _rows(queryset, limit, after, before)
     return {
         "object": "list",
-        "data": [serialize(row) for row in rows],
+        "data": expanded(request, rows, [serialize(row) for row in rows], expansions or {}),
         "has_more": has_more,
         "next_cursor": _public_id(rows[-1]) if rows and has_more and not before else None,
         "url": request.path,
