@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from apps.core.admin import ReadOnlyAdmin
-from apps.prompts.models import Label, LabelMove, Prompt, PromptVersion
+from apps.prompts.models import Label, LabelMove, Prompt, PromptUserObjectPermission, PromptVersion
 
 
 @admin.register(Prompt)
@@ -42,4 +42,13 @@ class LabelMoveAdmin(ReadOnlyAdmin):
     content_fields = ("reason",)
     list_display = ("label", "prompt", "kind", "from_number", "to_number", "author_name", "created_at")
     list_select_related = ("prompt",)
+    ordering = ("-id",)
+
+
+@admin.register(PromptUserObjectPermission)
+class PromptUserObjectPermissionAdmin(ReadOnlyAdmin):
+    """Permissions given to one member on one prompt."""
+
+    list_display = ("user", "permission", "content_object", "organization")
+    list_select_related = ("user", "permission__content_type", "content_object", "organization")
     ordering = ("-id",)

@@ -7,8 +7,8 @@ from django.test import Client
 
 from apps.audit.models import AuditEvent
 from apps.core.scope import organization_scope, system_scope
-from apps.tenants.models import APIKey, User
-from tests.factories import make_api_key, make_project, make_user
+from apps.tenants.models import APIKey, Invitation, User
+from tests.factories import TENANT_FACTORIES, make_api_key, make_project, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +50,27 @@ def test_revoke__staff_without_the_right__does_nothing(client: Client) -> None:
     assert _act(client, KEYS, "revoke", key) in {302, 403}
     with organization_scope(key.organization_id):
         assert APIKey.objects.get(id=key.id).revoked_at is None
+
+
+def test_withdraw__superuser__kills_an_open_invitation_and_is_audited(client: Client) -> None:
+    project = make_project()
+    row = TENANT_FACTORIES["tenants.Invitation"](project)
+    client.force_login(make_user(staff=True))
+    path = "/admin/tenants/invitation/"
+    assert _act(client, path, "withdraw", row) == 302
+    with organization_scope(project.organization_id):
+        assert Invitation.objects.get(pk=row.pk).revoked_at is not None
+    assert _actors("invitation.revoked") == ["staff"]
+
+
+@pytest.mark.parametrize("model", ["tenants.CustomRole", "tenants.Invitation", "tenants.Membership"])
+def test_people__superuser__reads_and_changes_nothing(client: Client, model: str) -> None:
+    row = TENANT_FACTORIES[model](make_project())
+    client.force_login(make_user(staff=True))
+    base = f"/admin/{model.lower().replace('.', '/')}/"
+    assert client.get(f"{base}?q=example").status_code == 200
+    assert client.get(f"{base}{row.pk}/change/").status_code == 200
+    assert client.post(f"{base}{row.pk}/change/", {"role": "owner"}).status_code == 403
 
 
 def test_deactivate__superuser__shuts_the_user_out(client: Client) -> None:
