@@ -76,7 +76,8 @@ class Merge:
     @property
     def overlaps(self) -> tuple[Chunk | Field, ...]:
         """What a person has to decide."""
-        return tuple(each for each in (*self.chunks, *self.fields) if each.origin == "overlap")
+        chunks = (each for each in self.chunks if each.origin == "overlap")
+        return (*chunks, *(each for each in self.fields if each.origin == "overlap"))
 
     def result(self, choices: Mapping[str, str]) -> TypedPrompt:
         """Both sides' changes in one; an overlap without a choice keeps mine."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import F, Prefetch, QuerySet
 
 from apps.core.errors import NotFound
 from apps.core.models import find
@@ -49,6 +49,12 @@ def get_version(prompt: Prompt, number: int) -> PromptVersion:
         return PromptVersion.objects.get(prompt=prompt, number=number)
     except (PromptVersion.DoesNotExist, OverflowError):
         raise _no_version(prompt.name, number) from None
+
+
+def newest_versions(prompts: Iterable[Prompt]) -> QuerySet[PromptVersion]:
+    """The newest version of each prompt, with its content."""
+    ids = [prompt.pk for prompt in prompts]
+    return PromptVersion.objects.filter(prompt_id__in=ids, number=F("prompt__latest_number"))
 
 
 def latest_version(prompt: Prompt) -> PromptVersion:
@@ -191,7 +197,7 @@ def version_content(version: PromptVersion) -> VersionContent:
     )
 
 
-def find_draft(prompt: Prompt, user_id: UUID | None) -> Draft | None:
+def find_draft(prompt: Prompt, user_id: UUID) -> Draft | None:
     """What a person has typed into the editor of a prompt and not saved."""
     return Draft.objects.filter(prompt=prompt, user_id=user_id).first()
 

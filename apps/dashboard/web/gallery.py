@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 
 from apps.core.errors import Conflict, InvalidRequest
 from apps.dashboard.gallery import EXAMPLES, Example, find_example
@@ -20,11 +19,7 @@ SHOWN_CHARACTERS = 160
 
 
 class GalleryPage(ProjectView, abstract=True):
-    """Addresses of the gallery."""
-
-    def address(self, view: str, /, *args: object) -> str:
-        """The address of a page of this project."""
-        return reverse(view, args=[self.organization.slug, self.project.slug, *args])
+    """What the gallery's pages share."""
 
     @property
     def may_install(self) -> bool:

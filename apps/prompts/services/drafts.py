@@ -1,6 +1,7 @@
 """Drafts: what one person has typed into the editor and not yet saved as a version. They are not audited."""
 
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 from django.db import IntegrityError, transaction
@@ -24,10 +25,11 @@ def save_draft(*, actor: Actor, prompt: Prompt, typed: TypedPrompt, base_number:
     if not 1 <= base_number <= prompt.latest_number:
         message = f"The prompt has versions 1 to {prompt.latest_number}; the draft begins from {base_number}."
         raise InvalidRequest(message, param="base_number")
+    user_id = _owner(actor)
     content = _storable(typed)
-    draft = Draft.objects.select_for_update().filter(prompt=prompt, user_id=actor.id).first()
+    draft = Draft.objects.select_for_update().filter(prompt=prompt, user_id=user_id).first()
     if draft is None:
-        return _insert(actor, prompt, content, base_number)
+        return _insert(user_id, prompt, content, base_number)
     if draft.content == content and draft.base_number == base_number:
         return draft
     if draft.revision != revision:
@@ -42,19 +44,23 @@ def save_draft(*, actor: Actor, prompt: Prompt, typed: TypedPrompt, base_number:
 
 def discard_draft(*, actor: Actor, prompt: Prompt, revision: int | None = None) -> bool:
     """Throw a person's draft away; with a `revision` only when it is still that one. Says whether it went."""
-    drafts = Draft.objects.filter(prompt=prompt, user_id=actor.id)
+    drafts = Draft.objects.filter(prompt=prompt, user_id=_owner(actor))
     if revision is not None:
         drafts = drafts.filter(revision=revision)
     return drafts.delete()[0] > 0
 
 
-def _insert(actor: Actor, prompt: Prompt, content: dict[str, Any], base_number: int) -> Draft:
+def _owner(actor: Actor) -> UUID:
     if actor.kind != "user" or actor.id is None:
         raise InvalidRequest("Only a person has drafts.")
+    return actor.id
+
+
+def _insert(user_id: UUID, prompt: Prompt, content: dict[str, Any], base_number: int) -> Draft:
     draft = Draft(
         organization_id=prompt.organization_id,
         prompt=prompt,
-        user_id=actor.id,
+        user_id=user_id,
         base_number=base_number,
         content=content,
     )
@@ -63,7 +69,7 @@ def _insert(actor: Actor, prompt: Prompt, content: dict[str, Any], base_number: 
             draft.save(force_insert=True)
     except IntegrityError:
         # Another browser of the same person was first, between the look and the insert.
-        found = queries.find_draft(prompt, actor.id)
+        found = queries.find_draft(prompt, user_id)
         raise _stale(found or draft) from None
     return draft
 

@@ -167,7 +167,7 @@ class MergeView(ComparePage):
         """Take the choices: go on editing the result as a draft, or save it as a version."""
         form = self._mine()
         choices = {
-            name.removeprefix("choice."): value
+            name.removeprefix("choice."): str(value)
             for name, value in request.POST.items()
             if name.startswith("choice.")
         }

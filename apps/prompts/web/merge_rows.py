@@ -16,7 +16,6 @@ def merge_context(merge: Merge, choices: Mapping[str, str]) -> dict[str, Any]:
         "chunks": [_chunk(each, choices) for each in merge.chunks],
         "fields": [_field(each, choices) for each in changed],
         "overlaps": len(merge.overlaps),
-        "taken": sum(each.origin == "theirs" for each in (*merge.chunks, *merge.fields)),
     }
 
 

@@ -17,10 +17,10 @@ from apps.tenants.web.base import ProjectView
 class PromptPage(ProjectView, abstract=True):
     """What every page of prompts shares: addresses, and the head of one prompt."""
 
-    def address(self, view: str, /, *args: object, **query: object) -> str:
+    def address(self, name: str, *args: object, **query: object) -> str:
         """The address of a page of this project; empty values of the query are left out."""
-        path = reverse(f"prompts:{view}", args=[self.organization.slug, self.project.slug, *args])
-        given = {name: value for name, value in query.items() if value not in (None, "")}
+        path = reverse(f"prompts:{name}", args=[self.organization.slug, self.project.slug, *args])
+        given = {key: value for key, value in query.items() if value not in (None, "")}
         return f"{path}?{urlencode(given)}" if given else path
 
 
