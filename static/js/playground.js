@@ -451,7 +451,7 @@ const addTry = (inputs, done) => {
 
 const showTries = () => {
   const rows = tries.map((each) => {
-    const again = element("button", { class: "btn btn--sm", type: "button", "aria-label": `Use the inputs of ${each.at} again` }, "Use again");
+    const again = element("button", { class: "btn btn--sm", type: "button", "aria-label": `Use again the inputs of ${each.at}` }, "Use again");
     again.addEventListener("click", () => { restoreInputs(each.inputs); save(); });
     const link = each.run ? [element("a", { class: "link", href: facts.addresses.page.replace("RUN", each.run) }, each.at)] : [each.at];
     return element("tr", {}, element("th", { scope: "row" }, ...link),

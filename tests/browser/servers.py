@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,27 +42,28 @@ def web_alone() -> Iterator[Site]:
 
 
 @contextmanager
-def whole_product() -> Iterator[Site]:
-    """Run web, the gateway in front of it, and a worker for each queue."""
+def public_origin(environment: Mapping[str, str] | None = None) -> Iterator[Site]:
+    """Run web and the gateway in front of it, with more in their environment if need be."""
     web_port, port = free_port(), free_port()
     site = Site(f"http://127.0.0.1:{port}")
     web = f"http://127.0.0.1:{web_port}"
+    shared = {"PUBLIC_URL": site.url, **(environment or {})}
+    gateway = ["gateway", f"--port={port}", f"--web={web}"]
+    with (
+        _process(["web", f"--port={web_port}"], shared | {"PROMPTSAAS_PROCESS": "web"}, web),
+        _process(gateway, shared | {"PROMPTSAAS_PROCESS": "gateway"}, site.url),
+    ):
+        yield site
+
+
+@contextmanager
+def whole_product() -> Iterator[Site]:
+    """Run web, the gateway in front of it, and a worker for each queue."""
     with ExitStack() as stack:
-        shared = {"PUBLIC_URL": site.url}
-        stack.enter_context(
-            _process(["web", f"--port={web_port}"], shared | {"PROMPTSAAS_PROCESS": "web"}, web)
-        )
-        stack.enter_context(
-            _process(
-                ["gateway", f"--port={port}", f"--web={web}"],
-                shared | {"PROMPTSAAS_PROCESS": "gateway"},
-                site.url,
-            )
-        )
+        site = stack.enter_context(public_origin())
         for queue in ("default", "interactive"):
-            stack.enter_context(
-                _process(["worker", f"--queue={queue}"], shared | {"PROMPTSAAS_PROCESS": "worker"})
-            )
+            environment = {"PUBLIC_URL": site.url, "PROMPTSAAS_PROCESS": "worker"}
+            stack.enter_context(_process(["worker", f"--queue={queue}"], environment))
         yield site
 
 

@@ -13,6 +13,7 @@ from apps.prompts import grants
 from apps.prompts import queries as prompt_queries
 from apps.prompts.content import MAX_MESSAGES
 from apps.prompts.models import Prompt
+from apps.prompts.rendering import render
 from apps.prompts.types import ROLES
 from apps.providers import queries as provider_queries
 from apps.runs.inline import Asked, attributed
@@ -79,7 +80,10 @@ class PlaygroundView(ProjectView):
 
     def _inline(self, content: PageContent) -> InlinePrompt:
         prompt = ids.encode(Prompt.PREFIX, content.prompt.pk) if content.prompt else ""
-        return attributed(self.project.pk, Asked(content.typed.content(), prompt, content.number))
+        inline = attributed(self.project.pk, Asked(content.typed.content(), prompt, content.number))
+        # What can't be rendered needs no engine.
+        render(inline.messages, inline.variables, _given(content))
+        return inline
 
     def _request(self, inline: InlinePrompt, content: PageContent) -> RunRequest:
         run_id = ids.uuid7()
@@ -91,7 +95,7 @@ class PlaygroundView(ProjectView):
             source_id=self.user.pk,
             usage_key=f"run:{run_id}",
             inline=inline,
-            variables={name: text for name, text in content.values.items() if text},
+            variables=_given(content),
             request_id=current_request_id() or "",
             timeout_seconds=PAGE_RUN_SECONDS,
         )
@@ -108,7 +112,7 @@ class PlaygroundView(ProjectView):
             **self._column_context(content),
             "content": content,
             "variables": content.rows(),
-            "messages": list(enumerate(content.typed.messages)),
+            "blocks": list(enumerate(content.typed.messages)),
             "roles": [(role, role.capitalize()) for role in ROLES],
             "declared": orjson.dumps(declarations(content.typed)).decode(),
             "result": result,
@@ -197,6 +201,11 @@ class PlaygroundView(ProjectView):
                 "rows": self.address("runs:playground-rows"),
             },
         }
+
+
+def _given(content: PageContent) -> dict[str, str]:
+    """The values that were given; an empty field gives none."""
+    return {name: text for name, text in content.values.items() if text}
 
 
 def _changed(content: PageContent, action: str) -> PageContent:
