@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress, suppress
 from pathlib import Path
 from typing import LiteralString
 
@@ -99,7 +99,9 @@ def _sweep(connection: psycopg.Connection, servers: Servers, keep: str) -> None:
     # On a server of others the pids are those of another machine.
     dead = [name for name in names if servers.embedded and _process_is_dead(name)]
     for name in old + dead:
-        _drop(connection, name)
+        # A server that outlived its tests may hold one open; the next session tries again.
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            _drop(connection, name)
 
 
 def _process_is_dead(name: str) -> bool:
