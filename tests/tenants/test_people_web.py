@@ -368,3 +368,28 @@ def test_project_access__stranger_or_right_of_the_organization__is_refused(
     data = {"member": member or viewer.email, "permission": permission}
     base = f"/{organization.slug}/{project.slug}/settings/"
     assert web.post(f"{base}access/", data).status_code == 422
+
+
+# The switch
+
+
+def test_switch__on_a_page_that_others_have_too__keeps_the_kind(
+    web: Client, project: Project, organization: Organization, owner: User
+) -> None:
+    make_project(organization=organization, name="Second")
+    other = make_organization(name="Zeta", owner=owner)
+    members = _html(web.get(_path(organization, "members/")))
+    assert f'href="/{other.slug}/settings/members/"' in members
+    keys = _html(web.get(f"/{organization.slug}/{project.slug}/settings/keys/"))
+    assert f'href="/{organization.slug}/second/settings/keys/"' in keys
+    assert f'href="/{other.slug}/?page=tenants%3Akeys"' in keys
+    led = web.get(f"/{other.slug}/?page=tenants:keys")
+    assert led["Location"] == f"/{other.slug}/default/settings/keys/"
+
+
+@pytest.mark.parametrize(
+    "page", ["nothing:here", "https://evil.example", "account_logout", "tenants:key", ""]
+)
+def test_start__unknown_page__leads_home(web: Client, organization: Organization, page: str) -> None:
+    led = web.get(f"/{organization.slug}/", {"page": page})
+    assert led["Location"] == f"/{organization.slug}/default/"

@@ -1,7 +1,9 @@
 """What the frame of every page shows beside the page: the switch, the sidebar, the settings' tabs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
@@ -26,6 +28,14 @@ SETTINGS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What the switch keeps: the name of a page that other projects or organizations have too, or ""."""
+
+    name: str
+    in_project: bool
+
+
 def home_path(organization: Organization, project: Project | None) -> str:
     """The address of a project's home, or of the organization when it has no project."""
     if project is None:
@@ -39,6 +49,7 @@ def shell_context(request: HttpRequest, session: SessionAccess) -> dict[str, Any
     organization, project = access.organization, access.project
     home = project or _last_project(request, session.projects)
     entries = settings_entries(access, home, request.path)
+    kind = _kind_of_page(request)
     in_settings = "settings" in request.path.split("/")[2:4]
     return {
         "access": access,
@@ -49,8 +60,10 @@ def shell_context(request: HttpRequest, session: SessionAccess) -> dict[str, Any
         "settings_tabs": list(entries) if in_settings else [],
         "settings_href": "" if in_settings else next((each["href"] for each in entries), ""),
         "navigation": {
-            "organizations": [_organization_entry(each, organization) for each in session.organizations],
-            "projects": [_project_entry(organization, each, home) for each in session.projects],
+            "organizations": [
+                _organization_entry(each, organization, kind) for each in session.organizations
+            ],
+            "projects": [_project_entry(organization, each, home, kind) for each in session.projects],
             "new_project": _new_project_path(access),
         },
     }
@@ -72,12 +85,17 @@ def settings_entries(access: Access, project: Project | None, path: str) -> Iter
 
 def may_open(access: Access, path: str) -> bool:
     """Whether the page at a path may be seen, by what its own class declares."""
+    permission = _permissions_at(path).get("GET")
+    return permission is not None and access.can(permission)
+
+
+def _permissions_at(path: str) -> Mapping[str, str]:
     try:
         view = getattr(resolve(path).func, "view_class", None)
     except Resolver404:
-        return False
-    permission = getattr(view, "permissions", {}).get("GET")
-    return permission is not None and access.can(permission)
+        return {}
+    permissions: Mapping[str, str] = getattr(view, "permissions", {})
+    return permissions
 
 
 def remember_project(request: HttpRequest, response: HttpResponseBase, project: Project) -> None:
@@ -110,14 +128,43 @@ def _new_project_path(access: Access) -> str:
     return reverse("tenants:new-project", args=[access.organization.slug])
 
 
-def _organization_entry(organization: Organization, current: Organization) -> dict[str, Any]:
+def _organization_entry(organization: Organization, current: Organization, kind: _Kind) -> dict[str, Any]:
     href = home_path(organization, None)
+    if kind.name and kind.in_project:
+        # Its projects aren't known here; its start page goes on to the first one.
+        href = f"{href}?{urlencode({'page': kind.name})}"
+    elif kind.name:
+        href = reverse(kind.name, args=[organization.slug])
     return {"name": organization.name, "href": href, "current": organization.id == current.id}
 
 
-def _project_entry(organization: Organization, project: Project, current: Project | None) -> dict[str, Any]:
+def _project_entry(
+    organization: Organization, project: Project, current: Project | None, kind: _Kind
+) -> dict[str, Any]:
+    kept = page_path(kind.name, organization, project) if kind.in_project else ""
     return {
         "name": project.name,
-        "href": home_path(organization, project),
+        "href": kept or home_path(organization, project),
         "current": current is not None and project.id == current.id,
     }
+
+
+def page_path(kind: str, organization: Organization, project: Project) -> str:
+    """The address of a kind of page, such as ``prompts:list``, in a project; empty if it has none."""
+    try:
+        href = reverse(kind, args=[organization.slug, project.slug])
+    except NoReverseMatch:
+        return ""
+    return href if "GET" in _permissions_at(href) else ""
+
+
+def _kind_of_page(request: HttpRequest) -> _Kind:
+    """This very page if only organization and project name it, else its room's list."""
+    match = request.resolver_match
+    if match is None:
+        return _Kind("", in_project=False)
+    names, in_project = set(match.kwargs), "project" in match.kwargs
+    is_plain = names <= {"organization", "project"} and "GET" in _permissions_at(request.path)
+    if is_plain:
+        return _Kind(match.view_name, in_project)
+    return _Kind(f"{match.app_name}:list" if in_project else "", in_project)

@@ -16,7 +16,7 @@ from apps.tenants.entrance import client_ip
 from apps.tenants.roles import ANY_MEMBER, Permission
 from apps.tenants.web.base import OrganizationView, SignedInView, safe_path
 from apps.tenants.web.forms import OrganizationForm, ProjectForm
-from apps.tenants.web.shell import home_path
+from apps.tenants.web.shell import home_path, page_path
 
 
 class StartView(SignedInView):
@@ -83,7 +83,7 @@ def addresses(request: HttpRequest) -> HttpResponseBase:
 
 
 class OrganizationStartView(OrganizationView):
-    """``/<organization>/``: to its first project."""
+    """``/<organization>/``: to its first project; ``?page=prompts:list`` names the page to open there."""
 
     permissions: ClassVar = {"GET": ANY_MEMBER}
 
@@ -91,7 +91,8 @@ class OrganizationStartView(OrganizationView):
         projects = self.session.projects
         if not projects:
             return redirect("tenants:new-project", organization=organization)
-        return redirect(home_path(self.organization, projects[0]))
+        kept = page_path(request.GET.get("page", ""), self.organization, projects[0])
+        return redirect(kept or home_path(self.organization, projects[0]))
 
 
 class NewProjectView(OrganizationView):
