@@ -1,7 +1,7 @@
 """Reads of datasets. Call inside an organization's scope."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -203,3 +203,9 @@ def preview(dataset_import: DatasetImport) -> Preview:
     facts = import_facts(dataset_import)
     rows = itertools.islice(read_rows(import_chunks(dataset_import), facts), PREVIEW_ROWS)
     return Preview(facts.columns, tuple(rows))
+
+
+def latest_versions(datasets: Sequence[Dataset]) -> QuerySet[DatasetVersion]:
+    """The newest version of each dataset, in one query."""
+    versions = DatasetVersion.objects.filter(dataset__in=[each.pk for each in datasets])
+    return versions.order_by("dataset_id", "-number").distinct("dataset_id")

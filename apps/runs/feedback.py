@@ -45,6 +45,11 @@ def feedback_of(run: Run) -> QuerySet[Feedback]:
     return Feedback.objects.filter(run_id=run.pk, project_id=run.project_id)
 
 
+def feedback_on(runs: Sequence[Run]) -> QuerySet[Feedback]:
+    """Every voice on some runs, oldest first."""
+    return Feedback.objects.filter(run_id__in=[run.pk for run in runs]).order_by("pk")
+
+
 def list_feedback(
     project_id: UUID, *, prompt_id: UUID | None = None, score: int | None = None
 ) -> QuerySet[Feedback]:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any, Final
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.batches.models import LARGEST_CONCURRENCY, BatchItem, BatchJob, CostStatus, ItemStatus, JobStatus
@@ -18,6 +19,11 @@ class MoneyField(serializers.DecimalField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_digits=20, decimal_places=10, **kwargs)
+
+
+@extend_schema_field({"oneOf": [{"type": "string"}, {"$ref": "#/components/schemas/DatasetVersion"}]})
+class ExpandableDatasetVersion(serializers.CharField):
+    """The id of a dataset version, or the version itself where it was asked for."""
 
 
 class PlanBatchSerializer(serializers.Serializer[Any]):
@@ -132,7 +138,7 @@ class BatchSerializer(serializers.Serializer[Any]):
     prompt = serializers.CharField()
     version = serializers.IntegerField()
     label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
-    dataset_version = serializers.CharField()
+    dataset_version = ExpandableDatasetVersion()
     model = serializers.CharField()
     parameters = serializers.DictField()
     concurrency = serializers.IntegerField()

@@ -1,6 +1,8 @@
 """Batches by API: estimate, start, follow, stop, retry, take the results."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -15,9 +17,11 @@ from apps.batches.planning import Plan, plan_batch
 from apps.batches.services.starting import BatchOptions
 from apps.core import api
 from apps.core.errors import InvalidRequest, PermissionDenied
+from apps.core.expanding import expand_parameter, expanded
 from apps.core.models import find
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.datasets import queries as dataset_queries
+from apps.datasets.api.serializers import version_json
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.runs.types import PromptReference
 from apps.tenants.api.base import ProjectAPIView
@@ -28,6 +32,15 @@ TAGS = ["Batches"]
 STATUS = OpenApiParameter("status", str, enum=ItemStatus.values, description="Only rows of this status.")
 
 
+def _dataset_versions(jobs: Sequence[BatchJob]) -> dict[UUID, dict[str, Any]]:
+    wanted = DatasetVersion.objects.filter(pk__in={job.dataset_version_id for job in jobs})
+    found = {version.pk: version_json(version) for version in wanted}
+    return {job.pk: found[job.dataset_version_id] for job in jobs if job.dataset_version_id in found}
+
+
+EXPANSIONS: Final = {"dataset_version": _dataset_versions}
+
+
 class BatchListAPI(ProjectAPIView):
     """The batches of the project."""
 
@@ -36,12 +49,12 @@ class BatchListAPI(ProjectAPIView):
     @extend_schema(
         operation_id="list_batches",
         tags=TAGS,
-        parameters=CURSOR_PARAMETERS,
+        parameters=[*CURSOR_PARAMETERS, expand_parameter(EXPANSIONS)],
         responses=list_of(shapes.BatchSerializer),
     )
     def get(self, request: Request) -> Response:
         """List the project's batches, newest first."""
-        return Response(api.page(queries.list_jobs(self.project), request, shapes.batch_json))
+        return Response(api.page(queries.list_jobs(self.project), request, shapes.batch_json, EXPANSIONS))
 
     @extend_schema(
         operation_id="create_batch",
@@ -95,11 +108,17 @@ class BatchAPI(ProjectAPIView):
 
     permissions = {"GET": Permission.BATCHES_VIEW}
 
-    @extend_schema(operation_id="get_batch", tags=TAGS, responses=shapes.BatchSerializer)
+    @extend_schema(
+        operation_id="get_batch",
+        tags=TAGS,
+        parameters=[expand_parameter(EXPANSIONS)],
+        responses=shapes.BatchSerializer,
+    )
     def get(self, request: Request, batch: str) -> Response:
         """Get a batch with its progress."""
         job = queries.get_job(self.project, batch)
-        return Response(shapes.progress_json(queries.progress(job), queries.failures(job)))
+        body = shapes.progress_json(queries.progress(job), queries.failures(job))
+        return Response(expanded(request, [job], [body], EXPANSIONS)[0])
 
 
 class CancelBatchAPI(ProjectAPIView):

@@ -148,6 +148,7 @@ class DatasetSerializer(serializers.Serializer[Any]):
     latest_number = serializers.IntegerField()
     latest_row_count = serializers.IntegerField()
     latest_byte_count = serializers.IntegerField(allow_null=True)
+    latest_version = DatasetVersionSerializer(required=False, help_text="With expand[]=latest_version.")
     archived_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
 

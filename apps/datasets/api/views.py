@@ -1,6 +1,8 @@
 """Datasets by API: rows given directly, or a file uploaded and then imported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from uuid import UUID
 
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -10,17 +12,25 @@ from rest_framework.response import Response
 
 from apps.core import api
 from apps.core.errors import InvalidRequest
+from apps.core.expanding import expand_parameter, expanded
 from apps.core.models import find
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.datasets import downloads, queries, services
 from apps.datasets.api import serializers as shapes
 from apps.datasets.comparing import compare
 from apps.datasets.exporting import FORMATS
-from apps.datasets.models import DatasetVersion
+from apps.datasets.models import Dataset, DatasetVersion
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.roles import Permission
 
 TAGS = ["Datasets"]
+
+
+def _latest_versions(datasets: Sequence[Dataset]) -> dict[UUID, dict[str, Any]]:
+    return {each.dataset_id: shapes.version_json(each) for each in queries.latest_versions(datasets)}
+
+
+EXPANSIONS: Final = {"latest_version": _latest_versions}
 
 
 class DatasetListAPI(ProjectAPIView):
@@ -33,6 +43,7 @@ class DatasetListAPI(ProjectAPIView):
         tags=TAGS,
         parameters=[
             *CURSOR_PARAMETERS,
+            expand_parameter(EXPANSIONS),
             OpenApiParameter("search", str, description="Part of the name."),
             OpenApiParameter("archived", bool, description="true: the archived ones instead."),
         ],
@@ -43,7 +54,7 @@ class DatasetListAPI(ProjectAPIView):
         search = request.query_params.get("search", "")[:100]
         archived = _flag(request, "archived")
         found = queries.list_datasets(self.project, search, archived=archived)
-        return Response(api.page(found, request, shapes.dataset_json))
+        return Response(api.page(found, request, shapes.dataset_json, EXPANSIONS))
 
     @extend_schema(
         operation_id="create_dataset",
@@ -80,10 +91,16 @@ class DatasetAPI(ProjectAPIView):
         "DELETE": Permission.DATASETS_EDIT,
     }
 
-    @extend_schema(operation_id="get_dataset", tags=TAGS, responses=shapes.DatasetSerializer)
+    @extend_schema(
+        operation_id="get_dataset",
+        tags=TAGS,
+        parameters=[expand_parameter(EXPANSIONS)],
+        responses=shapes.DatasetSerializer,
+    )
     def get(self, request: Request, dataset: str) -> Response:
         """Get a dataset."""
-        return Response(shapes.dataset_json(queries.get_dataset(self.project, dataset)))
+        found = queries.get_dataset(self.project, dataset)
+        return Response(expanded(request, [found], [shapes.dataset_json(found)], EXPANSIONS)[0])
 
     @extend_schema(
         operation_id="update_dataset",

@@ -1,7 +1,8 @@
 """``/api/v1/prompts``: the list, making a prompt, its name and tags, and changes of many at once."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -12,6 +13,7 @@ from rest_framework.response import Response
 from apps.core import ids
 from apps.core.api import page, validated
 from apps.core.errors import Conflict, InvalidRequest, NotFound
+from apps.core.expanding import expand_parameter
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.prompts import grants, library, queries, services
 from apps.prompts.api.serializers import (
@@ -25,11 +27,19 @@ from apps.prompts.api.serializers import (
     PromptSerializer,
     content_of,
     prompt_body,
+    version_body,
 )
 from apps.prompts.api.views import PromptAPIView
 from apps.prompts.models import Prompt
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.roles import Permission
+
+
+def _newest_versions(prompts: Sequence[Prompt]) -> dict[UUID, dict[str, Any]]:
+    return {version.prompt_id: version_body(version) for version in queries.newest_versions(prompts)}
+
+
+EXPANSIONS: Final = {"version": _newest_versions}
 
 
 class PromptsAPIView(ProjectAPIView):
@@ -50,6 +60,7 @@ class PromptsAPIView(ProjectAPIView):
         tags=["Prompts"],
         parameters=[
             *CURSOR_PARAMETERS,
+            expand_parameter(EXPANSIONS),
             OpenApiParameter("search", str, description="A phrase in names, descriptions and tags."),
             OpenApiParameter(
                 "search_in",
@@ -75,7 +86,9 @@ class PromptsAPIView(ProjectAPIView):
         wanted = validated(PromptFilterSerializer(data=asked))
         found = queries.with_labels(grants.visible_prompts(self.access, _matching(self, wanted)))
         return Response(
-            page(found, request, lambda prompt: prompt_body(prompt, queries.loaded_labels(prompt)))
+            page(
+                found, request, lambda prompt: prompt_body(prompt, queries.loaded_labels(prompt)), EXPANSIONS
+            )
         )
 
     @extend_schema(

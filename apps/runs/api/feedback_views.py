@@ -1,13 +1,11 @@
 """``/api/v1/runs/<run>/feedback`` and ``/api/v1/feedback``: what people think of answers."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import ids
 from apps.core.api import page, validated
 from apps.core.errors import InvalidRequest
 from apps.core.numbers import whole_number
@@ -15,59 +13,9 @@ from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.prompts.queries import find_prompt
 from apps.runs import feedback as voices
 from apps.runs import queries, services
-from apps.runs.models import Feedback, Run
+from apps.runs.api.feedback_shapes import FeedbackSerializer, NewFeedbackSerializer, feedback_body
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.roles import Permission
-
-
-class FeedbackSerializer(serializers.Serializer[Any]):
-    """One voice on a run."""
-
-    id = serializers.CharField()
-    object = serializers.ChoiceField(choices=["feedback"])
-    run = serializers.CharField()
-    prompt_id = serializers.CharField(allow_null=True)
-    given_by = serializers.CharField(help_text="The member, the key or the user that a key told.")
-    score = serializers.IntegerField(allow_null=True, min_value=1, max_value=5)
-    comment = serializers.CharField(allow_null=True)
-    correction = serializers.CharField(allow_null=True, help_text="What the answer should have been.")
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-
-
-class NewFeedbackSerializer(serializers.Serializer[Any]):
-    """A score, a comment or a correction; at least one."""
-
-    score = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=5)
-    comment = serializers.CharField(
-        required=False, allow_blank=True, trim_whitespace=False, max_length=services.LONGEST_COMMENT
-    )
-    correction = serializers.CharField(
-        required=False, allow_blank=True, trim_whitespace=False, max_length=services.LONGEST_CORRECTION
-    )
-    user = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        max_length=255,
-        help_text="Your own user who says so. Each user, key and member has one feedback a run.",
-    )
-
-
-def feedback_body(feedback: Feedback) -> dict[str, Any]:
-    """A feedback as the API shows it."""
-    text = voices.text_of(feedback)
-    return {
-        "id": feedback.public_id,
-        "object": "feedback",
-        "run": ids.encode(Run.PREFIX, feedback.run_id),
-        "prompt_id": ids.encode("prm", feedback.prompt_id) if feedback.prompt_id else None,
-        "given_by": feedback.giver_name,
-        "score": feedback.score,
-        "comment": text.comment or None,
-        "correction": text.correction or None,
-        "created_at": feedback.created_at,
-        "updated_at": feedback.updated_at,
-    }
 
 
 class RunFeedbackAPIView(ProjectAPIView):

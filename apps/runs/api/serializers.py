@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core import ids
+from apps.runs.api.feedback_shapes import FeedbackSerializer
 from apps.runs.models import Run, RunSource, RunStatus
 from apps.runs.queries import Content
 from apps.runs.types import amount_text
@@ -79,6 +80,7 @@ class RunSerializer(serializers.Serializer[Any]):
     api_key_id = serializers.CharField(allow_null=True)
     user = serializers.CharField(allow_null=True)
     metadata = serializers.DictField(child=serializers.CharField())
+    feedback = FeedbackSerializer(many=True, required=False, help_text="With expand[]=feedback.")
 
 
 class ContentSerializer(serializers.Serializer[Any]):

@@ -1,7 +1,9 @@
 """``/api/v1/runs``: what ran, in numbers, and one run with its content."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar, Final
+from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -10,11 +12,14 @@ from rest_framework.response import Response
 
 from apps.core.api import page
 from apps.core.errors import InvalidRequest
+from apps.core.expanding import expand_parameter, expanded
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.prompts.queries import find_prompt
 from apps.runs import queries
+from apps.runs.api.feedback_shapes import feedback_body
 from apps.runs.api.serializers import RunDetailSerializer, RunSerializer, run_body, run_detail_body
-from apps.runs.models import RunSource, RunStatus
+from apps.runs.feedback import feedback_on
+from apps.runs.models import Run, RunSource, RunStatus
 from apps.runs.queries import RunFilters
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.models import Project
@@ -30,6 +35,16 @@ FILTER_PARAMETERS = [
 ]
 
 
+def _feedback(runs: Sequence[Run]) -> dict[UUID, list[dict[str, Any]]]:
+    found: dict[UUID, list[dict[str, Any]]] = {run.pk: [] for run in runs}
+    for voice in feedback_on(runs):
+        found[voice.run_id].append(feedback_body(voice))
+    return found
+
+
+EXPANSIONS: Final = {"feedback": _feedback}
+
+
 class RunsAPIView(ProjectAPIView):
     """The runs of the project."""
 
@@ -38,13 +53,13 @@ class RunsAPIView(ProjectAPIView):
     @extend_schema(
         operation_id="list_runs",
         tags=["Runs"],
-        parameters=[*FILTER_PARAMETERS, *CURSOR_PARAMETERS],
+        parameters=[*FILTER_PARAMETERS, *CURSOR_PARAMETERS, expand_parameter(EXPANSIONS)],
         responses=list_of(RunSerializer),
     )
     def get(self, request: Request) -> Response:
         """The project's runs in numbers, newest first."""
         found = queries.list_runs(self.project.id, _filters(self.project, request))
-        return Response(page(found, request, run_body))
+        return Response(page(found, request, run_body, EXPANSIONS))
 
 
 class RunAPIView(ProjectAPIView):
@@ -52,11 +67,17 @@ class RunAPIView(ProjectAPIView):
 
     permissions: ClassVar = {"GET": Permission.RUNS_VIEW}
 
-    @extend_schema(operation_id="get_run", tags=["Runs"], responses=RunDetailSerializer)
+    @extend_schema(
+        operation_id="get_run",
+        tags=["Runs"],
+        parameters=[expand_parameter(EXPANSIONS)],
+        responses=RunDetailSerializer,
+    )
     def get(self, request: Request, run: str) -> Response:
         """One run with its content."""
         found = queries.get_run(self.project.id, run)
-        return Response(run_detail_body(found, queries.load_content(found)))
+        body = run_detail_body(found, queries.load_content(found))
+        return Response(expanded(request, [found], [body], EXPANSIONS)[0])
 
 
 def _filters(project: Project, request: Request) -> RunFilters:
