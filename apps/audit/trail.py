@@ -43,6 +43,12 @@ class ShownEvent:
         prefix = PERSON_PREFIXES.get(self.event.actor_kind)
         return ids.encode(prefix, self.event.actor_id) if prefix and self.event.actor_id else ""
 
+    @property
+    def object_word(self) -> str:
+        """What kind of thing was acted on, in words."""
+        prefix = self.event.object_id.partition("_")[0]
+        return ids.PREFIXES.get(prefix, self.event.object_type)
+
 
 def find_events(
     organization_id: UUID,

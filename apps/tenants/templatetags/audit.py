@@ -1,5 +1,6 @@
 """Tags of the audit log: `{% load audit %}`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import template
@@ -21,3 +22,9 @@ def audit_link(table: Listing[Any], **narrower: str) -> str:
 def change_words(change: Change) -> str:
     """A change in one line."""
     return audit_listing.words(change)
+
+
+@register.filter
+def shortest(changes: Sequence[Change], count: int) -> list[Change]:
+    """The changes that say most in a line: the shortest ones."""
+    return sorted(changes, key=lambda change: len(audit_listing.words(change)))[:count]
