@@ -37,7 +37,7 @@ def _log(project: Project) -> str:
 
 def _record(project: Project, number: int = 1, **given: Any) -> AuditEvent:
     actor = Actor(kind="user", id=uuid4(), role="editor", display="Eve", ip="203.0.113.7", request_id="req_x")
-    event = {"actor": actor, "action": "thing.changed", "changes": {"size": (1, 2)}} | given
+    event: dict[str, Any] = {"actor": actor, "action": "thing.changed", "changes": {"size": (1, 2)}} | given
     with organization_scope(project.organization_id):
         for _ in range(number):
             row = audit.record(organization_id=project.organization_id, **event)
