@@ -16,7 +16,7 @@ const askForCount = async () => {
   if (asked || !link || !bar.dataset.countAddress) return;
   asked = true;
   const answer = await fetch(bar.dataset.countAddress, { headers: { Accept: "text/plain" } }).catch(() => null);
-  if (answer?.ok) link.textContent = `Choose all ${await answer.text()}`;
+  if (answer?.ok && answer.headers.get("Content-Type")?.startsWith("text/plain")) link.textContent = `Choose all ${await answer.text()}`;
 };
 
 const show = () => {

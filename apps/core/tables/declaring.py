@@ -161,6 +161,11 @@ def register(table: AnyTable) -> AnyTable:
     return table
 
 
+def registered() -> list[str]:
+    """The keys of every list there is."""
+    return sorted(_TABLES)
+
+
 def table_named(key: str) -> Table[Any, Any]:
     """The list with this key. Raises NotFound."""
     if key not in _TABLES:
@@ -168,4 +173,4 @@ def table_named(key: str) -> Table[Any, Any]:
     return _TABLES[key]
 
 
-__all__ = ["Action", "Column", "Filter", "FilterKind", "Table", "register", "table_named"]
+__all__ = ["Action", "Column", "Filter", "FilterKind", "Table", "register", "registered", "table_named"]

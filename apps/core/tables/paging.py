@@ -237,7 +237,7 @@ def _segments(rows: QuerySet[Row], order: Order, cursor: Cursor | None) -> Itera
     filled = filled.order_by(f"{sign}table_sort", f"{sign}pk")
     empty = keyed.filter(table_sort__isnull=True).order_by(f"{sign}pk")
     if cursor is None:
-        parts: list[QuerySet[Row]] = [filled, empty]
+        parts: list[QuerySet[Any, Any]] = [filled, empty]
     elif cursor.value is None:
         parts = [empty.filter(by_id), filled] if backwards else [empty.filter(by_id)]
     else:

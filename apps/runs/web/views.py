@@ -39,11 +39,14 @@ class RunListView(ProjectView):
             return redirect(self.address("runs:detail", found.public_id))
         asked = RUNS.read(request.GET, choices=self._choices(request.GET.get("prompt", "")))
         rows = queries.list_runs(self.project.id, filters_of(asked))
+        if search:
+            # An id that no run has: neither page nor file may show other runs in its place.
+            rows = rows.none()
         context = {
             "search": search,
             "actions": self._actions(),
             "ever": f"?range={EVER}",
-            "narrowed": any(value for name, value in asked.filters.items() if name != "range"),
+            "narrowed": bool(search) or any(asked.filters[name] for name in asked.filters if name != "range"),
             "any_run": queries.list_runs(self.project.id).exists,
         }
         return self.list_page(RUNS, asked, rows, "runs/list.html", context)
