@@ -222,12 +222,12 @@ def test_delete__prompts_that_name_it__are_told(web: Client, project: Project) -
 def test_prices__set_and_end__are_shown_beside_the_list(web: Client, project: Project) -> None:
     make_connection(project=project, name="openai", models=("gpt-4o", "tuned"))
     form = web.get(address(project, "prices", "new") + "?model=openai/gpt-4o").content.decode()
-    assert "input $2.5" in form
+    assert "input $2.50" in form
     given = {"pattern": "openai/gpt-4o", "input_price": "2", "output_price": "8"}
     assert web.post(address(project, "prices", "new"), given).status_code == 302
     page = web.get(address(project, "prices")).content.decode()
-    assert "own price openai/gpt-4o" in page
-    assert "2.5 in, 10 out" in page
+    assert "own price since" in page
+    assert "$2.50 in, $10.00 out" in page
     assert "unknown" in page
     overlapping = web.post(address(project, "prices", "new"), given)
     assert overlapping.status_code == 422
