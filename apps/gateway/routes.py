@@ -64,7 +64,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 )
 
 _EXACT: Final = {(route.method, route.path): route for route in ROUTES if "*" not in route.path}
-_PATTERNS: Final = tuple((*route.path.split("*"), route) for route in ROUTES if "*" in route.path)
+_STARRED: Final = tuple((route.path.split("*"), route) for route in ROUTES if "*" in route.path)
 
 
 def find_route(method: str, path: str) -> Route | None:
@@ -73,7 +73,7 @@ def find_route(method: str, path: str) -> Route | None:
     found = _EXACT.get((method, path))
     if found is not None:
         return found
-    for beginning, ending, route in _PATTERNS:
+    for (beginning, ending), route in _STARRED:
         fits = path.startswith(beginning) and path.endswith(ending)
         if route.method == method and fits and len(path) > len(beginning) + len(ending):
             return route

@@ -60,16 +60,18 @@ class PlaygroundView(ProjectView):
 
     def post(self, request: HttpRequest, **_: str) -> HttpResponse:
         """The form without script: add or remove a message, or run."""
-        result, problem = None, None
+        result: RunResult | None = None
+        problem: PromptsaasError | None = None
         with self.scope():
             content = _changed(
                 content_of_form(self.access, self.project, request.POST), request.POST.get("action", "")
             )
             is_run = request.POST.get("action", "run") == "run"
+            inline: InlinePrompt | None = None
             try:
                 inline = self._inline(content) if is_run else None
             except InvalidRequest as error:
-                inline, problem = None, error
+                problem = error
         if inline is not None:
             try:
                 result = run_once(self._request(inline, content))
@@ -162,7 +164,7 @@ class PlaygroundView(ProjectView):
         typed = content.typed.parameters
         return {
             "model_options": options,
-            "model": model or (options[0][0] if options else ""),
+            "model": model or provider_queries.default_model(self.project.pk),
             "number_fields": [
                 {"name": name, "label": label, "hint": hint, "value": typed.get(name, "")}
                 for name, label, hint in NUMBER_FIELDS

@@ -139,12 +139,12 @@ class SaveView(PlaygroundAction):
             raise Conflict(
                 f"You have a draft of {prompt.name} already. Saving replaces it.", code="draft_exists"
             )
-        base = body.get("version") if isinstance(body.get("version"), int) else prompt.latest_number
+        base = body.get("version")
         prompt_services.save_draft(
             actor=self.access.actor,
             prompt=prompt,
             typed=typed,
-            base_number=base,
+            base_number=base if isinstance(base, int) else prompt.latest_number,
             revision=draft.revision if draft else 0,
         )
         return prompt

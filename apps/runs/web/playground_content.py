@@ -15,7 +15,7 @@ from apps.prompts import drafting, grants
 from apps.prompts import queries as prompt_queries
 from apps.prompts.content import MAX_MESSAGES
 from apps.prompts.drafting import TypedPrompt, TypedVariable
-from apps.prompts.models import Draft, Prompt
+from apps.prompts.models import Prompt
 from apps.prompts.types import ROLES
 from apps.runs import queries
 from apps.runs.models import Run
@@ -58,7 +58,7 @@ def content_of_address(access: Access, project: Project, asked: QueryDict) -> Pa
     Raises NotFound. Call it inside the scope.
     """
     if asked.get("run"):
-        return _from_run(access, project, asked["run"])
+        return _from_run(access, project, asked.get("run", ""))
     if asked.get("prompt"):
         return _from_prompt(access, project, asked)
     return PageContent()
@@ -68,7 +68,7 @@ def content_of_form(access: Access, project: Project, data: QueryDict) -> PageCo
     """What was sent by the form, with everything as it was typed. Raises NotFound for a foreign prompt."""
     pairs = zip(data.getlist("role"), data.getlist("content"), strict=False)
     messages = tuple((role, content.replace("\r\n", "\n")) for role, content in pairs)[:MAX_MESSAGES]
-    prompt = visible_prompt(access, project, data["prompt"]) if data.get("prompt") else None
+    prompt = visible_prompt(access, project, data.get("prompt", "")) if data.get("prompt") else None
     return PageContent(
         typed=TypedPrompt(
             messages=messages or BLANK.messages,
@@ -112,9 +112,9 @@ def visible_prompt(access: Access, project: Project, reference: str) -> Prompt:
 
 
 def _from_prompt(access: Access, project: Project, asked: QueryDict) -> PageContent:
-    prompt = visible_prompt(access, project, asked["prompt"])
+    prompt = visible_prompt(access, project, asked.get("prompt", ""))
     if asked.get("draft") or asked.get("version") == "draft":
-        draft = Draft.objects.filter(prompt=prompt, user_id=access.actor.id).first()
+        draft = prompt_queries.find_draft(prompt, access.actor.id)
         if draft is not None:
             return _page(drafting.from_json(draft.content), prompt, draft.base_number, is_draft=True)
     number = whole_number(asked.get("version", ""))
