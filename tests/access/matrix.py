@@ -38,12 +38,16 @@ Fill = Callable[[Project], str]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one address, and what it takes."""
+    """One method of one address, and what it takes.
+
+    `shared`: its parameters name what every project has alike, so nobody's ids can be tried.
+    """
 
     method: str
     path: str
     needs: str
     example: str = ""
+    shared: bool = False
 
     @property
     def is_api(self) -> bool:

@@ -35,11 +35,29 @@ class Example:
 
 
 def messages(system: str, user: str) -> tuple[dict[str, Any], ...]:
-    """A system and a user message, without the line ends that the source has around them."""
+    """A system and a user message, without the line ends that only the source has."""
     return (
-        {"role": "system", "content": system.strip()},
+        {"role": "system", "content": _flowing(system.strip())},
         {"role": "user", "content": user.strip()},
     )
+
+
+def _flowing(source: str) -> str:
+    """Each paragraph and each item on one line: the source is broken to a width, a prompt is not."""
+    lines: list[str] = []
+    for line in source.split("\n"):
+        goes_on = line.startswith("  ") or (
+            bool(line) and _is_prose(line) and bool(lines) and _is_prose(lines[-1])
+        )
+        if goes_on and lines:
+            lines[-1] = f"{lines[-1]} {line.strip()}"
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _is_prose(line: str) -> bool:
+    return bool(line) and line[0] not in "-{<" and not line[0].isdigit()
 
 
 def variable(name: str, sample: Any, kind: str = "text", **more: Any) -> dict[str, Any]:
