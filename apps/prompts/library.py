@@ -1,6 +1,6 @@
 """Finding prompts in a library of any size: by words, in texts, by folder, tag and label.
 
-How the search stays fast behind row security: docs/decisions/0011-search.md.
+How the search stays fast behind row security: docs/decisions/0014-search.md.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ from apps.prompts.types import LATEST, PRODUCTION
 from apps.tenants.models import Project
 
 # More hits than this make a word common, and common words are found fastest without the index.
-MOST_HITS: Final = 1_000
+MOST_HITS: Final = 3_000
 SHORTEST_INDEXED: Final = 3
 LONGEST_SEARCH: Final = 200
 MOST_LABELS: Final = 50
