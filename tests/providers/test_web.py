@@ -200,6 +200,9 @@ def test_models__chosen_from_the_list__are_enabled(
 def test_default_model__chosen__is_shown_and_what_is_gone_is_said(web: Client, project: Project) -> None:
     found = make_connection(project=project, name="openai", models=("gpt-4o",))
     web.post(address(project, "default"), {"model": "openai/gpt-4o"})
+    root = f"/{project.organization.slug}/{project.slug}"
+    for path in ("prompts/new/", "playground/"):
+        assert 'value="openai/gpt-4o" selected' in web.get(f"{root}/{path}").content.decode(), path
     asked = web.get(address(project, found.public_id, "delete")).content.decode()
     assert "The default model <code>openai/gpt-4o</code> is one of its models" in asked
     web.post(address(project, found.public_id, "models"), {"others": "gpt-4o-mini"})

@@ -14,7 +14,7 @@ from apps.prompts.models import Prompt
 from apps.prompts.types import VersionContent
 from apps.prompts.web.listing import PROMPTS, matching, read
 from apps.prompts.web.presenting import PromptPage, SharedPromptsPage
-from apps.providers.queries import model_choices
+from apps.providers.queries import default_model, model_choices
 from apps.tenants.roles import Permission
 
 NEW_FIELDS = {"name", "description", "kind", "model"}
@@ -121,7 +121,8 @@ class NewPromptView(PromptPage):
 
     def get(self, request: HttpRequest, **_: str) -> HttpResponse:
         folder = request.GET.get("folder", "").strip("/")
-        return self._page(self._form(initial={"name": f"{folder}/" if folder else ""}))
+        initial = {"name": f"{folder}/" if folder else "", "model": default_model(self.project.pk)}
+        return self._page(self._form(initial=initial))
 
     def post(self, request: HttpRequest, **_: str) -> HttpResponse:
         form = self._form(request.POST)
