@@ -1,7 +1,5 @@
 """Versions and uploaded files as HTTP answers, for pages and API alike."""
 
-from typing import cast
-
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
@@ -10,7 +8,7 @@ from apps.core.errors import InvalidRequest, NotFound
 from apps.core.models import StoredFile
 from apps.core.streaming import ended_honestly
 from apps.datasets import queries
-from apps.datasets.exporting import FORMATS, ExportFormat, export_file
+from apps.datasets.exporting import FORMATS, export_file
 from apps.datasets.models import DatasetVersion
 
 
@@ -18,7 +16,7 @@ def download(version: DatasetVersion, name: str) -> StreamingHttpResponse:
     """A version as a streamed file. Raises InvalidRequest for an unknown format."""
     if name not in FORMATS:
         raise InvalidRequest(f"format is one of {', '.join(FORMATS)}.", param="format")
-    file = export_file(version, cast(ExportFormat, name))
+    file = export_file(version, name)
     chunks = ended_honestly(file.chunks, "jsonl" if name == "jsonl" else "csv")
     return StreamingHttpResponse(
         chunks,

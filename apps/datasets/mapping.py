@@ -14,6 +14,8 @@ EXPECTED_NAMES: Final = (
     "expected",
     "expected_output",
     "expected_label",
+    "expected_answer",
+    "reference_answer",
     "label",
     "answer",
     "target",

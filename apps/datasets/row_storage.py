@@ -4,7 +4,7 @@ COPY is refused on a table with row-level security, and the ORM takes ten times 
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -129,7 +129,7 @@ def _insert(
     if not batch:
         return 0
     variables, expected, metadata, source = zip(*batch, strict=True)
-    names = {
+    names: dict[str, Any] = {
         "organization": version.organization_id,
         "version": version.id,
         "before": before,

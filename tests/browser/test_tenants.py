@@ -64,7 +64,7 @@ def test_key__made_used_and_revoked__sound(page: Page, web_site: Site, project: 
     assert answer.json()["actor"]["name"] == "Checkout service"
     page.get_by_role("link", name="I have copied the key").click()
     page.get_by_role("link", name="Revoke Checkout service").click()
-    expect(page.get_by_role("dialog")).to_contain_text("Revoke Checkout service?")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Revoke Checkout service?")
     check_page(page)
     page.get_by_role("button", name="Revoke key").click()
     expect(page.get_by_text("The key Checkout service no longer works.")).to_be_visible()

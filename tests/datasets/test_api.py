@@ -119,3 +119,74 @@ def test_get__id_of_another_organization__is_404(api: Client) -> None:
     version = create(api, name="Mine", rows=[{"variables": {"a": 1}}]).json()
     for address in (f"datasets/{version['dataset']}", f"dataset_versions/{version['id']}/rows"):
         assert stranger.get(f"/api/v1/{address}").status_code == 404
+
+
+def test_rows__append_replace_and_stale__make_versions_or_409(api: Client) -> None:
+    first = create(api, name="Reviews", rows=[{"variables": {"review": "Good"}}]).json()
+    address = f"/api/v1/datasets/{first['dataset']}/rows"
+    body = {"rows": [{"variables": {"review": "Bad"}, "expected": "Negative"}], "expected_number": 1}
+    added = api.post(address, body, content_type="application/json")
+    assert (added.status_code, added.json()["number"], added.json()["row_count"]) == (201, 2, 2)
+    stale = api.post(address, body, content_type="application/json")
+    assert (stale.status_code, stale.json()["error"]["code"]) == (409, "dataset_version_stale")
+    replaced = api.put(address, {"rows": body["rows"]}, content_type="application/json").json()
+    assert (replaced["number"], replaced["row_count"], replaced["kind"]) == (3, 1, "rows")
+    difference = api.get(f"/api/v1/dataset_versions/{first['id']}/compare?to={added.json()['id']}").json()
+    assert (difference["added"], difference["changed"], difference["removed"]) == (1, 0, 0)
+    restored = api.post(
+        f"/api/v1/dataset_versions/{first['id']}/restore",
+        {"expected_number": 3},
+        content_type="application/json",
+    )
+    assert (restored.status_code, restored.json()["number"], restored.json()["kind"]) == (201, 4, "restore")
+
+
+def test_rows__cursor__goes_through_in_order(api: Client) -> None:
+    rows = [{"variables": {"n": number}} for number in range(1, 6)]
+    version = create(api, name="Numbers", rows=rows).json()
+    address = f"/api/v1/dataset_versions/{version['id']}/rows"
+    seen, cursor = [], ""
+    while True:
+        found = api.get(f"{address}?limit=2{cursor}").json()
+        seen += [row["number"] for row in found["data"]]
+        if not found["has_more"]:
+            break
+        cursor = f"&starting_after={found['next_cursor']}"
+    assert seen == [1, 2, 3, 4, 5]
+    last = found["data"][-1]["id"]
+    before = api.get(f"{address}?limit=2&ending_before={last}").json()
+    assert [row["number"] for row in before["data"]] == [3, 4]
+    wrong = api.get(f"{address}?starting_after=dsi_00000000000000000000000000")
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "starting_after")
+
+
+def test_export__formats__are_files(api: Client) -> None:
+    version = create(api, name="A/B", rows=[{"variables": {"a": "=1+1", "n": 5}}]).json()
+    address = f"/api/v1/dataset_versions/{version['id']}/export"
+    answer = api.get(address)
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="A-B v1.csv"'
+    assert b"".join(answer.streaming_content) == b"a,n\n=1+1,5\n"  # type: ignore[attr-defined]
+    lines = b"".join(api.get(f"{address}?format=jsonl").streaming_content)  # type: ignore[attr-defined]
+    assert lines == b'{"a":"=1+1","n":5}\n'
+    wrong = api.get(f"{address}?format=xlsx")
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "format")
+    gone = api.get(f"/api/v1/dataset_versions/{version['id']}/original")
+    assert (gone.status_code, gone.json()["error"]["code"]) == (404, "file_expired")
+
+
+def test_dataset__empty_rename_archive_delete__by_api(api: Client) -> None:
+    empty = create(api, name="Empty", columns=[{"name": "question"}, {"name": "answer", "role": "expected"}])
+    assert (empty.status_code, empty.json()["row_count"]) == (201, 0)
+    taken = create(api, name="Empty", columns=[{"name": "question"}])
+    assert (taken.status_code, taken.json()["error"]["code"]) == (409, "name_taken")
+    both = create(api, name="x", columns=[{"name": "a"}], rows=[{"variables": {"a": 1}}])
+    assert both.status_code == 400
+    address = f"/api/v1/datasets/{empty.json()['dataset']}"
+    body = {"name": "Renamed", "archived": True}
+    changed = api.patch(address, body, content_type="application/json").json()
+    assert (changed["name"], changed["archived_at"] is None) == ("Renamed", False)
+    assert api.get("/api/v1/datasets").json()["data"] == []
+    assert len(api.get("/api/v1/datasets?archived=true&search=renam").json()["data"]) == 1
+    assert api.get("/api/v1/datasets?archived=maybe").status_code == 400
+    assert api.delete(address).status_code == 204
+    assert api.get(address).status_code == 404

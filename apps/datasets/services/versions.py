@@ -231,7 +231,9 @@ def extended_columns(
     columns: Sequence[ColumnMapping], rows: Sequence[RowValues]
 ) -> tuple[ColumnMapping, ...]:
     """The columns with those that the rows need besides. Raises InvalidRequest past the limit."""
-    found = {(item.role, item.name): item for item in columns if item.role != "ignore"}
+    found: dict[tuple[str, str], ColumnMapping] = {
+        (item.role, item.name): item for item in columns if item.role != "ignore"
+    }
     expected = next((item for item in columns if item.role == "expected"), None)
     extended, taken = list(columns), {item.column for item in columns}
     for role, name in _wanted(rows):

@@ -141,8 +141,8 @@ class RowView(_RowView):
     ) -> HttpResponse:
         """Both texts: the fields keep what was typed, the table shows what the row is now."""
         row = self.row_of(dataset, place, sequence)
-        data = form.data.copy()
-        data["revision"], data["version"] = str(row.revision), str(row.base.number)
+        data = dict(form.data.items())
+        data |= {"revision": str(row.revision), "version": str(row.base.number)}
         theirs = [
             {"name": column["column"], "text": str(row.values.get(column["column"], ""))}
             for column in row.base.columns
@@ -239,9 +239,7 @@ class PublishView(ProjectView):
         try:
             version = services.publish_draft(actor=self.access.actor, dataset=dataset, **form.cleaned_data)
         except (Conflict, InvalidRequest) as error:
-            data = form.data.copy()
-            data["revision"] = str(draft.row.revision)
-            again = PublishForm(data)
+            again = PublishForm(dict(form.data.items()) | {"revision": str(draft.row.revision)})
             again.is_valid()
             again.add_error(None, error.message)
             return self._page(dataset, draft, again, 409 if isinstance(error, Conflict) else 422)

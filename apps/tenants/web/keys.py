@@ -76,7 +76,7 @@ KEYS: Final = register(
                 nullable=True,
                 export_only=True,
             ),
-            Column("networks", "Networks", lambda row: row.key.allowed_networks),
+            Column("networks", "Networks", lambda row: row.key.allowed_networks, default=False),
             Column(
                 "used",
                 "Last used",
@@ -86,7 +86,7 @@ KEYS: Final = register(
                 downwards=True,
             ),
             Column("used_ip", "Last used from", lambda row: row.key.last_used_ip, export_only=True),
-            Column("made", "Made", lambda row: row.key.created_at, sort="id", downwards=True),
+            Column("made", "Made", lambda row: row.key.created_at, sort="id", downwards=True, default=False),
         ),
     )
 )
