@@ -94,7 +94,7 @@ def test_price__own_price_without_reported_tokens__is_unknown() -> None:
 
 def test_price__own_price_of_nothing__is_free_not_unknown() -> None:
     found = price("https://a.example", "m", Usage(5, 5), NOW, rule("*", prices=("0", "0", None)))
-    assert (found.status, found.amount) == ("free", 0)
+    assert (found.status, found.amount) == ("free", Decimal(0))
 
 
 @pytest.mark.parametrize(

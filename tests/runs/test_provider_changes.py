@@ -49,10 +49,16 @@ def test_connection__made_for_every_project__serves_until_a_projects_own_stands_
     async def use(runtime: Runtime) -> list[Outcome]:
         ask = asking(runtime, project, "main/echo")
         missing = await ask()
-        shared = {"project": other, "name": "main", "base_url": fake_provider.base_url, "models": ("echo",)}
-        await runtime.calls.run(lambda: make_connection(**shared, every_project=True))
+        url = fake_provider.base_url
+        await runtime.calls.run(
+            lambda: make_connection(
+                project=other, name="main", base_url=url, models=("echo",), every_project=True
+            )
+        )
         served = await within_a_second(ask, lambda found: isinstance(found, RunResult))
-        await runtime.calls.run(lambda: make_connection(**{**shared, "project": project, "models": ("x",)}))
+        await runtime.calls.run(
+            lambda: make_connection(project=project, name="main", base_url=url, models=("x",))
+        )
         replaced = await within_a_second(ask, lambda found: isinstance(found, InvalidRequest))
         return [missing, served, replaced, await asking(runtime, other, "main/echo")()]
 
