@@ -1,4 +1,4 @@
-"""The gateway's own cost: `python -m bench.gateway [seconds]`.
+"""The gateway's own cost: `python -m bench.gateway [seconds] [chat|run|get]`.
 
 One gateway process with the sandbox as provider (0 ms), so that everything measured is ours: key check, rate
 limit, render, reservation, validation, price, and the commit of run, payload and usage before the answer.
@@ -19,7 +19,7 @@ from pathlib import Path
 import django
 import orjson
 
-from bench.http_load import WARM_UP_SECONDS, Result, Target, measure, post
+from bench.http_load import WARM_UP_SECONDS, Result, Target, get, measure, post
 from promptsaas.embedded import in_use
 from promptsaas.serving import Address, gateway_command
 
@@ -35,6 +35,7 @@ HEADINGS = ("p50 ms", "p95 ms", "p99 ms", "cpu ms", "failed")
 def main() -> int:
     """Run and print a table; 1 when any request failed."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
+    ask = REQUESTS[sys.argv[2] if len(sys.argv) > 2 else "chat"]
     django.setup()
     from tests.support import databases  # noqa: PLC0415 - changes the loaded settings
     from tests.support.environment import DATABASE, configure  # noqa: PLC0415
@@ -47,7 +48,7 @@ def main() -> int:
         stack.callback(databases.drop_clone, servers, DATABASE)
         token = prepare()
         address, pid = stack.enter_context(gateway())
-        target = Target(address.host, address.port, request(token))
+        target = Target(address.host, address.port, ask(token))
         measured = []
         for connections in CONNECTIONS:
             before = cpu_seconds(pid)
@@ -69,15 +70,26 @@ def prepare() -> str:
     return token
 
 
-def request(token: str) -> bytes:
+def chat_request(token: str) -> bytes:
     """A chat completion of a prompt in production."""
-    body = {
-        "model": "prompt:bench@production",
-        "messages": [],
-        # Short, because the sandbox's scorer works through every word of it.
-        "variables": {"review": "It broke."},
-    }
+    body = {"model": "prompt:bench@production", "messages": [], "variables": VARIABLES}
     return post("localhost", "/v1/chat/completions", orjson.dumps(body), token)
+
+
+def run_request(token: str) -> bytes:
+    """A run of the same prompt at its own address."""
+    body = orjson.dumps({"label": "production", "variables": VARIABLES})
+    return post("localhost", "/api/v1/prompts/bench/run", body, token)
+
+
+def get_request(token: str) -> bytes:
+    """A fetch of its version."""
+    return get("localhost", "/api/v1/prompts/bench?label=production", token)
+
+
+# Short, because the sandbox's scorer works through every word of it.
+VARIABLES = {"review": "It broke."}
+REQUESTS = {"chat": chat_request, "run": run_request, "get": get_request}
 
 
 @contextmanager

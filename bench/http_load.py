@@ -47,6 +47,11 @@ def post(target_host: str, path: str, body: bytes, token: str) -> bytes:
     return head.encode() + body
 
 
+def get(target_host: str, path: str, token: str) -> bytes:
+    """A GET as it goes over the wire."""
+    return f"GET {path} HTTP/1.1\r\nHost: {target_host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+
 def measure(target: Target, *, connections: int, seconds: float) -> Result:
     """Ask from so many connections for so long; the warm-up is not counted."""
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
+import orjson
+
 from apps.batches.claims import JobFacts, Row
 from apps.batches.planning import DEFAULT_OUTPUT_TOKENS, Model, find_model, most_output_tokens
 from apps.core.errors import InvalidRequest
@@ -15,6 +17,8 @@ from apps.runs.blocking import BlockingCalls
 
 MESSAGE_BYTES = 32
 """More than a chat format adds round one message."""
+TOOLS_BYTES = 1024
+"""More than a provider's own words on how to call tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,15 @@ class Costing:
         except InvalidRequest:
             return Decimal(0)  # The engine refuses such a row before any call.
         size = sum(len(message["content"].encode()) + MESSAGE_BYTES for message in messages)
+        size += _size_beside(self.prompt)
         amount = self.model.price(size, self.output_tokens).amount
         return Decimal("Infinity") if amount is None else amount
+
+
+def _size_beside(prompt: ResolvedPrompt) -> int:
+    """Bytes that go beside the messages: the output schema, and tools with what providers say of them."""
+    given = [each for each in (prompt.output_schema, *prompt.tools) if each]
+    return sum(len(orjson.dumps(each)) + MESSAGE_BYTES for each in given) + TOOLS_BYTES * bool(prompt.tools)
 
 
 class WorstCases:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from django.db import connection
 
 from apps.core.errors import InvalidRequest
@@ -238,13 +239,15 @@ def _sampled_input_tokens(
     step = max(1, rows // SAMPLE_ROWS)
     numbers = list(range(1, rows + 1, step))[:SAMPLE_ROWS]
     sample = DatasetRow.objects.filter(dataset_version=dataset_version, number__in=numbers)
+    told = orjson.dumps(prompt.tools).decode() if prompt.tools else ""
+    beside = tokens.count(told, model.model_id)
     counts = []
     for variables in sample.values_list("variables", flat=True):
         try:
             messages = render(prompt.messages, prompt.variables, variables)
         except InvalidRequest:
             continue
-        counts.append(tokens.count_messages(messages, model.model_id))
+        counts.append(tokens.count_messages(messages, model.model_id) + beside)
     return -(-sum(counts) // len(counts)) if counts else 0
 
 
