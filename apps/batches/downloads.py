@@ -6,6 +6,7 @@ from django.utils.http import content_disposition_header
 from apps.batches import results
 from apps.batches.models import BatchJob
 from apps.core.errors import InvalidRequest
+from apps.core.streaming import ended_honestly
 
 
 def download(job: BatchJob, name: str, status: str = "") -> StreamingHttpResponse:
@@ -15,7 +16,7 @@ def download(job: BatchJob, name: str, status: str = "") -> StreamingHttpRespons
         raise InvalidRequest(f"format is one of {', '.join(results.FORMATS)}.", param="format")
     disposition = content_disposition_header(True, results.file_name(job, chosen)) or "attachment"
     return StreamingHttpResponse(
-        chosen.stream(job, status),
+        ended_honestly(chosen.stream(job, status), "csv" if chosen.extension == "csv" else "jsonl"),
         content_type=chosen.content_type,
         headers={"Content-Disposition": disposition, "X-Accel-Buffering": "no"},
     )

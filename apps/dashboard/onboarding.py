@@ -17,8 +17,8 @@ from apps.prompts.services.properties import set_tags
 from apps.prompts.types import VersionContent
 from apps.providers.queries import effective_credentials
 from apps.runs.models import Run, RunSource
+from apps.runs.playground_once import run_once
 from apps.runs.queries import first_id_of
-from apps.runs.trial import run_once
 from apps.runs.types import PromptReference, RunRequest, RunResult
 from apps.tenants.models import APIKey, Project
 
@@ -142,6 +142,7 @@ def try_sample(*, actor: Actor, project: Project, organization_id: UUID) -> RunR
             organization_id=organization_id,
             project_id=project.id,
             source="playground",
+            source_id=actor.id,
             usage_key=f"run:{run_id}",
             prompt=PromptReference(sample.name, number=1),
             variables=SAMPLE_VARIABLES,
