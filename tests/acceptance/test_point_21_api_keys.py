@@ -46,7 +46,7 @@ def make(web: Client, project: Project, **more: str) -> str:
     assert len(found) == 1
     assert "curl" in page
     assert f"Bearer {min(found)}" in page
-    return min(found)
+    return str(min(found))
 
 
 def stored(project: Project, token: str) -> APIKey:
