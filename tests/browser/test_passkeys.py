@@ -46,7 +46,7 @@ def test_passkey__made_on_the_security_page__signs_in_alone_and_as_second_step(
 
     page.context.clear_cookies()
     page.goto(f"{origin}/accounts/login/?next=/profile/security/")
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("heading", name="Security and sessions")).to_be_visible()
 
     page.context.clear_cookies()
