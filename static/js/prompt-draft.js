@@ -55,6 +55,8 @@ const save = async () => {
   });
   await sending;
   sending = null;
+  if (!leaving) return;
+  clearTimeout(timer);
 };
 
 form.addEventListener("input", (event) => {
@@ -70,9 +72,17 @@ addEventListener("blur", save);
 document.addEventListener("visibilitychange", () => { if (document.hidden) save(); });
 addEventListener("pagehide", save);
 
-// Sending the form saves by itself; a save on its way would only race it.
-form.addEventListener("submit", () => { leaving = true; clearTimeout(timer); });
-document.querySelector("[data-discard]").addEventListener("submit", () => { leaving = true; clearTimeout(timer); });
+// Sending a form saves, or discards, by itself; a save on its way must not arrive after it.
+const send = (event) => {
+  leaving = true;
+  clearTimeout(timer);
+  if (!sending) return;
+  event.preventDefault();
+  const { target, submitter } = event;
+  sending.finally(() => { sending = null; target.requestSubmit(submitter); });
+};
+form.addEventListener("submit", send);
+document.querySelector("[data-discard]").addEventListener("submit", send);
 addEventListener("pageshow", (event) => { if (event.persisted) leaving = false; });
 
 addEventListener("beforeunload", (event) => {

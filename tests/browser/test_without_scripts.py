@@ -53,7 +53,7 @@ def test_prompt__created_saved_and_promoted__without_scripts(open_page: Open) ->
     page.get_by_role("button", name="Set the label").click()
     expect(page.get_by_text("set to v2")).to_be_visible()
     open_page("prompts/")
-    expect(page.get_by_role("link", name="triage")).to_be_visible()
+    expect(page.get_by_role("link", name="triage/sentiment")).to_be_visible()
 
 
 def test_batch__rows_uploaded_and_started__without_scripts(open_page: Open, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_batch__rows_uploaded_and_started__without_scripts(open_page: Open, tmp_
     file = tmp_path / "reviews.csv"
     file.write_text("review\nGood.\nBad.\n")
     open_page("datasets/new/")
-    page.get_by_label("File").set_input_files(file)
+    page.locator("#id_file").set_input_files(file)
     page.get_by_role("button", name="Upload and check").click()
     page.get_by_role("button", name="Import rows").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("reviews")
