@@ -45,6 +45,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "draft_changed": "The draft was edited meanwhile. Look at it again, then decide.",
     "draft_full": "The draft holds as many edits as it can. Publish it, then go on.",
     "draft_not_found": "There is no draft; it was published or discarded.",
+    "draft_exists": "You have a draft of this prompt already. Repeat with `replace: true` to replace it.",
     "draft_stale": "The draft was changed in another browser. Compare the two before going on.",
     "feedback_not_found": "There is no such feedback on this run. It may have been taken back.",
     "dataset_name_taken": "The project has a dataset of that name.",
