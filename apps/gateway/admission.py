@@ -139,6 +139,5 @@ def _tags(digest: bytes, facts: AccessFacts) -> tuple[tuple[str, str], ...]:
     return (
         ("api_key", str(facts.api_key_id)),
         ("membership", str(facts.created_by_id)),
-        ("custom_role", str(facts.custom_role_id)),
         ("project", str(facts.project_id)),
     )

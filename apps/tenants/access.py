@@ -40,7 +40,7 @@ class AccessFacts:
     """What an API key may do, as plain data for the gateway's cache.
 
     Valid until ``expires_at`` and until the change feed names ``("api_key", api_key_id)``,
-    ``("membership", created_by_id)``, ``("custom_role", custom_role_id)`` or ``("project", project_id)``.
+    ``("membership", created_by_id)`` or ``("project", project_id)``.
     """
 
     organization_id: UUID
@@ -52,7 +52,6 @@ class AccessFacts:
     created_by_id: UUID | None
     role: str
     expires_at: datetime | None
-    custom_role_id: UUID | None = None
     allowed_networks: tuple[str, ...] = ()
 
 
@@ -338,8 +337,9 @@ def _refuse_ended(key: APIKey) -> None:
 
 
 def _key_facts(key: APIKey) -> AccessFacts:
-    maker = _active_membership(key.organization_id, key.created_by_id)
-    role, held = _held(maker, key.project_id)
+    role, held = permissions_of(
+        organization_id=key.organization_id, user_id=key.created_by_id, project_id=key.project_id
+    )
     return AccessFacts(
         organization_id=key.organization_id,
         project_id=key.project_id,
@@ -352,7 +352,6 @@ def _key_facts(key: APIKey) -> AccessFacts:
         role=role,
         expires_at=key.expires_at,
         allowed_networks=tuple(key.allowed_networks),
-        custom_role_id=maker.custom_role_id if maker else None,
     )
 
 

@@ -86,11 +86,14 @@ def test_authenticate_key__creator_demoted__loses_power_at_once() -> None:
 def test_authenticate_key__creator_gone_or_inactive__holds_nothing() -> None:
     project = make_project()
     leaver, sleeper = (make_member(organization=project.organization) for _ in range(2))
-    tokens_of = [make_api_key(project=project, created_by=user)[1] for user in (leaver, sleeper)]
+    of_leaver, of_sleeper = (make_api_key(project=project, created_by=user)[1] for user in (leaver, sleeper))
     with organization_scope(project.organization_id):
         services.remove_membership(actor=SYSTEM, membership=Membership.objects.get(user=leaver))
     services.deactivate_user(actor=SYSTEM, user=sleeper)
-    assert [authenticate_key(token).permissions for token in tokens_of] == [frozenset(), frozenset()]
+    assert authenticate_key(of_sleeper).permissions == frozenset()
+    with pytest.raises(errors.AuthenticationFailed) as caught:
+        authenticate_key(of_leaver)
+    assert caught.value.code == "api_key_revoked"
 
 
 def test_authenticate_key__used_twice_in_a_minute__is_marked_once() -> None:

@@ -72,7 +72,10 @@ def update_custom_role(
     if not changed:
         return locked
     _save(locked)
-    changes.append("custom_role", str(locked.id))
+    for user_id in (
+        Membership.objects.filter(custom_role=locked).order_by("id").values_list("user_id", flat=True)
+    ):
+        changes.append("membership", str(user_id))
     audit.record(
         actor=actor,
         action="role.updated",
