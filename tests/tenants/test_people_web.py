@@ -181,7 +181,7 @@ def test_invitation__page__shows_who_invites_to_what_and_is_not_kept(
     for words in ("Acme", owner.display_name, "editor", EMAIL):
         assert words in page
     assert response["Cache-Control"] == "no-store"
-    assert response["Referrer-Policy"] == "no-referrer"
+    assert response["Referrer-Policy"] == "same-origin"
 
 
 def test_invitation__new_person__makes_an_account_and_is_in(
