@@ -21,10 +21,10 @@ from apps.prompts import services as prompt_services
 from apps.prompts.models import Prompt
 from apps.prompts.rendering import coerce_values, render
 from apps.runs import queries
-from apps.runs.api.serializers import run_body
 from apps.runs.inline import Asked, attributed
 from apps.runs.models import Run
 from apps.runs.playground_tokens import SECONDS, PlaygroundUser, issue_token
+from apps.runs.types import amount_text
 from apps.runs.web import playground_code
 from apps.runs.web.playground_content import PageContent, visible_prompt
 from apps.tenants.roles import Permission
@@ -86,9 +86,7 @@ class FactsView(PlaygroundAction):
         found = queries.get_run(self.project.pk, run)
         if found.source != "playground" or found.source_id != self.user.pk:
             raise NotFound("There is no such run of yours.", code="run_not_found")
-        body = run_body(found)
-        shown = ("id", "status", "model", "sandbox", "usage", "cost", "latency_ms", "first_token_ms")
-        return JsonResponse({name: body[name] for name in (*shown, "finish_reason")})
+        return JsonResponse(_figures(found))
 
 
 class CodeView(PlaygroundAction):
@@ -184,6 +182,17 @@ class RowsView(PlaygroundAction):
     def _run(self, public_id: str) -> str:
         known = ids.decode_or_none(Run.PREFIX, public_id)
         return public_id if known else ""
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    """What a run used and cost, in the words of the gateway's events."""
+    usage = {name: getattr(run, name) for name in ("input_tokens", "output_tokens", "cached_tokens")}
+    return {
+        "id": run.public_id,
+        "status": run.status,
+        "usage": {**usage, "origin": run.usage_origin},
+        "cost": {"status": run.price_status, "amount": amount_text(run.price_amount), "currency": "USD"},
+    }
 
 
 def _texts(body: Mapping[str, Any], name: str) -> dict[str, str]:
