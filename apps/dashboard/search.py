@@ -189,11 +189,11 @@ PAGES: Final = (
     ("Datasets", "data", "datasets:list"),
     ("Batches", "layers", "batches:list"),
     ("Runs", "list", "runs:list"),
+    ("Example prompts", "layers", "dashboard:gallery"),
     ("Quickstart", "help", "dashboard:welcome"),
 )
 ACTIONS: Final = (
     ("New prompt", "plus", "prompts:new"),
-    ("New prompt from an example", "plus", "dashboard:gallery"),
     ("New batch", "plus", "batches:new"),
     ("Upload dataset", "upload", "datasets:upload"),
     ("New API key", "key", "tenants:new-key"),
