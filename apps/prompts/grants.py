@@ -79,7 +79,8 @@ def _holds_all(access: Access) -> bool:
 
 def _grants(access: Access) -> QuerySet[PromptUserObjectPermission]:
     rows = PromptUserObjectPermission.objects.order_by()
-    return rows.filter(user_id=access.actor.id) if access.actor.kind == "user" else rows.none()
+    who = access.actor
+    return rows.filter(user_id=who.id) if who.kind == "user" and who.id else rows.none()
 
 
 def _granting(access: Access, permission: str) -> QuerySet[PromptUserObjectPermission]:

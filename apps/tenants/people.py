@@ -27,9 +27,7 @@ WITH_MFA, WITHOUT_MFA = "with", "without"
 def members(*, search: str = "", role: str = "", second_factor: str = "") -> QuerySet[Membership]:
     """The members with their people and roles; `role` is a built-in name or a ``rol_…`` id."""
     found = Membership.objects.select_related("user", "custom_role").annotate(
-        shown_name=Lower(
-            Coalesce(NullIf("user__name", Value("")), "user__email", output_field=CharField())
-        )
+        shown_name=Lower(Coalesce(NullIf("user__name", Value("")), "user__email", output_field=CharField()))
     )
     if search:
         found = found.filter(Q(user__name__icontains=search) | Q(user__email__icontains=search))

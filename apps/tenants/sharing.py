@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+from django.db.models import F
+
 from apps.tenants import people
 from apps.tenants.models import Membership, Project, ProjectUserObjectPermission
 from apps.tenants.permission_words import WORDS
@@ -56,7 +58,7 @@ def by_role(permissions: Iterable[str]) -> list[RoleAccess]:
 
 def by_person(given: dict[UUID, list[GivenRight]]) -> list[PersonAccess]:
     """The members who were given rights, by name; one statement. `given` is by user."""
-    found = people.members().filter(user_id__in=list(given)).order_by("shown_name")[:PEOPLE_SHOWN]
+    found = people.members().filter(user_id__in=list(given)).order_by(F("shown_name"))[:PEOPLE_SHOWN]
     return [PersonAccess(member, people.role_word(member), given[member.user_id]) for member in found]
 
 
@@ -71,4 +73,4 @@ def project_rights(project: Project, *, why: str = "") -> dict[UUID, list[GivenR
 
 def choosable_members() -> list[Membership]:
     """Active members by name, for the field that offers them; the first 200."""
-    return list(people.members().filter(user__is_active=True).order_by("shown_name")[:PEOPLE_SHOWN])
+    return list(people.members().filter(user__is_active=True).order_by(F("shown_name"))[:PEOPLE_SHOWN])

@@ -157,7 +157,7 @@ def accept_invitation(*, actor: Actor, invitation: Invitation, user: User) -> Me
 
 def owns_address(user: User, email: str) -> bool:
     """Whether an address is one that the user has proved to be theirs."""
-    return EmailAddress.objects.filter(user=user, email__iexact=email, verified=True).exists()
+    return bool(EmailAddress.objects.filter(user=user, email__iexact=email, verified=True).exists())
 
 
 def _send(actor: Actor, invitation: Invitation, invited_by: User, action: str) -> Invitation:

@@ -34,7 +34,7 @@ class RolesPage(SettingsPage, abstract=True):
     def matrix(self, status: int = 200, **more: object) -> HttpResponse:
         """The page: every role with what it may do, and how many have it."""
         counts = people.members_by_role()
-        roles = [
+        roles: list[dict[str, Any]] = [
             {
                 "option": option,
                 "count": counts.get(option.reference, 0),

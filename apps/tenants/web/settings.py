@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
@@ -117,7 +118,7 @@ class TransferView(GeneralPage):
         others = people.members().filter(user__is_active=True).exclude(user_id=self.user.pk)
         heirs = [
             {"value": each.public_id, "name": each.user.display_name, "role": name_of_role(each)}
-            for each in others.order_by("shown_name")[:HEIRS_SHOWN]
+            for each in others.order_by(F("shown_name"))[:HEIRS_SHOWN]
         ]
         return self.general(
             status=status,
