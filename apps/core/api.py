@@ -5,6 +5,7 @@ from typing import IO, Any, Final, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
+from django.http import QueryDict
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -18,6 +19,7 @@ from apps.core.expanding import Expansions, expanded
 from apps.core.json_bodies import BODY_LIMIT, dump_json, parse_json
 from apps.core.numbers import whole_number
 from apps.core.request_id import current_request_id
+from apps.core.strictness import check_types
 
 DEFAULT_LIMIT: Final = 20
 LARGEST_LIMIT: Final = 100
@@ -63,6 +65,8 @@ def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Respo
 
 def validated(serializer: Serializer[Any]) -> dict[str, Any]:
     """The values of a body as its serializer reads them. Raises what becomes InvalidRequest."""
+    if isinstance(serializer.initial_data, dict) and not isinstance(serializer.initial_data, QueryDict):
+        check_types(serializer, serializer.initial_data)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
 

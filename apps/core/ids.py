@@ -16,7 +16,7 @@ _VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
 
 PREFIXES: Final[dict[str, str]] = {
     "aud": "audit event",
-    "bat": "batch job",
+    "bat": "batch",
     "bti": "batch item",
     "drf": "draft",
     "dsc": "dataset change",
@@ -33,21 +33,27 @@ PREFIXES: Final[dict[str, str]] = {
     "key": "API key",
     "lbl": "label",
     "lbm": "label move",
-    "mbr": "membership",
+    "mbr": "member",
     "org": "organization",
     "pcr": "provider connection",
     "pdm": "default model",
-    "prc": "price override",
+    "prc": "price",
     "prj": "project",
     "prm": "prompt",
     "prv": "prompt version",
     "req": "request",
-    "rol": "custom role",
+    "rol": "role",
     "run": "run",
     "ses": "session",
     "use": "usage event",
     "usr": "user",
 }
+
+
+def prefix_of_kind(kind: str) -> str:
+    """The prefix of a kind as the API names it ("dataset_version"); empty for one without ids."""
+    found = (prefix for prefix, words in PREFIXES.items() if words.lower().replace(" ", "_") == kind)
+    return next(found, "")
 
 
 def uuid7() -> UUID:

@@ -14,8 +14,8 @@ LONGEST: Final = 32 * 1024
 # fmt: off
 TAGS: Final = frozenset({
     "a", "b", "blockquote", "br", "code", "dd", "del", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6",
-    "hr", "i", "li", "ol", "p", "pre", "s", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr",
-    "ul",
+    "hr", "i", "li", "ol", "p", "pre", "s", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead",
+    "tr", "ul",
 })
 # fmt: on
 ATTRIBUTES: Final = {"a": {"href", "title"}, "ol": {"start"}}

@@ -1,12 +1,15 @@
 """What every operation of the OpenAPI document shares: lists, errors, security, cursor parameters."""
 
+from functools import cache
 from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
+from apps.core import ids
 from apps.core.api import DEFAULT_LIMIT, LARGEST_LIMIT
 
+CURSORS: Final = ("starting_after", "ending_before")
 CURSOR_PARAMETERS: Final = [
     OpenApiParameter(
         "limit",
@@ -18,6 +21,7 @@ CURSOR_PARAMETERS: Final = [
 ]
 
 
+@cache
 def list_of(item: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
     """The envelope of a list of one kind of object."""
     return inline_serializer(
@@ -36,6 +40,8 @@ def document_errors(result: dict[str, Any], generator: Any, request: Any, public
     """Post-processing hook: every operation may answer with the error shape."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     _drop_choices_of_anything(result)
+    for path in result.get("paths", {}).values():
+        _bound_cursors(path.get("get", {}), schemas)
     schemas["Error"] = ERROR_SCHEMA
     answer = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
     for path in result.get("paths", {}).values():
@@ -45,6 +51,26 @@ def document_errors(result: dict[str, Any], generator: Any, request: Any, public
     schemes = result["components"].setdefault("securitySchemes", {})
     schemes["apiKey"] = {"type": "http", "scheme": "bearer", "bearerFormat": "psk_live_… or psk_test_…"}
     return result
+
+
+def _bound_cursors(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """A list's cursors are ids of its objects: say of which kind."""
+    pattern = _id_pattern(operation, schemas)
+    for parameter in operation.get("parameters", ()):
+        if pattern and parameter["name"] in CURSORS:
+            parameter["schema"] = {"type": "string", "pattern": pattern}
+
+
+def _id_pattern(operation: dict[str, Any], schemas: dict[str, Any]) -> str:
+    answer = operation.get("responses", {}).get("200", {}).get("content", {}).get("application/json", {})
+    envelope = schemas.get(answer.get("schema", {}).get("$ref", "").rpartition("/")[2], {})
+    items = envelope.get("properties", {}).get("data", {}).get("items", {})
+    item = schemas.get(items.get("$ref", "").rpartition("/")[2], {})
+    kind = item.get("properties", {}).get("object", {})
+    name = schemas.get(kind.get("$ref", "").rpartition("/")[2], kind)
+    word = name.get("default") or (name.get("enum") or [""])[0]
+    prefix = ids.prefix_of_kind(str(word))
+    return f"^{prefix}_[0-7][{ids.ALPHABET}]{{{ids.LENGTH - 1}}}$" if prefix else ""
 
 
 def _drop_choices_of_anything(part: Any) -> None:
