@@ -61,7 +61,8 @@ def test_point_06__history_as_it_opens__compares_with_the_previous(project: Proj
 
 @pytest.mark.parametrize("view", ["split", "unified"])
 def test_point_06__any_two__show_every_part(project: Project, prompt: Prompt, view: str) -> None:
-    _, html = Web(project).get(f"{prompt.public_id}/history/", **{"from": 1, "to": 3, "view": view})
+    picked: dict[str, str | int] = {"from": 1, "to": 3, "view": view}
+    _, html = Web(project).get(f"{prompt.public_id}/history/", **picked)
     text = words(html)
     for part in ("User message", "Model and parameters", "Variables", "Output schema", "Tools"):
         assert part in text

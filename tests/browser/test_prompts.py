@@ -70,9 +70,15 @@ def test_list__empty_and_filled__sound(page: Page, web_site: Site, project: Proj
     make_prompt(project=project, name="support/reply", description="Answers a customer's e-mail")
     open_page(page, web_site)
     check_page(page)
-    page.get_by_role("link", name="support").click()
+    page.get_by_role("navigation", name="Folders").get_by_role("link", name="support").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("support")
-    expect(page.get_by_role("link", name="reply", exact=True)).to_be_visible()
+    page.get_by_label("Select support/reply").check()
+    page.get_by_role("button", name="Move").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Move 1 prompt")
+    check_page(page)
+    page.get_by_label("Folder").fill("archive/old")
+    page.get_by_role("button", name="Move 1 prompt").click()
+    expect(page.get_by_text("1 prompt moved.").first).to_be_visible()
 
 
 def test_new__form__creates_and_opens_the_editor(page: Page, web_site: Site, project: Project) -> None:
@@ -96,10 +102,19 @@ def test_history__split_and_unified__sound(page: Page, web_site: Site, prompt: P
     expect(page.locator("ins").first).to_contain_text("Review 2")
 
 
-def test_version__page__sound(page: Page, web_site: Site, prompt: Prompt) -> None:
-    open_page(page, web_site, f"{prompt.public_id}/versions/1/")
-    expect(page.get_by_text("prompt:support/reply@production").first).to_be_visible()
+def test_overview__calls_name_and_tags__by_keyboard(page: Page, web_site: Site, prompt: Prompt) -> None:
+    open_page(page, web_site, f"{prompt.public_id}/")
+    expect(page.get_by_text("curl http")).to_be_visible()
+    expect(page.get_by_text("from openai import OpenAI")).to_be_hidden()
+    page.get_by_role("radio", name="curl").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("from openai import OpenAI")).to_be_visible()
     check_page(page)
+    page.get_by_role("link", name="Name and tags").click()
+    check_page(page)
+    page.get_by_role("textbox", name="Tags").fill("Billing, mail")
+    page.get_by_role("button", name="Save details").click()
+    expect(page.get_by_role("link", name="billing", exact=True)).to_be_visible()
 
 
 def test_labels__move_roll_back_and_remove__by_dialogs(page: Page, web_site: Site, prompt: Prompt) -> None:
@@ -114,11 +129,11 @@ def test_labels__move_roll_back_and_remove__by_dialogs(page: Page, web_site: Sit
     check_page(page)
     page.get_by_role("link", name=re.compile("Roll back to v1")).click()
     page.get_by_role("button", name="Roll back to v1").click()
-    expect(page.get_by_text("production is back at v1.")).to_be_visible()
+    expect(page.get_by_text("production is back at v1.").first).to_be_visible()
     page.get_by_role("link", name="Remove staging").click()
     check_page(page)
     page.get_by_role("button", name="Remove staging").click()
-    expect(page.get_by_text("staging is removed.")).to_be_visible()
+    expect(page.get_by_text("staging is removed.").first).to_be_visible()
 
 
 def test_without_script__new_prompt_version_and_label__work(
@@ -138,10 +153,10 @@ def test_without_script__new_prompt_version_and_label__work(
     page.get_by_role("button", name="Save version").click()
     page.get_by_label("What changed").fill("Language")
     page.get_by_role("button", name="Save v2").click()
-    expect(page.get_by_text("Version 2 is saved.")).to_be_visible()
+    expect(page.get_by_text("Version 2 is saved.").first).to_be_visible()
     page.get_by_role("link", name="Labels").click()
     page.get_by_role("main").get_by_role("link", name="Set a label").first.click()
     page.get_by_role("textbox", name="Label").fill("production")
     page.get_by_role("button", name="Set the label").click()
-    expect(page.get_by_text("production points at v2.")).to_be_visible()
+    expect(page.get_by_text("production points at v2.").first).to_be_visible()
     plain.close()
