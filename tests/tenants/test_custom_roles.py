@@ -8,7 +8,7 @@ from apps.core.models import Change
 from apps.core.scope import organization_scope, system_scope
 from apps.tenants import services
 from apps.tenants.access import authenticate_key, open_session, user_actor
-from apps.tenants.models import CustomRole, Membership, Organization, User
+from apps.tenants.models import CustomRole, Invitation, Membership, Organization, User
 from apps.tenants.roles import Permission, Role, Scope, completed
 from tests.factories import make_api_key, make_member, make_organization, make_project, owner_of
 
@@ -88,7 +88,7 @@ def test_custom_role__in_use__is_not_deleted_and_says_by_how_many(organization: 
     assert caught.value.code == "role_in_use"
     _give(organization, user, "viewer")
     with organization_scope(organization.id):
-        for invitation in services.invitations.Invitation.objects.all():
+        for invitation in Invitation.objects.all():
             services.revoke_invitation(actor=SYSTEM, invitation=invitation)
         services.delete_custom_role(actor=SYSTEM, role=role)
         assert not CustomRole.objects.exists()
