@@ -145,10 +145,9 @@ def test_tools__of_the_caller__are_called_answered_and_kept(client: openai.OpenA
     [call] = message.tool_calls
     assert call.type == "function"
     assert call.function.name == "weather"
-    told: Any = {"role": "tool", "tool_call_id": call.id, "content": "12 degrees, rain"}
-    after = client.chat.completions.create(
-        model="sandbox/standard", messages=[*asked, message.model_dump(), told], tools=[WEATHER]
-    )
+    told = {"role": "tool", "tool_call_id": call.id, "content": "12 degrees, rain"}
+    talk: Any = [*asked, message.model_dump(), told]
+    after = client.chat.completions.create(model="sandbox/standard", messages=talk, tools=[WEATHER])
     assert (after.choices[0].finish_reason, after.choices[0].message.tool_calls) == ("stop", None)
     first, second = _runs(project)
     with organization_scope(project.organization_id):

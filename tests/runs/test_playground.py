@@ -63,7 +63,7 @@ def test_page__of_a_prompt__shows_its_version_and_samples(client: Client, projec
     assert "It broke." in text
     assert "v1 · production" in text
     assert 'name="value:review"' in text
-    assert client.get(_address(project), {"prompt": prompt.public_id, "version": 9}).status_code == 404
+    assert client.get(_address(project), {"prompt": prompt.public_id, "version": "9"}).status_code == 404
 
 
 def test_page__of_another_projects_prompt_or_run__is_not_found(client: Client, project: Project) -> None:

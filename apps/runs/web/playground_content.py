@@ -114,7 +114,8 @@ def visible_prompt(access: Access, project: Project, reference: str) -> Prompt:
 def _from_prompt(access: Access, project: Project, asked: QueryDict) -> PageContent:
     prompt = visible_prompt(access, project, asked.get("prompt", ""))
     if asked.get("draft") or asked.get("version") == "draft":
-        draft = prompt_queries.find_draft(prompt, access.actor.id)
+        person = access.actor.id
+        draft = prompt_queries.find_draft(prompt, person) if person else None
         if draft is not None:
             return _page(drafting.from_json(draft.content), prompt, draft.base_number, is_draft=True)
     number = whole_number(asked.get("version", ""))
