@@ -97,8 +97,8 @@ def upload_rows(page: Page, folder: Path) -> None:
     file = folder / "reviews.csv"
     file.write_text("review;sentiment\n" + "".join(f'"{text}";negative\n' for text in REVIEWS))
     go(page, "Datasets")
-    click_link(page, "Upload file")
-    page.get_by_label("File").set_input_files(file)
+    click_link(page, "New dataset")
+    page.locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Upload and check").click()
     expect(page.get_by_text("semicolon-separated")).to_be_visible()
     page.get_by_role("button", name="Import rows").click()
