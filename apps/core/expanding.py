@@ -43,12 +43,11 @@ def expanded(
 
 def asked_expansions(request: Request, expansions: Expansions) -> list[str]:
     """The names after ``expand[]``, each once. Raises InvalidRequest naming what may be expanded."""
-    names = list(dict.fromkeys(request.query_params.getlist(PARAMETER)))
+    names = request.query_params.getlist(PARAMETER)
+    if len(names) > MOST:
+        raise InvalidRequest(f"At most {MOST} relations can be expanded at a time.", param=PARAMETER)
     unknown = [name for name in names if name not in expansions]
-    if unknown or len(names) > MOST:
+    if unknown:
         known = ", ".join(sorted(expansions)) or "nothing"
-        raise InvalidRequest(
-            f"'{unknown[0] if unknown else names[MOST]}' can't be expanded here; {known} can.",
-            param=PARAMETER,
-        )
-    return names
+        raise InvalidRequest(f"'{unknown[0][:64]}' can't be expanded here; {known} can.", param=PARAMETER)
+    return list(dict.fromkeys(names))

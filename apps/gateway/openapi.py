@@ -67,7 +67,7 @@ _MODEL: Final[Schema] = {
     "parameters": [
         {"name": "model", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     ],
-    "responses": {"200": _answer("The model.", "Model")},
+    "responses": {"200": _answer("The model.", "OpenAIModel")},
 }
 _GET: Final[Schema] = {
     "operationId": "get_prompt",

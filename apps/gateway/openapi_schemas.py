@@ -204,10 +204,10 @@ SCHEMAS: Final[dict[str, Schema]] = {
         },
         ("id", "object", "created", "model", "choices", "usage", "promptsaas"),
     ),
-    "Model": _answer(
+    "OpenAIModel": _answer(
         {"id": _TEXT, "object": {"const": "model"}, "created": {"type": "integer"}, "owned_by": _TEXT}
     ),
-    "ModelList": _answer({"object": {"const": "list"}, "data": _list(reference("Model"))}),
+    "ModelList": _answer({"object": {"const": "list"}, "data": _list(reference("OpenAIModel"))}),
     "ServedVersion": _object(
         {
             "id": _TEXT,

@@ -73,7 +73,7 @@ def test_create__prompt_with_a_folder__answers_prompt_and_version(api: Api) -> N
         ({"name": "a@b"}, "name_invalid", "name"),
         ({"name": "a//b"}, "name_invalid", "name"),
         ({"kind": "video"}, None, "kind"),
-        ({"messages": []}, "invalid_request", "messages"),
+        ({"messages": []}, "parameter_min_length", "messages"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, None, None),
         (
             {"messages": [{"role": "user", "content": "{{ a + 1 }}"}]},

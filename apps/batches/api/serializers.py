@@ -14,6 +14,7 @@ from apps.batches.services.starting import DEFAULT_CONCURRENCY
 from apps.core import ids
 
 
+@extend_schema_field({"type": "string", "pattern": r"^\d{1,10}(\.\d{1,10})?$"})
 class MoneyField(serializers.DecimalField):
     """US dollars as a decimal text."""
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from apps.core import ids
+from apps.prompts.content import MAX_MESSAGES
 from apps.prompts.diffing import Section
 from apps.prompts.library import LONGEST_SEARCH, Archived, Where
 from apps.prompts.models import AuthoredModel, Label, LabelMove, Prompt, PromptVersion
@@ -42,7 +43,7 @@ class VariableSerializer(serializers.Serializer[Any]):
 class ContentSerializer(serializers.Serializer[Any]):
     """What a version holds."""
 
-    messages = MessageSerializer(many=True)
+    messages = MessageSerializer(many=True, min_length=1, max_length=MAX_MESSAGES)
     variables = VariableSerializer(many=True, default=[])
     model = serializers.CharField(
         allow_blank=True, default="", max_length=255, help_text="connection/model, as in sandbox/standard."

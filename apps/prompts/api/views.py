@@ -32,10 +32,15 @@ from apps.prompts.services import ANY, ExpectedNumber
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.roles import Permission
 
-EXPECTED = OpenApiParameter(
-    "expected_version", int, description="Where you believe the label is; 409 when it is elsewhere."
-)
 LARGEST_NUMBER = 2**31 - 1
+_NUMBER = {"type": "integer", "minimum": 1, "maximum": LARGEST_NUMBER}
+EXPECTED = OpenApiParameter(
+    "expected_version", _NUMBER, description="Where you believe the label is; 409 when it is elsewhere."
+)
+NUMBER = OpenApiParameter("number", _NUMBER, OpenApiParameter.PATH)
+LABEL_NAME = OpenApiParameter(
+    "label", {"type": "string", "pattern": "^[a-z0-9][a-z0-9_.-]{0,35}$"}, OpenApiParameter.PATH
+)
 
 
 class PromptAPIView(ProjectAPIView, abstract=True):
@@ -92,7 +97,9 @@ class VersionAPIView(PromptAPIView):
 
     permissions: ClassVar = {"GET": Permission.PROMPTS_VIEW}
 
-    @extend_schema(operation_id="get_prompt_version", tags=["Prompts"], responses=VersionSerializer)
+    @extend_schema(
+        operation_id="get_prompt_version", tags=["Prompts"], parameters=[NUMBER], responses=VersionSerializer
+    )
     def get(self, request: Request, name: str, number: int) -> Response:
         """One version with its content."""
         return Response(version_body(queries.get_version(self.prompt(name), _storable(number))))
@@ -106,6 +113,7 @@ class RestoreAPIView(PromptAPIView):
     @extend_schema(
         operation_id="restore_prompt_version",
         tags=["Prompts"],
+        parameters=[NUMBER],
         request=RestoreVersionSerializer,
         responses={201: VersionSerializer},
     )
@@ -149,13 +157,19 @@ class LabelAPIView(PromptAPIView):
         "DELETE": Permission.PROMPTS_RELEASE,
     }
 
-    @extend_schema(operation_id="get_prompt_label", tags=["Labels"], responses=LabelSerializer)
+    @extend_schema(
+        operation_id="get_prompt_label", tags=["Labels"], parameters=[LABEL_NAME], responses=LabelSerializer
+    )
     def get(self, request: Request, name: str, label: str) -> Response:
         """Where a label points."""
         return Response(label_body(queries.get_label(self.prompt(name), label)))
 
     @extend_schema(
-        operation_id="move_prompt_label", tags=["Labels"], request=MoveSerializer, responses=LabelSerializer
+        operation_id="move_prompt_label",
+        tags=["Labels"],
+        parameters=[LABEL_NAME],
+        request=MoveSerializer,
+        responses=LabelSerializer,
     )
     def put(self, request: Request, name: str, label: str) -> Response:
         """Point a label at a version, making the label if need be.
@@ -176,7 +190,7 @@ class LabelAPIView(PromptAPIView):
     @extend_schema(
         operation_id="remove_prompt_label",
         tags=["Labels"],
-        parameters=[EXPECTED, OpenApiParameter("reason", str)],
+        parameters=[LABEL_NAME, EXPECTED, OpenApiParameter("reason", str)],
         responses={204: None},
     )
     def delete(self, request: Request, name: str, label: str) -> Response:
@@ -201,7 +215,7 @@ class LabelHistoryAPIView(PromptAPIView):
     @extend_schema(
         operation_id="list_prompt_label_moves",
         tags=["Labels"],
-        parameters=CURSOR_PARAMETERS,
+        parameters=[LABEL_NAME, *CURSOR_PARAMETERS],
         responses=list_of(LabelMoveSerializer),
     )
     def get(self, request: Request, name: str, label: str) -> Response:
@@ -217,6 +231,7 @@ class LabelRollbackAPIView(PromptAPIView):
     @extend_schema(
         operation_id="roll_back_prompt_label",
         tags=["Labels"],
+        parameters=[LABEL_NAME],
         request=RollbackSerializer,
         responses=LabelSerializer,
     )
@@ -243,8 +258,8 @@ class DiffAPIView(PromptAPIView):
         operation_id="diff_prompt_versions",
         tags=["Prompts"],
         parameters=[
-            OpenApiParameter("from", int, description="The version before `to` by default."),
-            OpenApiParameter("to", int, description="The newest version by default."),
+            OpenApiParameter("from", _NUMBER, description="The version before `to` by default."),
+            OpenApiParameter("to", _NUMBER, description="The newest version by default."),
         ],
         responses=DiffSerializer,
     )

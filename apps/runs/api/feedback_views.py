@@ -96,8 +96,8 @@ class FeedbackListAPIView(ProjectAPIView):
 
 
 def _score(request: Request) -> int | None:
-    text = request.query_params.get("score", "")
-    if not text:
+    text = request.query_params.get("score")
+    if text is None:
         return None
     score = whole_number(text)
     if score not in services.SCORES:

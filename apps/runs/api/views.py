@@ -17,7 +17,8 @@ from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.prompts.queries import find_prompt
 from apps.runs import queries
 from apps.runs.api.feedback_shapes import feedback_body
-from apps.runs.api.serializers import RunDetailSerializer, RunSerializer, run_body, run_detail_body
+from apps.runs.api.serializers import RunDetailSerializer, RunSerializer
+from apps.runs.bodies import run_body, run_detail_body
 from apps.runs.feedback import feedback_on
 from apps.runs.models import Run, RunSource, RunStatus
 from apps.runs.queries import RunFilters
@@ -93,15 +94,15 @@ def _filters(project: Project, request: Request) -> RunFilters:
 
 
 def _choice(request: Request, name: str, allowed: list[str]) -> str:
-    value = request.query_params.get(name, "")
-    if value and value not in allowed:
+    value = request.query_params.get(name)
+    if value is not None and value not in allowed:
         raise InvalidRequest(f"{name} is one of {', '.join(allowed)}.", param=name)
-    return value
+    return value or ""
 
 
 def _moment(request: Request, name: str) -> datetime | None:
-    text = request.query_params.get(name, "")
-    if not text:
+    text = request.query_params.get(name)
+    if text is None:
         return None
     try:
         moment = parse_datetime(text)

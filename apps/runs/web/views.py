@@ -10,7 +10,7 @@ from apps.core.json_bodies import dump_json
 from apps.core.tables import Action
 from apps.prompts.models import Prompt
 from apps.runs import queries
-from apps.runs.api.serializers import run_detail_body
+from apps.runs.bodies import run_detail_body
 from apps.runs.feedback import feedback_of, giver_of
 from apps.runs.models import Run
 from apps.runs.queries import RunFilters

@@ -1,0 +1,70 @@
+"""A run as the API shows it: for the API, and for the file that the page of a run offers. Pure."""
+
+from typing import Any
+
+from apps.core import ids
+from apps.runs.models import Run, RunSource
+from apps.runs.queries import Content
+from apps.runs.types import amount_text
+
+
+def run_body(run: Run) -> dict[str, Any]:
+    """A run in numbers, as the API shows it."""
+    return {
+        "id": run.public_id,
+        "object": "run",
+        "created_at": run.created_at,
+        "livemode": run.livemode,
+        "status": run.status,
+        "source": run.source,
+        "source_id": _source_id(run),
+        "prompt": run.prompt_name or None,
+        "prompt_id": ids.encode("prm", run.prompt_id) if run.prompt_id else None,
+        "version": run.version_number,
+        "label": run.label or None,
+        "model": run.model,
+        "sandbox": run.sandbox,
+        "usage": {
+            "input_tokens": run.input_tokens,
+            "output_tokens": run.output_tokens,
+            "cached_tokens": run.cached_tokens,
+            "origin": run.usage_origin,
+        },
+        "cost": {"status": run.price_status, "amount": amount_text(run.price_amount), "currency": "USD"},
+        "latency_ms": run.latency_ms,
+        "first_token_ms": run.first_token_ms,
+        "finish_reason": run.finish_reason or None,
+        "cached_from": ids.encode(Run.PREFIX, run.cached_from) if run.cached_from else None,
+        "attempts": run.attempts,
+        "error": _failure(run),
+        "request_id": run.request_id or None,
+        "provider_request_id": run.provider_request_id or None,
+        "api_key_id": ids.encode("key", run.api_key_id) if run.api_key_id else None,
+        "user": run.end_user or None,
+        "metadata": run.metadata,
+    }
+
+
+def run_detail_body(run: Run, content: Content | None) -> dict[str, Any]:
+    """A run with its content."""
+    shown = None
+    if content is not None:
+        shown = {
+            "messages": list(content.messages),
+            "variables": dict(content.variables),
+            "parameters": dict(content.parameters),
+            "output": content.output,
+        }
+    return {**run_body(run), "content": shown}
+
+
+def _source_id(run: Run) -> str | None:
+    if run.source_id is None:
+        return None
+    return ids.encode("bat", run.source_id) if run.source == RunSource.BATCH else str(run.source_id)
+
+
+def _failure(run: Run) -> dict[str, str] | None:
+    if not run.error_code:
+        return None
+    return {"type": run.error_type, "code": run.error_code, "message": run.error_message}
