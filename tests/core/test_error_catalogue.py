@@ -13,7 +13,10 @@ from apps.core.web.views import catalogue_entries
 from apps.runs.finishing import FAILURES
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPUTED = {"api_key_revoked", "api_key_expired", *(code for code, _, _ in FAILURES.values())}
+COMPUTED = {
+    *("api_key_revoked", "api_key_expired", "too_many_tags", "prompt_names_taken"),
+    *(code for code, _, _ in FAILURES.values()),
+}
 
 
 def codes_in(tree: ast.AST) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Feedback on runs, by page and API."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -25,6 +26,10 @@ def address(run: Run) -> str:
     return f"/api/v1/runs/{run.public_id}/feedback"
 
 
+def post(client: Client, run: Run, token: str, body: dict[str, object]) -> Any:
+    return client.post(address(run), body, headers=bearer(token), content_type="application/json")
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -35,11 +40,8 @@ def test_feedback_api__given_twice_by_one_user__is_replaced(client: Client, proj
     first = client.post(
         address(run), {"score": 2, "user": "u1"}, headers=bearer(key), content_type="application/json"
     )
-    second = client.post(
-        address(run),
-        {"score": 5, "comment": " Better now. ", "correction": "Yes", "user": "u1"},
-        headers=bearer(key),
-        content_type="application/json",
+    second = post(
+        client, run, key, {"score": 5, "comment": " Better now. ", "correction": "Yes", "user": "u1"}
     )
     other = client.post(
         address(run), {"comment": "Hm."}, headers=bearer(key), content_type="application/json"
@@ -69,9 +71,7 @@ def test_feedback_api__bad_values__are_named(
     client: Client, project: Project, body: dict[str, object], param: str
 ) -> None:
     run = make_run(project=project)
-    answer = client.post(
-        address(run), body, headers=bearer(make_api_key(project=project)[1]), content_type="application/json"
-    )
+    answer = post(client, run, make_api_key(project=project)[1], body)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == param
 
