@@ -102,10 +102,10 @@ def test_point_09__four_models_stream__stop_keeps_the_text_and_reload_the_inputs
     shoot(page, "playground-stopped")
 
     page.get_by_label("Message 1", exact=True).fill("Answer {{ review }} in {{ language }}")
-    page.get_by_label("language").fill("English")
+    page.get_by_label("language", exact=True).fill("English")
     page.reload()
     expect(page.get_by_label("Message 1", exact=True)).to_have_value("Answer {{ review }} in {{ language }}")
-    expect(page.get_by_label("language")).to_have_value("English")
+    expect(page.get_by_label("language", exact=True)).to_have_value("English")
     expect(page.get_by_label("review")).to_have_value("It broke at once.")
     expect(page.get_by_label("Model of column 4")).to_have_value("local/slow-4")
     assert _output(page, 4).inner_text() == kept
