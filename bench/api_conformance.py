@@ -19,6 +19,7 @@ from bench.own_database import own_database
 from promptsaas.serving import Address, gateway_command, web_command
 
 ROOT = Path(__file__).resolve().parent.parent
+CONFIGURATION = ROOT / "bench" / "schemathesis.toml"
 WANTED_CASES = 5_000
 EXAMPLES = 60
 REQUEST_SECONDS = 30
@@ -88,12 +89,15 @@ def run(address: Address, token: str, examples: int, report: Path) -> int:
     origin = f"http://{address.host}:{address.port}"
     command = [
         str(Path(sys.executable).with_name("st")),
+        f"--config-file={CONFIGURATION}",
         "run",
         f"{origin}/api/v1/openapi.json",
         f"--header=Authorization: Bearer {token}",
         "--checks=all",
         f"--max-examples={examples}",
         f"--request-timeout={REQUEST_SECONDS}",
+        # No text of ours may hold a NUL; a pattern for that on every string would hide what matters.
+        "--generation-allow-x00=false",
         "--continue-on-failure",
         "--workers=2",
         "--no-color",

@@ -5,7 +5,7 @@ The router, `deploy/Caddyfile` and ingress rules follow this table; a test compa
 
 from typing import Final
 
-from apps.prompts.names import RESERVED_SEGMENTS
+from apps.prompts.names import CALLS, RESERVED_SEGMENTS
 
 GATEWAY_PREFIXES: Final = ("/v1/",)
 # Below a gateway prefix, but served by web.
@@ -15,7 +15,6 @@ HEALTH_PATHS: Final = ("/healthz", "/readyz")
 # A prompt's name may hold slashes, so an address below it is known by a word that no name may hold.
 PROMPT_PREFIX: Final = "/api/v1/prompts/"
 PROMPT_READS: Final = ("GET", "HEAD")
-PROMPT_CALLS: Final = ("run", "render")
 
 
 def belongs_to_gateway(method: str, path: str) -> bool:
@@ -35,7 +34,7 @@ def _serves_prompt(method: str, path: str) -> bool:
     *folders, last = name.split("/")
     if method in PROMPT_READS:
         return not _is_reserved([*folders, last])
-    return method == "POST" and last in PROMPT_CALLS and bool(folders) and not _is_reserved(folders)
+    return method == "POST" and last in CALLS and bool(folders) and not _is_reserved(folders)
 
 
 def _is_reserved(segments: list[str]) -> bool:

@@ -79,13 +79,11 @@ def page(
 ) -> dict[str, Any]:
     """One page of a list, newest first, by the cursor parameters of the request.
 
-    `limit` 1-100 (20 by default), `starting_after` or `ending_before` a public id of that kind; `expand[]`
+    `limit` 1-100 (20 by default), `starting_after` and `ending_before` public ids of that kind; `expand[]`
     one of `expansions`. Raises InvalidRequest for anything else.
     """
     limit = asked_limit(request)
     after, before = _cursor(queryset, request, "starting_after"), _cursor(queryset, request, "ending_before")
-    if after and before:
-        raise InvalidRequest("Give starting_after or ending_before, not both.", param="ending_before")
     rows, has_more = _rows(queryset, limit, after, before)
     return {
         "object": "list",
@@ -107,18 +105,18 @@ def asked_limit(request: Request) -> int:
 def _rows(
     queryset: QuerySet[Row], limit: int, after: UUID | None, before: UUID | None
 ) -> tuple[list[Row], bool]:
+    if after:
+        queryset = queryset.filter(pk__lt=after)
     if before:
         found = list(queryset.filter(pk__gt=before).order_by("pk")[: limit + 1])
         return found[:limit][::-1], len(found) > limit
-    if after:
-        queryset = queryset.filter(pk__lt=after)
     found = list(queryset.order_by("-pk")[: limit + 1])
     return found[:limit], len(found) > limit
 
 
 def _cursor(queryset: QuerySet[Row], request: Request, name: str) -> UUID | None:
-    text = request.query_params.get(name, "")
-    if not text:
+    text = request.query_params.get(name)
+    if text is None:
         return None
     row_id = ids.decode_or_none(_prefix(queryset.model), text)
     if row_id is None:

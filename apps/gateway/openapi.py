@@ -58,7 +58,7 @@ _MODELS: Final[Schema] = {
     "operationId": "list_models_as_openai",
     "tags": ["Running"],
     "summary": "What `model` may be: prompts at their labels, and plain models",
-    "responses": {"200": _answer("Every one of the project.", "ModelList")},
+    "responses": {"200": _answer("Every one of the project.", "OpenAIModelList")},
 }
 _MODEL: Final[Schema] = {
     "operationId": "get_model",
@@ -80,7 +80,11 @@ _GET: Final[Schema] = {
     "parameters": [
         _NAME,
         {"name": "label", "in": "query", "schema": {"type": "string"}},
-        {"name": "version", "in": "query", "schema": {"type": "integer", "minimum": 1}},
+        {
+            "name": "version",
+            "in": "query",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+        },
         {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}},
     ],
     "responses": {

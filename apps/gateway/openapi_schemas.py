@@ -207,7 +207,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "OpenAIModel": _answer(
         {"id": _TEXT, "object": {"const": "model"}, "created": {"type": "integer"}, "owned_by": _TEXT}
     ),
-    "ModelList": _answer({"object": {"const": "list"}, "data": _list(reference("OpenAIModel"))}),
+    "OpenAIModelList": _answer({"object": {"const": "list"}, "data": _list(reference("OpenAIModel"))}),
     "ServedVersion": _object(
         {
             "id": _TEXT,

@@ -12,6 +12,8 @@ MAX_NAME: Final = 255
 MAX_TAGS: Final = 20
 MAX_TAG: Final = 50
 LABEL: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,35}\Z")
+# What is asked of a prompt by a word after its name, at the gateway.
+CALLS: Final = ("run", "render")
 # A name is part of addresses such as /prompts/<name>/versions, and a server cannot tell %2F from a slash.
 RESERVED_SEGMENTS: Final = frozenset(
     {"checks", "diff", "drafts", "export", "history", "import", "labels", "new", "render", "reviews"}

@@ -157,6 +157,8 @@ def test_rows__cursor__goes_through_in_order(api: Client) -> None:
     before = api.get(f"{address}?limit=2&ending_before={last}").json()
     assert [row["number"] for row in before["data"]] == [3, 4]
     wrong = api.get(f"{address}?starting_after=dsi_00000000000000000000000000")
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (404, "starting_after")
+    wrong = api.get(f"{address}?starting_after=first")
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "starting_after")
 
 

@@ -15,9 +15,9 @@ from apps.batches.api import serializers as shapes
 from apps.batches.models import BatchItem, BatchJob, ItemStatus
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.services.starting import BatchOptions
-from apps.core import api
-from apps.core.errors import InvalidRequest, PermissionDenied
-from apps.core.expanding import expand_parameter, expanded
+from apps.core import api, ids
+from apps.core.errors import InvalidRequest, NotFound, PermissionDenied
+from apps.core.expanding import asked_expansions, expand_parameter, expanded
 from apps.core.models import find
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.datasets import queries as dataset_queries
@@ -54,6 +54,7 @@ class BatchListAPI(ProjectAPIView):
     )
     def get(self, request: Request) -> Response:
         """List the project's batches, newest first."""
+        _check_expansions(self, request)
         return Response(api.page(queries.list_jobs(self.project), request, shapes.batch_json, EXPANSIONS))
 
     @extend_schema(
@@ -116,6 +117,7 @@ class BatchAPI(ProjectAPIView):
     )
     def get(self, request: Request, batch: str) -> Response:
         """Get a batch with its progress."""
+        _check_expansions(self, request)
         job = queries.get_job(self.project, batch)
         body = shapes.progress_json(queries.progress(job), queries.failures(job))
         return Response(expanded(request, [job], [body], EXPANSIONS)[0])
@@ -201,6 +203,12 @@ def find_version(project: Project, public_id: str) -> DatasetVersion:
     return dataset_queries.get_version(project, public_id)
 
 
+def _check_expansions(view: ProjectAPIView, request: Request) -> None:
+    """What is of datasets takes the right to see datasets. Raises PermissionDenied."""
+    if asked_expansions(request, EXPANSIONS):
+        view.access.require(Permission.DATASETS_VIEW)
+
+
 def _plan(view: ProjectAPIView, values: dict[str, Any]) -> Plan:
     return plan_batch(
         project=view.project,
@@ -243,10 +251,12 @@ def _item_page(job: BatchJob, request: Request) -> dict[str, Any]:
 
 
 def _number(job: BatchJob, request: Request, name: str) -> int:
-    text = request.query_params.get(name, "")
-    if not text:
+    text = request.query_params.get(name)
+    if text is None:
         return 0
+    if ids.decode_or_none(BatchItem.PREFIX, text) is None:
+        raise InvalidRequest(f"{name} is not the id of a row.", param=name)
     item = find(BatchItem.objects.filter(batch=job), text)
     if item is None:
-        raise InvalidRequest(f"{name} is not the id of a row of this batch.", param=name)
+        raise NotFound(f"{name} is not the id of a row of this batch.", code="row_not_found", param=name)
     return item.number

@@ -10,8 +10,8 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import api
-from apps.core.errors import InvalidRequest
+from apps.core import api, ids
+from apps.core.errors import InvalidRequest, NotFound
 from apps.core.expanding import expand_parameter, expanded
 from apps.core.models import find
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
@@ -19,7 +19,7 @@ from apps.datasets import downloads, queries, services
 from apps.datasets.api import serializers as shapes
 from apps.datasets.comparing import compare
 from apps.datasets.exporting import FORMATS
-from apps.datasets.models import Dataset, DatasetVersion
+from apps.datasets.models import Dataset, DatasetRow, DatasetVersion
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.roles import Permission
 
@@ -210,9 +210,7 @@ class DatasetRowListAPI(ProjectAPIView):
         limit = api.asked_limit(request)
         after = _row_number(found, request, "starting_after")
         before = _row_number(found, request, "ending_before")
-        if after is not None and before is not None:
-            raise InvalidRequest("Give starting_after or ending_before, not both.", param="ending_before")
-        first = max(before - limit, 1) if before is not None else (after or 0) + 1
+        first = max(before - limit, (after or 0) + 1) if before is not None else (after or 0) + 1
         last = first + limit - 1 if before is None else before - 1
         rows = list(queries.list_rows(found).filter(number__gte=first, number__lte=last))
         has_more = first > 1 if before is not None else last < found.row_count
@@ -320,13 +318,18 @@ class RestoreAPI(ProjectAPIView):
 
 
 def _row_number(version: DatasetVersion, request: Request, name: str) -> int | None:
-    """The number of the row that a cursor names. Raises InvalidRequest for a row of another version."""
-    text = request.query_params.get(name, "")
-    if not text:
+    """The number of the row that a cursor names.
+
+    Raises InvalidRequest for what is no row's id, NotFound for a row of another version.
+    """
+    text = request.query_params.get(name)
+    if text is None:
         return None
+    if ids.decode_or_none(DatasetRow.PREFIX, text) is None:
+        raise InvalidRequest(f"{name} is not the id of a row.", param=name)
     row = find(queries.list_rows(version), text)
     if row is None:
-        raise InvalidRequest(f"{name} is not the id of an object in this list.", param=name)
+        raise NotFound(f"{name} is not the id of a row of this version.", code="row_not_found", param=name)
     return row.number
 
 

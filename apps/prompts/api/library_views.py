@@ -31,6 +31,7 @@ from apps.prompts.api.serializers import (
 )
 from apps.prompts.api.views import PromptAPIView
 from apps.prompts.models import Prompt
+from apps.prompts.names import CALLS
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.roles import Permission
 
@@ -117,6 +118,13 @@ class ChangePromptAPIView(PromptAPIView):
     """A prompt's name, description, tags and archive. It is read at the gateway."""
 
     permissions: ClassVar = {"PATCH": Permission.PROMPTS_EDIT}
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        # What the address answers to as a whole: the gateway serves the other methods.
+        folder, _, last = self.kwargs["name"].rpartition("/")
+        allowed = "POST" if folder and last in CALLS else "GET, HEAD, PATCH"
+        return {**super().default_response_headers, "Allow": allowed}
 
     @extend_schema(
         operation_id="update_prompt",

@@ -33,7 +33,7 @@ from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.roles import Permission
 
 LARGEST_NUMBER = 2**31 - 1
-_NUMBER = {"type": "integer", "minimum": 1, "maximum": LARGEST_NUMBER}
+_NUMBER = {"type": "integer", "minimum": 1, "maximum": 999_999_999}
 EXPECTED = OpenApiParameter(
     "expected_version", _NUMBER, description="Where you believe the label is; 409 when it is elsewhere."
 )
