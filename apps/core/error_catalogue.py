@@ -52,6 +52,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "example_not_found": "The gallery has no such example.",
     "file_expired": "Files are kept for a limited time, and this one's has passed. Upload it again.",
     "file_too_large": "The file is larger than the limit. Split it.",
+    "feedback_not_yours": "A member's feedback is taken back by that member only.",
     "file_unreadable": "The file can't be read as CSV or JSONL; the message says why.",
     "header_invalid": "A header's name or value is not allowed.",
     "idempotency_key_in_use": "A request with this Idempotency-Key is still running. Repeat a moment later.",

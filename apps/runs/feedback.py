@@ -15,6 +15,8 @@ from apps.core.models import find
 from apps.runs.models import Feedback, Run
 
 TABLE: Final = "runs_feedback"
+_MEMBER: Final = "user:"
+_TOLD: Final = "told:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,14 @@ class Giver:
 def giver_of(actor: Actor, user: str = "") -> Giver:
     """Whose feedback it is: the program's own user where one is told, else the member or the key."""
     if user:
-        return Giver(f"user:{user}", user)
+        # Not "user:", which is how a member's key begins: a program could speak in a member's place.
+        return Giver(f"{_TOLD}{user}", user)
     return Giver(f"{actor.kind}:{actor.id}", actor.display)
+
+
+def is_members(feedback: Feedback) -> bool:
+    """Whether a member said it, and not a program."""
+    return feedback.giver.startswith(_MEMBER)
 
 
 def feedback_of(run: Run) -> QuerySet[Feedback]:

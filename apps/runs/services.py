@@ -5,9 +5,9 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, PermissionDenied
 from apps.core.ids import uuid7
-from apps.runs.feedback import FeedbackText, Giver, seal_text
+from apps.runs.feedback import FeedbackText, Giver, is_members, seal_text
 from apps.runs.inputs import check_text
 from apps.runs.models import Feedback, Run
 
@@ -44,8 +44,10 @@ def give_feedback(
     return created, True
 
 
-def remove_feedback(*, feedback: Feedback) -> None:
-    """Take a feedback back."""
+def remove_feedback(*, giver: Giver, feedback: Feedback) -> None:
+    """Take a feedback back. What a member said only they take back; raises PermissionDenied."""
+    if is_members(feedback) and feedback.giver != giver.key:
+        raise PermissionDenied("Only who gave this feedback can take it back.", code="feedback_not_yours")
     feedback.delete()
 
 

@@ -119,4 +119,4 @@ def _run_payload(project: Project) -> TenantModel:
 @tenant_factory("runs.Feedback")
 def _feedback(project: Project) -> TenantModel:
     run = make_run(project=project)
-    return give_feedback(giver=Giver("user:1", "1"), run=run, score=4, comment="Good.")[0]
+    return give_feedback(giver=Giver("told:1", "1"), run=run, score=4, comment="Good.")[0]

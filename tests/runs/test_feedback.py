@@ -10,11 +10,13 @@ from django.test import Client
 from apps.core.errors import InvalidRequest
 from apps.core.scope import organization_scope
 from apps.prompts.queries import latest_version, resolved
-from apps.runs.feedback import Giver, feedback_of, mean_scores, text_of
+from apps.runs.feedback import Giver, feedback_of, giver_of, mean_scores, text_of
 from apps.runs.models import Feedback, Run
 from apps.runs.services import give_feedback
+from apps.tenants.access import user_actor
 from apps.tenants.models import Project
-from tests.factories import make_api_key, make_project, make_prompt, make_run
+from apps.tenants.roles import Role
+from tests.factories import make_api_key, make_member, make_project, make_prompt, make_run, owner_of
 
 
 @pytest.fixture
@@ -126,3 +128,33 @@ def test_give_feedback__same_giver_at_the_same_time__leaves_one_readable_row() -
     with organization_scope(project.organization_id):
         kept = Feedback.objects.get(run_id=run.pk)
         assert text_of(kept).comment == f"said {kept.score}"
+
+
+def test_feedback_api__user_told_by_the_id_of_a_member__replaces_nothing_of_theirs(
+    client: Client, project: Project
+) -> None:
+    run, owner = make_run(project=project), owner_of(project.organization)
+    with organization_scope(project.organization_id):
+        own = give_feedback(giver=giver_of(user_actor(owner)), run=run, score=5)[0]
+    told = post(client, run, make_api_key(project=project)[1], {"score": 1, "user": str(owner.pk)})
+    assert told.status_code == 201
+    with organization_scope(project.organization_id):
+        assert Feedback.objects.get(pk=own.pk).score == 5
+
+
+def test_feedback_api__of_another_member__is_taken_back_by_nobody_else(
+    client: Client, project: Project
+) -> None:
+    run, owner = make_run(project=project), owner_of(project.organization)
+    with organization_scope(project.organization_id):
+        own = give_feedback(giver=giver_of(user_actor(owner)), run=run, score=5)[0]
+    client.force_login(make_member(organization=project.organization, role=Role.EDITOR))
+    headers = {"Promptsaas-Project": project.public_id}
+    refused = client.delete(f"{address(run)}/{own.public_id}", headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "feedback_not_yours")
+    by_key = client.delete(
+        f"{address(run)}/{own.public_id}", headers=bearer(make_api_key(project=project)[1])
+    )
+    assert by_key.status_code == 403
+    client.force_login(owner)
+    assert client.delete(f"{address(run)}/{own.public_id}", headers=headers).status_code == 204

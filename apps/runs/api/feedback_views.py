@@ -66,9 +66,11 @@ class OneFeedbackAPIView(ProjectAPIView):
 
     @extend_schema(operation_id="delete_feedback", tags=["Feedback"], responses={204: None})
     def delete(self, request: Request, run: str, feedback: str) -> Response:
-        """Take a feedback back."""
+        """Take a feedback back. What a member said only they can: 403 ``feedback_not_yours``."""
         found = queries.get_run(self.project.id, run)
-        services.remove_feedback(feedback=voices.get_feedback(found, feedback))
+        services.remove_feedback(
+            giver=voices.giver_of(self.access.actor), feedback=voices.get_feedback(found, feedback)
+        )
         return Response(status=204)
 
 

@@ -43,8 +43,9 @@ class RemoveFeedbackView(ProjectView):
 
     def post(self, request: HttpRequest, *, run: str, **_: str) -> HttpResponse:
         found = queries.get_run(self.project.id, run)
-        own = feedback_of(found).filter(giver=giver_of(self.access.actor).key).first()
+        giver = giver_of(self.access.actor)
+        own = feedback_of(found).filter(giver=giver.key).first()
         if own is not None:
-            services.remove_feedback(feedback=own)
+            services.remove_feedback(giver=giver, feedback=own)
             messages.success(request, "Feedback removed.")
         return redirect(f"{self.address('runs:detail', found.public_id)}#feedback")
