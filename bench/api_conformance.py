@@ -1,8 +1,9 @@
 """Whether the API keeps to its OpenAPI document: `python -m bench.api_conformance [examples an operation]`.
 
 Web and gateway stand behind one origin, on a database of their own with one of everything. schemathesis makes
-up requests from the document, good and bad, with an API key that holds every scope, and applies all its
-checks: no 5xx, no status, header or body that the document doesn't know, bad input refused, good input taken.
+up requests from the document, good and bad, and applies all its checks: no 5xx, no status, header or body that
+the document doesn't know, bad input refused, good input taken. It goes over everything with an API key that
+holds every scope, then over what no key may do with the owner's session.
 """
 
 import json
@@ -23,6 +24,14 @@ CONFIGURATION = ROOT / "bench" / "schemathesis.toml"
 WANTED_CASES = 5_000
 EXAMPLES = 60
 REQUEST_SECONDS = 30
+# What keys may not do, and members may.
+SESSION_ONLY = (
+    *("create_key", "update_key", "rotate_key", "revoke_key", "create_project"),
+    *("create_invitation", "resend_invitation", "revoke_invitation", "update_member", "remove_member"),
+    *("create_role", "update_role", "delete_role", "create_grant", "delete_grant"),
+    *("create_provider", "update_provider", "delete_provider", "test_provider", "set_default_model"),
+    *("create_price", "end_price", "list_audit_events", "get_audit_event"),
+)
 
 
 def main() -> int:
@@ -31,32 +40,50 @@ def main() -> int:
     with own_database(), tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         from bench.gateway import wait_until_ready  # noqa: PLC0415 - needs the settings
 
-        token = prepare()
+        key, session = prepare()
         web, origin = free_address(), free_address()
         web_process = stack.enter_context(served("web", web_command(web, workers=1, threads=8), web))
         gateway_process = stack.enter_context(served("gateway", gateway_command(origin, workers=1), web))
         wait_until_ready(web, web_process)
         wait_until_ready(origin, gateway_process)
         report = Path(folder) / "report.ndjson"
-        status = run(origin, token, examples, report)
+        status = run(origin, [f"Authorization: Bearer {key}"], examples, report)
         cases = count_cases(report)
+        # Without its cookie a request is one of a stranger, which is told apart from one without a key.
+        chosen = [f"--include-operation-id={name}" for name in SESSION_ONLY]
+        status += run(origin, session, examples, report, *chosen, "--exclude-checks=ignored_auth")
+        cases += count_cases(report)
     print(f"{cases:,} cases, {WANTED_CASES:,} wanted; {'ok' if not status else 'FAILED'}")
     return 1 if status or cases < WANTED_CASES else 0
 
 
-def prepare() -> str:
-    """A project with some of everything; the token of a key with every scope."""
-    from django.db import connections  # noqa: PLC0415 - needs the settings
+def prepare() -> tuple[str, list[str]]:
+    """A project with some of everything; the token of a key with every scope, the headers of a session."""
+    from django.conf import settings  # noqa: PLC0415 - needs the settings
+    from django.db import connections  # noqa: PLC0415
+    from django.middleware.csrf import get_token  # noqa: PLC0415
+    from django.test import Client, RequestFactory  # noqa: PLC0415
 
-    from tests.factories import TENANT_FACTORIES, make_api_key, make_project, make_prompt  # noqa: PLC0415
+    from tests.factories import (  # noqa: PLC0415
+        TENANT_FACTORIES,
+        make_api_key,
+        make_project,
+        make_prompt,
+        owner_of,
+    )
 
     project = make_project()
     make_prompt(project=project, name="support/reply", versions=3, labels={"production": 2, "staging": 3})
     for make in TENANT_FACTORIES.values():
         make(project)
     token = make_api_key(project=project)[1]
+    client = Client()
+    client.force_login(owner_of(project.organization))
+    secret = get_token(RequestFactory().get("/"))
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    cookies = f"{settings.SESSION_COOKIE_NAME}={session}; {settings.CSRF_COOKIE_NAME}={secret}"
     connections.close_all()
-    return token
+    return token, [f"Cookie: {cookies}", f"X-CSRFToken: {secret}", f"Promptsaas-Project: {project.public_id}"]
 
 
 def free_address() -> Address:
@@ -84,7 +111,7 @@ def served(kind: str, command: Sequence[str], web: Address) -> Iterator["subproc
         process.wait(timeout=40)
 
 
-def run(address: Address, token: str, examples: int, report: Path) -> int:
+def run(address: Address, headers: Sequence[str], examples: int, report: Path, *options: str) -> int:
     """schemathesis' exit status."""
     origin = f"http://{address.host}:{address.port}"
     command = [
@@ -92,7 +119,7 @@ def run(address: Address, token: str, examples: int, report: Path) -> int:
         f"--config-file={CONFIGURATION}",
         "run",
         f"{origin}/api/v1/openapi.json",
-        f"--header=Authorization: Bearer {token}",
+        *(f"--header={header}" for header in headers),
         "--checks=all",
         f"--max-examples={examples}",
         f"--request-timeout={REQUEST_SECONDS}",
@@ -103,6 +130,7 @@ def run(address: Address, token: str, examples: int, report: Path) -> int:
         "--no-color",
         "--report=ndjson",
         f"--report-ndjson-path={report}",
+        *options,
         *sys.argv[2:],
     ]
     return subprocess.run(command, cwd=ROOT, check=False).returncode

@@ -123,7 +123,7 @@ _PARAMETERS: Final[Schema] = {
     "tool_choice": {
         "description": "Needs tools.",
         "anyOf": [
-            {"enum": list(CHOICES)},
+            {"enum": [*CHOICES, None]},
             _object(
                 {"type": {"const": "function"}, "function": _object({"name": _TEXT}, ("name",))},
                 ("type", "function"),

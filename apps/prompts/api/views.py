@@ -280,11 +280,11 @@ class DiffAPIView(PromptAPIView):
 
 
 def _number(request: Request, name: str) -> int | None:
-    text = request.query_params.get(name, "")
-    if not text:
+    text = request.query_params.get(name)
+    if text is None:
         return None
     number = whole_number(text)
-    if number is None:
+    if not number:
         raise InvalidRequest(f"{name} must be a version's number.", param=name)
     return number
 

@@ -1,7 +1,7 @@
 """``/api/v1/runs``: what ran, in numbers, and one run with its content."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -26,6 +26,8 @@ from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.models import Project
 from apps.tenants.roles import Permission
 
+FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MOMENT: Final = datetime(9000, 1, 1, tzinfo=UTC)
 FILTER_PARAMETERS = [
     OpenApiParameter("status", str, enum=RunStatus.values),
     OpenApiParameter("source", str, enum=RunSource.values),
@@ -108,6 +110,7 @@ def _moment(request: Request, name: str) -> datetime | None:
         moment = parse_datetime(text)
     except ValueError:
         moment = None
-    if moment is None or moment.tzinfo is None or not 1970 < moment.year < 9000:
+    if moment is None or moment.tzinfo is None:
         raise InvalidRequest(f"{name} is a time with its zone, such as 2026-11-20T14:00:00Z.", param=name)
-    return moment
+    # No run is older or newer, and ids, which runs are found by, hold no other times.
+    return max(FIRST_MOMENT, min(moment, LAST_MOMENT))
