@@ -1,9 +1,9 @@
 """Whether the API keeps to its OpenAPI document: `python -m bench.api_conformance [examples an operation]`.
 
 Web and gateway stand behind one origin, on a database of their own with one of everything. schemathesis makes
-up requests from the document, good and bad, and applies all its checks: no 5xx, no status, header or body that
-the document doesn't know, bad input refused, good input taken. It goes over everything with an API key that
-holds every scope, then over what no key may do with the owner's session.
+up requests from the document, good and bad, and applies all its checks: no 5xx, no status, header or body
+that the document doesn't know, bad input refused, good input taken. It goes over everything with an API key
+that holds every scope, then over what no key may do with the owner's session.
 """
 
 import json

@@ -28,7 +28,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "promptsaas.settings")
 ROOT = Path(__file__).resolve().parent.parent
 PROFILE = "test"
 CONNECTIONS = (1, 16, 64)
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 HEADINGS = ("p50 ms", "p95 ms", "p99 ms", "cpu ms", "failed")
 
 
