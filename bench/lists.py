@@ -1,90 +1,195 @@
-"""Lists at full size: `python -m bench.lists [prompts]`, 100,000 by default.
+"""Every list at full size: `python -m bench.lists [rows] [list…]`, 100,000 of each by default.
 
 Each page is asked for as a browser would, through every middleware; the median of five is its server time.
-Beside it stands the processor time, which other load on the machine hardly moves.
+Beside it stands the processor time, which other load on the machine hardly moves. A page must take no more
+queries than the same page of a project that has one row of each.
 """
 
 import os
 import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.own_database import own_database
 
 PAGE_LIMIT_MS: Final = 300
 MOST_QUERIES: Final = 15
 ROUNDS: Final = 5
-PROMPT_PAGES: Final = (
-    ("as it opens", ""),
-    ("in a folder", "?folder=team-3"),
-    ("by name", "?sort=name"),
-    ("with a tag", "?tag=legal"),
-    ("with a label", "?label=staging&sort=-name"),
-    ("name of one", "?q=prompt-099999"),
-    ("word in no name", "?q=zzzzzz"),
-    ("rare word in texts", "?q=zeppelin&in=newest"),
-    ("1 in 100 texts", "?q=warranty&in=newest"),
-    ("1 in 5 texts", "?q=refund&in=newest"),
-    ("1 in 5, every version", "?q=refund&in=every"),
-    ("word and tag", "?q=warranty&in=newest&tag=legal&sort=name"),
-)
+STATEMENTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+
+Page = tuple[str, str]
+PAGES: Final[dict[str, Sequence[Page]]] = {
+    "prompts": (
+        ("as it opens", ""),
+        ("in a folder", "?folder=team-3"),
+        ("by name", "?sort=name"),
+        ("with a tag", "?tag=legal"),
+        ("with a label", "?label=staging&sort=-name"),
+        ("name of one", "?q=prompt-099999"),
+        ("word in no name", "?q=zzzzzz"),
+        ("rare word in texts", "?q=zeppelin&in=newest"),
+        ("1 in 100 texts", "?q=warranty&in=newest"),
+        ("1 in 5 texts", "?q=refund&in=newest"),
+        ("1 in 5, every version", "?q=refund&in=every"),
+        ("word and tag", "?q=warranty&in=newest&tag=legal&sort=name"),
+        ("export's first bytes", "?export=csv"),
+    ),
+    "runs": (
+        ("as it opens", ""),
+        ("all time", "?range=all"),
+        ("dearest first", "?range=all&sort=-cost"),
+        ("cheapest first", "?range=all&sort=cost"),
+        ("slowest first", "?range=all&sort=-time"),
+        ("most tokens first", "?range=all&sort=-tokens"),
+        ("slowest first token", "?range=all&sort=-first_token"),
+        ("slowest of 7 days", "?range=7d&sort=-time"),
+        ("failed", "?range=all&status=failed"),
+        ("by error", "?range=all&error=provider_timeout"),
+        ("by error of none", "?range=all&error=nothing"),
+        ("by user, rare", "?range=all&user=rare"),
+        ("by user of none", "?range=all&user=nobody"),
+        ("with feedback", "?range=all&feedback=any"),
+        ("low feedback, by cost", "?range=all&feedback=low&sort=-cost"),
+        ("by model", "?range=all&model=sandbox/fast"),
+        ("batches' own, by time", "?range=all&source=batch&sort=-time"),
+        ("id of none", "?q=req_none"),
+        ("exact count", "?range=all&count=1"),
+        ("export's first bytes", "?range=all&export=csv"),
+        ("export by cost", "?range=all&sort=-cost&export=jsonl"),
+    ),
+    "rows": (
+        ("first rows", ""),
+        ("in the middle", "?from=50001"),
+        ("last rows", "?from=99951"),
+        ("file's first bytes", "download/?format=csv"),
+    ),
+    "datasets": (("as it opens", ""), ("by name", "?sort=name"), ("name of one", "?q=copy+777")),
+    "batches": (
+        ("as it opens", ""),
+        ("by name", "?sort=name"),
+        ("running", "?status=open"),
+        ("name of one", "?q=batch+777"),
+        ("export's first bytes", "?export=csv"),
+    ),
+    "audit": (
+        ("as it opens", ""),
+        ("of an action", "?action=prompt.archived"),
+        ("of an object", "?object=prm_7"),
+        ("of a day", "?from=2026-01-01&to=2026-01-02"),
+        ("refused", "?outcome=refused"),
+        ("export's first bytes", "?export=csv"),
+    ),
+}
 
 
 def main() -> int:
     """Fill, measure, print; 1 when a page is over its limit."""
-    prompts = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    sizes = [int(each) for each in sys.argv[1:] if each.isdecimal()]
+    wanted = [each for each in sys.argv[1:] if not each.isdecimal()] or list(PAGES)
+    rows = sizes[0] if sizes else 100_000
     with own_database():
-        from django.db import connections  # noqa: PLC0415 - needs the settings
-
-        from bench.prompt_library import fill  # noqa: PLC0415
-        from tests.factories import make_project  # noqa: PLC0415
+        from tests.factories import make_project  # noqa: PLC0415 - needs the settings
 
         # Another organization, so that the fences have something to keep out.
-        fill(make_project(), prompts // 20, seed=2)
-        project = make_project()
-        began = time.perf_counter()
-        fill(project, prompts)
-        print(f"{prompts:,} prompts written in {time.perf_counter() - began:,.0f} s")
-        with connections["owner"].cursor() as cursor:
-            cursor.execute("ANALYZE prompts_prompt, prompts_promptversion, prompts_label")
-        return measure(project)
+        small, large = make_project(), make_project()
+        failed = False
+        for name in wanted:
+            few = _filled(name, small, 1)
+            began = time.perf_counter()
+            many = _filled(name, large, rows)
+            print(f"{name}: {rows:,} written in {time.perf_counter() - began:,.0f} s", flush=True)
+            _analyze()
+            failed = _measure(name, small, few, large, many) or failed
+        return int(failed)
 
 
-def measure(project: object) -> int:
-    """Ask for every page of the list; 1 when one takes too long or too many queries."""
-    from django.db import connection  # noqa: PLC0415 - needs the settings
-    from django.test import Client  # noqa: PLC0415
-    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
+def _filled(name: str, project: Any, rows: int) -> str:
+    """Write so many rows of a list; its address."""
+    from bench import list_rows  # noqa: PLC0415 - needs the settings
+    from bench.prompt_library import fill  # noqa: PLC0415
+
+    base = f"/{project.organization.slug}/{project.slug}"
+    if name == "rows":
+        version = list_rows.write_dataset(project, max(rows, 4))
+        return f"{base}/datasets/{version.dataset.public_id}/"
+    if name == "runs":
+        list_rows.write_runs(project, rows)
+        list_rows.write_feedback(project, every=10 if rows > 1 else 1)
+        return f"{base}/runs/"
+    writers: dict[str, Callable[[Any, int], object]] = {
+        "prompts": fill,
+        "datasets": list_rows.write_datasets,
+        "batches": list_rows.write_batches,
+        "audit": list_rows.write_events,
+    }
+    writers[name](project, rows)
+    return f"/{project.organization.slug}/settings/audit/" if name == "audit" else f"{base}/{name}/"
+
+
+def _analyze() -> None:
+    from django.db import connections  # noqa: PLC0415 - needs the settings
+
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def _measure(name: str, small: Any, few: str, large: Any, many: str) -> bool:
+    """Ask for every page of a list; whether one takes too long or too many queries."""
+    one, client = _client(small), _client(large)
+    one.get(few), client.get(many)
+    failed = False
+    for words, query in PAGES[name]:
+        # Half of the rows of a smaller measurement lie beyond its end.
+        times, used = zip(*(_once(client, many + query) for _ in range(ROUNDS)), strict=True)
+        queries, least = _queries(client, many + query), _queries(one, few + query)
+        median = statistics.median(times)
+        over = median > PAGE_LIMIT_MS or queries > MOST_QUERIES
+        failed = failed or over
+        verdict = "FAILED" if over else "ok"
+        print(
+            f"{name + ', ' + words:<34}{median:>9,.1f} ms{statistics.median(used):>8,.0f} ms busy"
+            f"{queries:>4} queries ({least} at one row)  {verdict}",
+            flush=True,
+        )
+    print(f"{'limit':<34}{PAGE_LIMIT_MS:>9,.1f} ms{'':>16}{MOST_QUERIES:>4} queries")
+    return failed
+
+
+def _client(project: Any) -> Any:
+    from django.test import Client  # noqa: PLC0415 - needs the settings
 
     from tests.factories import owner_of  # noqa: PLC0415
 
-    organization = project.organization  # type: ignore[attr-defined]
     client = Client()
-    client.force_login(owner_of(organization))
-    base = f"/{organization.slug}/{project.slug}/prompts/"  # type: ignore[attr-defined]
-    client.get(base)
-    failed = False
-    for words, query in PROMPT_PAGES:
-        times, used = [], []
-        for _ in range(ROUNDS):
-            began, busy = time.perf_counter(), _processor_ms()
-            response = client.get(base + query)
-            times.append(1_000 * (time.perf_counter() - began))
-            used.append(_processor_ms() - busy)
-            assert response.status_code == 200
-        with CaptureQueriesContext(connection) as captured:
-            client.get(base + query)
-        queries = sum(query["sql"].startswith(("SELECT", "INSERT", "UPDATE", "DELETE")) for query in captured)
-        over = statistics.median(times) > PAGE_LIMIT_MS or queries > MOST_QUERIES
-        failed = failed or over
-        verdict = "FAILED" if over else "ok"
-        median, busiest = statistics.median(times), statistics.median(used)
-        print(
-            f"prompts, {words:<24}{median:>9,.1f} ms{busiest:>8,.0f} ms busy{queries:>4} queries  {verdict}"
-        )
-    return int(failed)
+    client.force_login(owner_of(project.organization))
+    return client
+
+
+def _once(client: Any, address: str) -> tuple[float, float]:
+    """Milliseconds until the page is there, or the first bytes of a file; on the clock and busy."""
+    began, busy = time.perf_counter(), _processor_ms()
+    response = client.get(address)
+    assert response.status_code == 200, (address, response.status_code)
+    first: Iterator[bytes] = iter(response)
+    next(first)
+    took = 1_000 * (time.perf_counter() - began), _processor_ms() - busy
+    response.close()
+    return took
+
+
+def _queries(client: Any, address: str) -> int:
+    """How many statements a page takes; a file's are those until its first bytes."""
+    from django.db import connection  # noqa: PLC0415 - needs the settings
+    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
+
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(address)
+        next(iter(response))
+        response.close()
+    return sum(query["sql"].startswith(STATEMENTS) for query in captured)
 
 
 def _processor_ms() -> float:

@@ -95,6 +95,7 @@ def _insert(project: Project, batch: Sequence[Planned]) -> None:
     versions = [(p.id, *version) for p in batch for version in p.versions]
     labels = [(label_id, p.id, name, p.versions[0][0]) for p in batch for label_id, name in p.labels]
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '5min'")
         cursor.execute(PROMPTS, [project.organization_id, project.id, *_columns(prompts)])
         cursor.execute(VERSIONS, [project.organization_id, *_columns(versions)])
         cursor.execute(LABELS, [project.organization_id, *_columns(labels)])

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from django.db.models import Case, Exists, Value, When
 from django.utils import timezone
 
 from apps.audit.actor import Actor
@@ -98,18 +99,27 @@ class Progress:
 
 
 def progress_of(project: Project) -> Progress:
-    """The first steps of a project; a constant number of queries, each one stopping at its first row."""
-    prompts = Prompt.objects.filter(project=project).order_by("id")
+    """The first steps of a project in three queries, each one stopping at its first row."""
+    prompts = Prompt.objects.filter(project=project)
+    sample, first = prompts.filter(name=SAMPLE_NAME), prompts.exclude(name=SAMPLE_NAME).order_by("id")
+    found = {prompt.name == SAMPLE_NAME: prompt for prompt in sample[:1].union(first[:1], all=True)}
     keys = APIKey.objects.filter(project=project)
     runs = Run.objects.filter(project_id=project.id)
-    return Progress(
-        sample=prompts.filter(name=SAMPLE_NAME).first(),
-        prompt=prompts.exclude(name=SAMPLE_NAME).first(),
-        tried=runs.exists(),
-        has_provider=bool(effective_credentials(project.id)),
-        has_key=keys.filter(revoked_at=None).exists(),
+    called = Exists(runs.filter(source=RunSource.GATEWAY))
+    told = Project.objects.filter(pk=project.pk).values_list(
+        Exists(runs),
+        Exists(keys.filter(revoked_at=None)),
         # A key that was never used spares the search for its calls among a batch's many runs.
-        has_call=keys.exclude(last_used_at=None).exists() and runs.filter(source=RunSource.GATEWAY).exists(),
+        Case(When(Exists(keys.exclude(last_used_at=None)), then=called), default=Value(False)),
+    )
+    tried, has_key, has_call = told.get()
+    return Progress(
+        sample=found.get(True),
+        prompt=found.get(False),
+        tried=tried,
+        has_provider=bool(effective_credentials(project.id)),
+        has_key=has_key,
+        has_call=has_call,
     )
 
 

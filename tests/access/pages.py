@@ -1,0 +1,95 @@
+"""Every address that a browser may GET, filled in with rows of one project that has some of everything."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from django.contrib.sessions.backends.base import SessionBase
+
+from apps.core.scope import organization_scope
+from apps.runs.feedback import Giver
+from apps.runs.services import give_feedback
+from apps.tenants.models import Project, User
+from tests.access.matrix import ANY_METHOD, Fill, Route, table
+from tests.access.routes_prompts import FILLS as OF_PROMPTS
+from tests.factories import (
+    TENANT_FACTORIES,
+    make_batch,
+    make_dataset_version,
+    make_prompt,
+    make_run,
+    owner_of,
+)
+
+# What programs read, and signing out, which would end the walk.
+_NO_PAGES: Final = ("api/", "^api/", "healthz", "readyz", "accounts/logout/", "docs/api/postman.json")
+
+
+@dataclass(frozen=True)
+class WebPage:
+    """One address of a filled project; ``pattern`` is what the resolver calls it."""
+
+    pattern: str
+    address: str
+
+
+def fill_project(project: Project) -> None:
+    """Add a row of every model to the project, by each model's factory."""
+    for make in TENANT_FACTORIES.values():
+        make(project)
+
+
+def staff_owner(project: Project) -> User:
+    """The organization's owner, who may see the pages of staff too."""
+    owner = owner_of(project.organization)
+    User.objects.filter(id=owner.id).update(is_staff=True, is_superuser=True)
+    return owner
+
+
+def prove_again(session: SessionBase) -> None:
+    """Let pages that change a second factor open without asking for the password again."""
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+    session.save()
+
+
+def web_pages(project: Project) -> list[WebPage]:
+    """Every page of the product, with the addresses of rows that have neighbours."""
+    rich = _rich_rows(project)
+    return [
+        WebPage(route.path, route.address(_values(project, route, fills, rich)))
+        for route, fills in table()
+        if route.method in {"GET", ANY_METHOD} and not route.path.startswith(_NO_PAGES)
+    ]
+
+
+def _values(
+    project: Project, route: Route, fills: Mapping[str, Fill], rich: Mapping[str, str]
+) -> dict[str, str]:
+    if route.example:
+        return {}
+    with organization_scope(project.organization_id):
+        own = {name: fills[name](project) for name in sorted(route.parameters - set(rich))}
+    # A dataset's own version is its first; a prompt has more to compare.
+    return {**rich, **own, "number": "2" if fills is OF_PROMPTS else "1"}
+
+
+def _rich_rows(project: Project) -> dict[str, str]:
+    """Parameters of patterns: a prompt with versions and labels, a run with feedback, a started batch."""
+    prompt = make_prompt(project=project, versions=3, labels={"staging": 2, "production": 1})
+    make_prompt(project=project, versions=3)
+    dataset = make_dataset_version(project=project)
+    batch, run = make_batch(project=project), make_run(project=project)
+    with organization_scope(project.organization_id):
+        give_feedback(giver=Giver("user:1", "1"), run=run, score=4, comment="Good.")
+    return {
+        "organization": project.organization.slug,
+        "project": project.slug,
+        "prompt": prompt.public_id,
+        "name": prompt.name,
+        "label": "production",
+        "dataset": dataset.dataset.public_id,
+        "version": dataset.public_id,
+        "batch": batch.public_id,
+        "run": run.public_id,
+    }
