@@ -20,7 +20,8 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "organization_id",
     )
     list_filter = ("outcome", "actor_kind")
-    search_fields = ("=action", "=object_id", "=request_id")
+    search_fields = ("=action",)
+    search_ids = ("actor_id", "object_id", "request_id")
     ordering = ("-id",)
 
 

@@ -31,7 +31,7 @@ class BatchJobAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("organization",)
     list_filter = ("status", "stop_reason", "sandbox")
-    search_fields = ("=id",)
+    search_fields = ("=organization__slug",)
     ordering = ("-id",)
     content_fields = ("metadata", "started_by_name")
     actions = ("stop",)
@@ -54,7 +54,7 @@ class BatchItemAdmin(ReadOnlyAdmin):
 
     list_display = ("public_id", "batch_id", "number", "status", "round", "attempts", "lease_expires_at")
     list_filter = ("status",)
-    search_fields = ("=id", "=batch_id", "=run_id")
+    search_ids = ("batch_id", "run_id")
     ordering = ("-id",)
     # A provider's message may quote what was sent.
     content_fields = ("output", "parsed", "error_message")

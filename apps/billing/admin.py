@@ -13,6 +13,7 @@ class UsageEventAdmin(ReadOnlyAdmin):
     list_display = ("recorded_at", "organization", "meter", "quantity", "key", "source_kind", "source_id")
     list_select_related = ("organization",)
     list_filter = ("meter",)
+    search_fields = ("=organization__slug",)
     ordering = ("-id",)
 
 
@@ -23,6 +24,7 @@ class QuotaAdmin(ReadOnlyAdmin):
     list_display = ("organization", "meter", "period_start", "cap", "used", "reserved")
     list_select_related = ("organization",)
     list_filter = ("meter",)
+    search_fields = ("=organization__slug",)
     ordering = ("-id",)
 
 
@@ -33,4 +35,5 @@ class AllowanceLeaseAdmin(ReadOnlyAdmin):
     list_display = ("holder", "organization", "amount", "counted", "expires_at", "closed_at", "expired")
     list_select_related = ("organization",)
     list_filter = ("expired",)
+    search_fields = ("=organization__slug",)
     ordering = ("-id",)

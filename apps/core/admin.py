@@ -1,18 +1,19 @@
 """Django admin: a read-only base for every room, and core's own tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
-from apps.core import mail, outbox
+from apps.core import ids, mail, outbox
 from apps.core.models import Change, DataKey, OutboxMessage, OutgoingMail, StoredFile
 from apps.core.scope import system_scope
 
@@ -34,6 +35,9 @@ class ReadOnlyAdmin(_ModelAdmin):
     # The mark that StaffSite asks for.
     is_read_only: ClassVar[bool] = True
     content_fields: ClassVar[tuple[str, ...]] = ()
+    # Columns of ids that are searched beside the row's own and its organization's.
+    search_ids: ClassVar[tuple[str, ...]] = ()
+    search_help_text = "Ids are found as they are shown (run_…, org_…) and as UUIDs."
     show_full_result_count = False
     list_per_page = 50
 
@@ -60,6 +64,21 @@ class ReadOnlyAdmin(_ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
         return self.get_fields(request, obj)
+
+    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+        # Never empty: ids are searched in every table, and without fields there is no search box.
+        return [*self.search_fields] or [self.model._meta.pk.name]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Rows with the id that was asked for, or else with every word in the fields to search."""
+        term = search_term.strip()
+        if ids.read_any(term) is not None:
+            return queryset.filter(self._with_id(term)), False
+        if term and not self.search_fields:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, term)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -95,6 +114,16 @@ class ReadOnlyAdmin(_ModelAdmin):
         hidden = {*self.content_fields, *(self.exclude or ())}
         return not isinstance(field, models.BinaryField) and field.name not in hidden
 
+    def _with_id(self, term: str) -> Q:
+        prefix, wanted = ids.read_any(term) or ("", UUID(int=0))
+        fields = {field.attname: field for field in self.model._meta.concrete_fields}
+        of_organization = ["organization_id"] if "organization_id" in fields else []
+        columns = [self.model._meta.pk.attname, *self.search_ids, *of_organization]
+        if prefix == "org" and of_organization:
+            columns = of_organization
+        given = [(name, _comparable(fields[name], term, wanted)) for name in columns]
+        return Q(*(pair for pair in given if pair[1] is not None), _connector=Q.OR) or Q(pk__in=[])
+
     def _run_action(self, request: HttpRequest, name: str) -> HttpResponse:
         found = self.get_actions(request).get(name)
         selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
@@ -104,6 +133,14 @@ class ReadOnlyAdmin(_ModelAdmin):
             action: Callable[..., Any] = found[0]
             action(self, request, rows)
         return HttpResponseRedirect(request.get_full_path())
+
+
+def _comparable(field: "models.Field[Any, Any]", term: str, wanted: UUID) -> UUID | str | None:
+    """The id as the column holds it; None for a column of numbers."""
+    kind = field.target_field if field.is_relation else field
+    if isinstance(kind, models.UUIDField):
+        return wanted
+    return term if isinstance(kind, models.CharField) else None
 
 
 def _rendered(response: HttpResponse) -> HttpResponse:
@@ -118,6 +155,7 @@ class DataKeyAdmin(ReadOnlyAdmin):
     """Which master key wraps which organization's key; never the key."""
 
     list_display = ("id", "organization_id", "master_version", "created_at", "rewrapped_at")
+    list_filter = ("master_version",)
     ordering = ("-id",)
 
 
@@ -126,7 +164,9 @@ class StoredFileAdmin(ReadOnlyAdmin):
     """Files by name and size; never their content."""
 
     list_display = ("public_id", "name", "content_type", "size", "created_at", "expires_at")
+    list_filter = ("content_type", "created_at")
     list_select_related = ("organization",)
+    search_fields = ("name", "=organization__slug")
     ordering = ("-id",)
 
 
@@ -136,6 +176,7 @@ class ChangeAdmin(ReadOnlyAdmin):
 
     list_display = ("id", "kind", "key", "organization_id", "created_at")
     list_filter = ("kind",)
+    search_fields = ("=key",)
     ordering = ("-id",)
 
 
@@ -145,7 +186,8 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     content_fields = ("payload",)
     list_display = ("id", "topic", "organization_id", "attempts", "due_at", "failed_at", "last_error")
-    list_filter = (("failed_at", admin.EmptyFieldListFilter),)
+    list_filter = ("topic", ("failed_at", admin.EmptyFieldListFilter))
+    search_fields = ("=topic",)
     ordering = ("-id",)
     actions = ("retry",)
 
@@ -160,6 +202,8 @@ class OutgoingMailAdmin(ReadOnlyAdmin):
     """Mail that waits, was sent or failed. Without EMAIL_URL, as in the demo, it is read here."""
 
     list_display = ("created_at", "recipients", "subject", "sent_at", "failed_at", "attempts")
+    list_filter = (("sent_at", admin.EmptyFieldListFilter), ("failed_at", admin.EmptyFieldListFilter))
+    search_fields = ("recipients", "subject")
     readonly_fields = ("message",)
     ordering = ("-id",)
     actions = ("retry",)

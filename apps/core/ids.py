@@ -103,3 +103,15 @@ def decode_or_none(prefix: str, text: str) -> UUID | None:
         return decode(prefix, text)
     except ValueError:
         return None
+
+
+def read_any(text: str) -> tuple[str, UUID] | None:
+    """Prefix and UUID of a public id of any kind; no prefix for a bare UUID, None for anything else."""
+    prefix = text.partition("_")[0]
+    found = decode_or_none(prefix, text) if prefix in PREFIXES else None
+    if found is not None:
+        return prefix, found
+    try:
+        return "", UUID(text)
+    except ValueError:
+        return None

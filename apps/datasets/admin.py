@@ -11,7 +11,10 @@ class DatasetAdmin(ReadOnlyAdmin):
     """Names."""
 
     list_display = ("name", "organization", "project", "created_at")
+    list_filter = (("archived_at", admin.EmptyFieldListFilter), "created_at")
     list_select_related = ("organization", "project")
+    search_fields = ("name", "=organization__slug")
+    ordering = ("-id",)
 
 
 @admin.register(DatasetVersion)
@@ -19,7 +22,11 @@ class DatasetVersionAdmin(ReadOnlyAdmin):
     """Numbers of rows."""
 
     list_display = ("dataset", "number", "row_count", "problem_count", "created_at")
+    list_filter = ("created_at",)
     list_select_related = ("dataset",)
+    search_fields = ("dataset__name", "=organization__slug")
+    search_ids = ("dataset_id",)
+    ordering = ("-id",)
     exclude = ("columns",)
 
 
@@ -28,5 +35,8 @@ class DatasetImportAdmin(ReadOnlyAdmin):
     """Names and sizes of uploaded files."""
 
     list_display = ("file_name", "organization", "size", "created_at")
+    list_filter = ("created_at",)
     list_select_related = ("organization",)
+    search_fields = ("file_name", "=organization__slug")
+    ordering = ("-id",)
     exclude = ("facts", "mapping")

@@ -12,7 +12,8 @@ class PromptAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "organization", "project", "kind", "latest_number", "changed_at")
     list_select_related = ("organization", "project")
-    search_fields = ("name",)
+    list_filter = ("kind", ("archived_at", admin.EmptyFieldListFilter), "changed_at")
+    search_fields = ("name", "=organization__slug")
     ordering = ("-id",)
 
 
@@ -22,7 +23,10 @@ class PromptVersionAdmin(ReadOnlyAdmin):
 
     content_fields = ("messages", "variables", "parameters", "output_schema", "tools", "message")
     list_display = ("prompt", "number", "model", "author_name", "created_at")
+    list_filter = ("created_at",)
     list_select_related = ("prompt",)
+    search_fields = ("prompt__name", "=model", "=organization__slug")
+    search_ids = ("prompt_id",)
     ordering = ("-id",)
 
 
@@ -31,7 +35,10 @@ class LabelAdmin(ReadOnlyAdmin):
     """Where labels point."""
 
     list_display = ("name", "prompt", "version", "moved_by", "moved_at")
+    list_filter = ("moved_at",)
     list_select_related = ("prompt", "version")
+    search_fields = ("=name", "prompt__name", "=organization__slug")
+    search_ids = ("prompt_id",)
     ordering = ("-id",)
 
 
@@ -41,7 +48,10 @@ class LabelMoveAdmin(ReadOnlyAdmin):
 
     content_fields = ("reason",)
     list_display = ("label", "prompt", "kind", "from_number", "to_number", "author_name", "created_at")
+    list_filter = ("kind", "created_at")
     list_select_related = ("prompt",)
+    search_fields = ("prompt__name", "=organization__slug")
+    search_ids = ("prompt_id",)
     ordering = ("-id",)
 
 
@@ -51,4 +61,6 @@ class PromptUserObjectPermissionAdmin(ReadOnlyAdmin):
 
     list_display = ("user", "permission", "content_object", "organization")
     list_select_related = ("user", "permission__content_type", "content_object", "organization")
+    search_fields = ("user__email", "content_object__name", "=organization__slug")
+    search_ids = ("user_id", "content_object_id")
     ordering = ("-id",)

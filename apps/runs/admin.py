@@ -21,7 +21,7 @@ class RunAdmin(ReadOnlyAdmin):
         "price_amount",
     )
     list_filter = ("status", "source", "sandbox")
-    search_fields = ("=id", "=request_id")
+    search_ids = ("request_id", "prompt_id", "api_key_id")
     ordering = ("-id",)
     # A provider's message and what callers attach may quote what a customer sent.
     content_fields = ("error_message", "metadata", "end_user")

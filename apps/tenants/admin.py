@@ -76,6 +76,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
     """Customers."""
 
     list_display = ("name", "slug", "public_id", "created_at")
+    list_filter = ("requires_mfa", "created_at")
     search_fields = ("name", "slug")
     ordering = ("-id",)
 
@@ -86,7 +87,8 @@ class ProjectAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "slug", "organization", "public_id", "created_at")
     list_select_related = ("organization",)
-    search_fields = ("name", "slug")
+    list_filter = ("created_at",)
+    search_fields = ("name", "slug", "=organization__slug")
     ordering = ("-id",)
 
 
@@ -98,6 +100,7 @@ class MembershipAdmin(ReadOnlyAdmin):
     list_select_related = ("user", "organization", "custom_role")
     list_filter = ("role",)
     search_fields = ("user__email", "user__name", "organization__name", "organization__slug")
+    search_ids = ("user_id",)
     ordering = ("-id",)
 
 
@@ -117,6 +120,7 @@ class InvitationAdmin(ReadOnlyAdmin):
 
     content_fields = ("digest",)
     list_display = ("email", "organization", "invited_by", "expires_at", "accepted_at", "revoked_at")
+    list_filter = (("accepted_at", admin.EmptyFieldListFilter), ("revoked_at", admin.EmptyFieldListFilter))
     list_select_related = ("organization", "invited_by")
     search_fields = ("email", "organization__name", "organization__slug")
     ordering = ("-id",)
@@ -141,6 +145,8 @@ class ProjectUserObjectPermissionAdmin(ReadOnlyAdmin):
 
     list_display = ("user", "permission", "content_object", "organization")
     list_select_related = ("user", "permission__content_type", "content_object", "organization")
+    search_fields = ("user__email", "content_object__name", "=organization__slug")
+    search_ids = ("user_id", "content_object_id")
     ordering = ("-id",)
 
 
@@ -150,8 +156,8 @@ class APIKeyAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "masked", "organization", "project", "last_used_at", "expires_at", "revoked_at")
     list_select_related = ("organization", "project")
-    list_filter = ("livemode",)
-    search_fields = ("key_id", "name")
+    list_filter = ("livemode", ("revoked_at", admin.EmptyFieldListFilter))
+    search_fields = ("key_id", "name", "=organization__slug")
     ordering = ("-id",)
     actions = ("revoke",)
 
