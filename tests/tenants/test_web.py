@@ -140,8 +140,12 @@ def test_theme__chosen__is_stored_and_drawn_by_the_server(web: Client, owner: Us
     assert 'data-theme="dark"' in web.get("/new/").text
 
 
-def test_theme__foreign_next__goes_home(web: Client) -> None:
-    assert web.post("/theme/", {"theme": "", "next": "https://evil.example/"})["Location"] == "/"
+@pytest.mark.parametrize(
+    "place",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "0", "tenants:start", "javascript:1"],
+)
+def test_theme__next_that_is_no_path_of_ours__goes_home(web: Client, place: str) -> None:
+    assert web.post("/theme/", {"theme": "", "next": place})["Location"] == "/"
 
 
 def test_theme__unknown__is_refused(web: Client) -> None:

@@ -204,7 +204,11 @@ def zone_of(user: User) -> ZoneInfo:
 def safe_path(request: HttpRequest, path: str) -> str:
     """A path that a form wants to go on to, as long as it stays on this site; else the start."""
     hosts = {request.get_host()}
-    return path if url_has_allowed_host_and_scheme(path, hosts, require_https=request.is_secure()) else "/"
+    # Without a slash in front, `redirect` would take it for the name of a page.
+    stays = path.startswith("/") and url_has_allowed_host_and_scheme(
+        path, hosts, require_https=request.is_secure()
+    )
+    return path if stays else "/"
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:
