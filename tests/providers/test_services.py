@@ -12,7 +12,7 @@ from apps.core.models import Change
 from apps.core.scope import organization_scope, system_scope
 from apps.providers import queries, services
 from apps.providers.models import ProviderCredential
-from apps.providers.trial import run_test
+from apps.providers.trial import CallOutcome, run_test
 from apps.tenants.models import Project
 from tests.factories import make_connection, make_project
 from tests.fake_provider import FakeProvider, fake_provider
@@ -189,3 +189,20 @@ def test_trial__refused_key__tells_the_providers_words_without_the_key(
 ) -> None:
     found = tried(project, fake_provider, models=("unauthorized",))
     assert (found.test_passed, found.test_message) == (False, "Incorrect API key provided: ….")
+
+
+def test_update__key_replaced_meanwhile__does_not_come_back(project: Project) -> None:
+    seen = make_connection(project=project)
+    with organization_scope(project.organization_id):
+        now = ProviderCredential.objects.get()
+    update(project, now, api_key="sk-replaced-0123456789")
+    assert update(project, seen, models=["gpt-4o"]).key_hint == "6789"
+
+
+def test_store_test_result__connection_deleted_meanwhile__stays_deleted(project: Project) -> None:
+    seen = make_connection(project=project)
+    with organization_scope(project.organization_id):
+        services.delete_connection(actor=SYSTEM, credential=ProviderCredential.objects.get())
+        with pytest.raises(ProviderCredential.DoesNotExist):
+            services.store_test_result(actor=SYSTEM, credential=seen, outcome=CallOutcome(True, "Fine."))
+        assert not ProviderCredential.objects.exists()

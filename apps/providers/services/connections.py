@@ -87,6 +87,7 @@ def update_connection(
     else whoever may edit a connection could have the stored secrets sent to a server of their own.
     Raises InvalidRequest (code key_required).
     """
+    _lock(credential)
     before = _shown(credential)
     if models is not None:
         credential.model_ids = values.check_models(models)
@@ -130,6 +131,7 @@ def delete_connection(*, actor: Actor, credential: ProviderCredential) -> None:
 
 def store_test_result(*, actor: Actor, credential: ProviderCredential, outcome: CallOutcome) -> None:
     """Keep what a test call found, the provider's list too; a connection without models gets all of them."""
+    _lock(credential)
     credential.tested_at = timezone.now()
     credential.test_passed = outcome.passed
     credential.test_message = outcome.message
@@ -146,6 +148,14 @@ def store_test_result(*, actor: Actor, credential: ProviderCredential, outcome: 
         changes={"passed": (None, outcome.passed)},
     )
     _tell(credential)
+
+
+def _lock(credential: ProviderCredential) -> None:
+    """Read the row as it is now and hold it: a key that somebody else has just replaced must not come back.
+
+    Raises DoesNotExist for a connection that was deleted meanwhile, which saving would bring back.
+    """
+    credential.refresh_from_db(from_queryset=ProviderCredential.objects.select_for_update(no_key=True))
 
 
 def _shown(credential: ProviderCredential) -> dict[str, Any]:
