@@ -92,6 +92,12 @@ def list_runs(project_id: UUID, filters: RunFilters = NO_FILTERS) -> QuerySet[Ru
     return found
 
 
+def prompt_name_in_runs(project_id: UUID, prompt_id: UUID) -> str:
+    """What the newest run of a prompt calls it; empty without a run."""
+    found = Run.objects.filter(project_id=project_id, prompt_id=prompt_id).order_by("-pk")
+    return found.values_list("prompt_name", flat=True).first() or ""
+
+
 def first_id_of(moment: datetime) -> UUID:
     """The smallest UUIDv7 of a moment: a bound on the key, which also leaves partitions out."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -122,3 +122,10 @@ def test_labels_panel__moved_label__from_and_to(owner: Client, project: Project)
     page = owner.get(address(project, "home/labels/")).content.decode()
     assert "support-reply" in page
     assert "production <b>v2</b>" in page
+
+
+def test_welcome__member_who_sees_no_prompts__learns_no_name(client: Client, project: Project) -> None:
+    make_prompt(project=project, name="secret/plan")
+    client.force_login(make_member(organization=project.organization, role=Role.BILLING))
+    page = client.get(f"/{project.organization.slug}/{project.slug}/welcome/").content.decode()
+    assert "secret/plan" not in page

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from apps.audit.actor import SYSTEM
 from apps.core.ids import encode, uuid7
 from apps.core.scope import organization_scope, system_scope
 from apps.datasets.models import Dataset, DatasetRow
@@ -20,6 +21,8 @@ from apps.runs.models import Feedback, Run
 from apps.runs.services import give_feedback
 from apps.runs.types import Attempt, RunError
 from apps.tenants.models import Project
+from apps.tenants.roles import Permission
+from apps.tenants.services import add_membership, create_custom_role
 from tests.factories import (
     make_api_key,
     make_organization,
@@ -284,3 +287,29 @@ def test_panel__of_a_prompt__shows_its_latest_runs(client: Client, project: Proj
     room = f"/{project.organization.slug}/{project.slug}/runs/panel/"
     shown = client.get(room, {"prompt": prompt.public_id}).content.decode()
     assert shown.count("<li>") == 1
+
+
+def test_list__member_who_sees_runs_but_no_prompts__is_offered_only_prompts_that_ran(
+    project: Project,
+) -> None:
+    secret, ran = (
+        make_prompt(project=project, name="secret/plan"),
+        make_prompt(project=project, name="open/a"),
+    )
+    with organization_scope(project.organization_id):
+        make_run(project=project, prompt=resolved(ran, latest_version(ran)))
+        make_run(project=project)
+        role = create_custom_role(
+            actor=SYSTEM,
+            organization=project.organization,
+            name="Watcher",
+            description="",
+            permissions=[Permission.RUNS_VIEW.value],
+        )
+        user = make_user()
+        add_membership(actor=SYSTEM, organization=project.organization, user=user, role=role.public_id)
+    client = Client()
+    client.force_login(user)
+    assert "secret/plan" not in _list(client, project)
+    assert "secret/plan" not in _list(client, project, f"?prompt={secret.public_id}")
+    assert _list(client, project, f"?prompt={ran.public_id}").count("run-row") == 1

@@ -10,6 +10,8 @@ from apps.core import ids
 from apps.core.errors import PromptsaasError
 from apps.dashboard import onboarding
 from apps.dashboard.snippets import first_call
+from apps.prompts import grants
+from apps.prompts.models import Prompt
 from apps.runs.queries import find_run, load_content
 from apps.tenants.models import Project
 from apps.tenants.roles import ANY_MEMBER, Permission, Scope
@@ -32,15 +34,17 @@ class WelcomePage(ProjectView, abstract=True):
     def page(self, request: HttpRequest, token: str = "") -> HttpResponse:
         """The checklist; a key that was made just now stands in the code, and nowhere afterwards."""
         progress = onboarding.progress_of(self.project)
-        prompt = progress.prompt or progress.sample
+        prompt, sample = self._seen(progress.prompt), self._seen(progress.sample)
         context = {
             "progress": progress,
             "first_run": onboarding.first_call_of(self.project),
             "may_see": self.access.can(Permission.RUNS_VIEW),
-            "snippets": first_call(prompt, token),
+            "prompt": prompt,
+            "sample": sample,
+            "snippets": first_call(prompt or sample, token),
             "token": token,
             "answer": self._answer(request.GET.get("tried", "")),
-            "sample_runs": onboarding.sample_runs(self.project, progress.sample),
+            "sample_runs": onboarding.sample_runs(self.project, sample),
             "can": {
                 "try": self.access.can(Permission.RUNS_CREATE) and self.access.can(Permission.PROMPTS_EDIT),
                 "edit": self.access.can(Permission.PROMPTS_EDIT),
@@ -52,6 +56,12 @@ class WelcomePage(ProjectView, abstract=True):
         if token:
             response.headers["Cache-Control"] = "no-store"
         return response
+
+    def _seen(self, prompt: Prompt | None) -> Prompt | None:
+        """The prompt, unless the reader may not see it."""
+        if prompt is None or grants.rights_on(self.access, [prompt]).can(Permission.PROMPTS_VIEW, prompt):
+            return prompt
+        return None
 
     def _answer(self, public_id: str) -> dict[str, Any] | None:
         """The sample's try that the address names, with its text."""

@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from apps.core import ids
 from apps.core.json_bodies import dump_json
 from apps.core.tables import Action
+from apps.prompts import grants
 from apps.prompts.models import Prompt
 from apps.runs import queries
 from apps.runs.bodies import run_detail_body
@@ -57,14 +58,15 @@ class RunListView(ProjectView):
         return [Action("Add to dataset", "data", self.address("runs:add-chosen"))]
 
     def _choices(self, chosen: str) -> dict[str, list[tuple[str, str]]]:
-        prompts = Prompt.objects.filter(project=self.project)
-        named = list(prompts.order_by("name")[:MOST_PROMPTS])
+        prompts = grants.visible_prompts(self.access, Prompt.objects.filter(project=self.project))
+        named = [(each.public_id, each.name) for each in prompts.order_by("name")[:MOST_PROMPTS]]
         chosen_id = ids.decode_or_none(Prompt.PREFIX, chosen)
-        if chosen_id and all(prompt.pk != chosen_id for prompt in named):
-            # A link may name one that the select has no room for.
-            named += list(prompts.filter(pk=chosen_id))
+        if chosen_id and chosen not in dict(named):
+            # A link may name one that the select has no room for, or that is known from its runs only.
+            name = queries.prompt_name_in_runs(self.project.id, chosen_id)
+            named += [(chosen, name)] if name else []
         models = [(name, name) for name in queries.recent_models(self.project.id)]
-        return {"prompt": [(prompt.public_id, prompt.name) for prompt in named], "model": models}
+        return {"prompt": named, "model": models}
 
 
 class RunPage(ProjectView, abstract=True):
