@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from django.core import exceptions as django_exceptions
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
 from redis.exceptions import RedisError
 from rest_framework import exceptions as drf_exceptions
@@ -14,6 +14,8 @@ from apps.core.logs import get_logger
 
 RETRY_SECONDS: Final = 2
 _NON_FIELD: Final = "non_field_errors"
+# What psycopg says of a text that Postgres can't take.
+_NUL_PROBLEM: Final = "cannot contain NUL"
 
 logger = get_logger(__name__)
 
@@ -77,6 +79,9 @@ def _from_validation(exception: Exception) -> errors.PromptsaasError | None:
         return _from_fields(exception.get_full_details())
     if isinstance(exception, django_exceptions.ValidationError):
         return _from_django_validation(exception)
+    # Addresses are checked on arrival; the fields of a form that are looked up as they were typed are not.
+    if isinstance(exception, DataError) and _NUL_PROBLEM in str(exception):
+        return errors.InvalidRequest("A field holds a NUL character.", code="invalid_character")
     return None
 
 

@@ -6,6 +6,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 UNKNOWN = "unknown"
 ONE_CENT = Decimal("0.01")
+# As many digits as anybody may type: an amount too long to be true is shown, and breaks no page.
+ANY_AMOUNT = Context(prec=5_000, rounding=ROUND_HALF_UP)
 SMALL_AMOUNT = Context(prec=4, rounding=ROUND_HALF_UP)
 
 
@@ -21,7 +23,7 @@ def format_money(amount: Decimal | None) -> str:
     sign = "−" if amount < 0 else ""
     size = abs(amount)
     if size == 0 or size >= ONE_CENT:
-        return f"{sign}${size.quantize(ONE_CENT, rounding=ROUND_HALF_UP):,}"
+        return f"{sign}${size.quantize(ONE_CENT, context=ANY_AMOUNT):,}"
     exact = SMALL_AMOUNT.plus(size)
     places = 3 - exact.adjusted()
     return f"{sign}${exact:.{places}f}"

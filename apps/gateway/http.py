@@ -79,7 +79,7 @@ class HttpRequest:
 
     async def _body(self) -> bytes:
         declared = self.header(b"content-length")
-        if declared.isdigit() and int(declared) > BODY_LIMIT:
+        if declared.isascii() and declared.isdigit() and int(declared[:20]) > BODY_LIMIT:
             raise InvalidRequest(f"The body is larger than {BODY_LIMIT:,} bytes.", code="body_too_large")
         chunks = []
         size = 0

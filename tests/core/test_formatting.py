@@ -87,3 +87,7 @@ def test_initials__name_or_address__two_letters(name: str, letters: str) -> None
 )
 def test_format_money_range__two_amounts__same_words_are_said_once(low: str, high: str, words: str) -> None:
     assert formatting.format_money_range(Decimal(low), Decimal(high)) == words
+
+
+def test_format_money__more_than_anybody_has__is_shown_all_the_same() -> None:
+    assert formatting.format_money(Decimal(10) ** 40).count(",000") == 13

@@ -279,3 +279,16 @@ def test_editor__page__asks_the_database_at_most_fifteen_times(web: Web, project
         assert web.get(f"{prompt.public_id}/edit/")[0] == 200
     asked = [query["sql"] for query in captured if " FROM " in query["sql"]]
     assert len(asked) <= 15, asked
+
+
+@pytest.mark.parametrize("limit", ["9" * 40, "9" * 5000, "\N{ARABIC-INDIC DIGIT THREE}"])
+def test_edit__token_limit_that_can_not_be__breaks_no_page(web: Web, project: Project, limit: str) -> None:
+    address = f"{make_prompt(project=project).public_id}/edit/"
+    typed = editor_form(action="preview", base_number="1", max_tokens=limit, model="sandbox/standard")
+    assert web.post(address, typed)[0] in (200, 422)
+    assert web.get(address)[0] == 200
+
+
+def test_move__label_with_a_nul__is_refused(web: Web, project: Project) -> None:
+    address = f"{make_prompt(project=project).public_id}/labels/move/"
+    assert web.post(address, {"number": "1", "label": "a\0b"})[0] == 400

@@ -9,6 +9,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from apps.core.errors import InvalidRequest, PromptsaasError
+from apps.core.numbers import whole_number
 from apps.datasets import queries as dataset_queries
 from apps.datasets.models import DatasetRow, DatasetVersion
 from apps.prompts import queries
@@ -335,4 +336,5 @@ def _row_context(each: Property, prefix: str, index: int) -> dict[str, Any]:
 
 def _readable_parameters(typed: TypedPrompt) -> dict[str, Any]:
     limits = {name: typed.parameters.get(name, "") for name in ("max_tokens", "max_completion_tokens")}
-    return {name: int(text) for name, text in limits.items() if text.strip().isdecimal()}
+    numbers = {name: whole_number(text.strip()) for name, text in limits.items()}
+    return {name: number for name, number in numbers.items() if number is not None}

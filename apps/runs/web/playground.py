@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.core import ids
 from apps.core.errors import InvalidRequest, PromptsaasError
+from apps.core.numbers import whole_number
 from apps.core.request_id import current_request_id
 from apps.datasets import queries as dataset_queries
 from apps.prompts import grants
@@ -216,6 +217,7 @@ def _changed(content: PageContent, action: str) -> PageContent:
     messages = list(content.typed.messages)
     if word == "add" and len(messages) < MAX_MESSAGES:
         messages.append(("assistant" if messages[-1][0] == "user" else "user", ""))
-    elif word == "drop" and place.isdecimal() and int(place) < len(messages) and len(messages) > 1:
-        del messages[int(place)]
+    number = whole_number(place)
+    if word == "drop" and number is not None and number < len(messages) and len(messages) > 1:
+        del messages[number]
     return content.with_messages(messages)
