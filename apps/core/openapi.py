@@ -3,12 +3,15 @@
 from functools import cache
 from typing import Any, Final
 
+from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 
 from apps.core import ids
 from apps.core.api import DEFAULT_LIMIT, LARGEST_LIMIT
 
+# What an operation says that takes no session.
+KEY_ONLY: Final[list[dict[str, list[str]]]] = [{"apiKey": []}]
 CURSORS: Final = ("starting_after", "ending_before")
 CURSOR_PARAMETERS: Final = [
     OpenApiParameter(
@@ -47,8 +50,15 @@ def document_errors(result: dict[str, Any], generator: Any, request: Any, public
     for path in result.get("paths", {}).values():
         for operation in path.values():
             operation["responses"]["default"] = {"description": "An error.", **answer}
-            operation["security"] = [{"apiKey": []}]
+            if operation.get("security") != KEY_ONLY:
+                operation["security"] = [*KEY_ONLY, {"session": []}]
     schemes = result["components"].setdefault("securitySchemes", {})
+    schemes["session"] = {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": settings.SESSION_COOKIE_NAME,
+        "description": "Our own pages: with the CSRF token in X-CSRFToken, the project in Promptsaas-Project.",
+    }
     schemes["apiKey"] = {"type": "http", "scheme": "bearer", "bearerFormat": "psk_live_… or psk_test_…"}
     return result
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from apps.core.openapi import KEY_ONLY
 from apps.gateway.openapi_schemas import SCHEMAS, reference
 
 Schema = dict[str, Any]
@@ -144,6 +145,6 @@ def document_gateway(result: Schema, generator: Any, request: Any, public: bool)
     result.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
     paths = result.setdefault("paths", {})
     for path, operations in PATHS.items():
-        paths[path] = {**paths.get(path, {}), **{method: dict(each) for method, each in operations.items()}}
+        paths[path] = {**paths.get(path, {}), **{method: {**each, "security": KEY_ONLY} for method, each in operations.items()}}
     result["paths"] = dict(sorted(paths.items()))
     return result

@@ -158,7 +158,7 @@ _OF_PROMPT: Final[Schema] = {
     "version": {"type": ["integer", "null"], "minimum": 1, "maximum": fields.LARGEST_NUMBER},
     **_SHARED,
     "model": {"type": "string", "description": "connection/model, in place of the version's."},
-    "parameters": _object(_PARAMETERS, closed=True),
+    "parameters": {"anyOf": [_object(_PARAMETERS, closed=True), {"type": "null"}]},
 }
 _CHAT: Final[Schema] = {
     "model": {"type": "string", "description": "connection/model, or prompt:name, prompt:name@label, #7."},

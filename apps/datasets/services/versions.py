@@ -28,6 +28,7 @@ from apps.tenants.models import Project
 MAX_ROWS: Final = 100_000
 MAX_COLUMNS: Final = 200
 LONGEST_NAME: Final = 120
+LONGEST_COLUMN: Final = 100
 LONGEST_NOTE: Final = 200
 
 
@@ -276,11 +277,19 @@ def _stored_rows(
 ) -> Iterator[StoredValues]:
     for number, row in enumerate(rows, start=1):
         try:
+            check_names(row)
             yield stored_row(row, columns, text=text)
         except ValueProblem as problem:
             raise InvalidRequest(
                 f"Row {number}: {problem}.", code="row_invalid", param=f"rows.{number - 1}"
             ) from None
+
+
+def check_names(row: RowValues) -> None:
+    """Raises ValueProblem for a value whose name is too long to be a column's."""
+    for name in (*row.variables, *row.metadata):
+        if len(name) > LONGEST_COLUMN:
+            raise ValueProblem(f"the name {name[:20]}… has more than {LONGEST_COLUMN} characters")
 
 
 def stored_row(row: RowValues, columns: Sequence[ColumnMapping], *, text: bool) -> StoredValues:
