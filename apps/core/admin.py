@@ -1,6 +1,6 @@
 """Django admin: a read-only base for every room, and core's own tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -65,7 +65,7 @@ class ReadOnlyAdmin(_ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
         return self.get_fields(request, obj)
 
-    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
         # Never empty: ids are searched in every table, and without fields there is no search box.
         return [*self.search_fields] or [self.model._meta.pk.name]
 
@@ -137,7 +137,7 @@ class ReadOnlyAdmin(_ModelAdmin):
 
 def _comparable(field: "models.Field[Any, Any]", term: str, wanted: UUID) -> UUID | str | None:
     """The id as the column holds it; None for a column of numbers."""
-    kind = field.target_field if field.is_relation else field
+    kind = field.target_field if isinstance(field, models.ForeignKey) else field
     if isinstance(kind, models.UUIDField):
         return wanted
     return term if isinstance(kind, models.CharField) else None
