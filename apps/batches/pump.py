@@ -23,6 +23,7 @@ from apps.batches.claims import Claim, JobFacts
 from apps.batches.completion import Outcome
 from apps.batches.fairness import Waiting, share
 from apps.batches.leases import LeaseStore, WorstCase
+from apps.core import ids
 from apps.core.errors import PromptsaasError, QuotaExceeded
 from apps.core.logs import get_logger
 from apps.runs.types import PromptReference, RunRequest, RunResult
@@ -170,7 +171,7 @@ class Pump:
         self.claims.pop(run_id, None)
         if not task.cancelled() and (error := task.exception()):
             # The lease runs out and the row is taken again.
-            logger.error("batches.row_left", extra={"run": str(run_id)}, exc_info=error)
+            logger.error("batches.row_left", extra={"run_id": ids.encode("run", run_id)}, exc_info=error)
         self._wake.set()
 
     async def _work(self, held: Held) -> None:

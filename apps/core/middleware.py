@@ -10,14 +10,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from apps.core import log_fields
+from apps.core.api_version import API_VERSION, VERSION_HEADER, check_version
 from apps.core.client_address import client_address
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.logs import get_logger
 from apps.core.request_id import new_request_id, set_request_id
 from apps.core.web.errors import answer, error_response, is_api
 
-API_VERSION: Final = "2026-11-20"
-VERSION_HEADER: Final = "Promptsaas-Version"
 REST_LIMIT: Final = 16 * 1024 * 1024
 REST_BLOCK: Final = 64 * 1024
 REST_SECONDS: Final = 5.0
@@ -125,10 +124,13 @@ def _read_the_rest(request: HttpRequest) -> None:
 
 
 def _refused_version(request: HttpRequest) -> HttpResponse | None:
-    if not is_api(request) or request.headers.get(VERSION_HEADER, API_VERSION) == API_VERSION:
+    if not is_api(request):
         return None
-    message = f"The only version of this API is {API_VERSION}."
-    return answer(request, InvalidRequest(message, code="unknown_version", param=VERSION_HEADER))
+    try:
+        check_version(request.headers.get(VERSION_HEADER, ""))
+    except InvalidRequest as error:
+        return answer(request, error)
+    return None
 
 
 def _refused_characters(request: HttpRequest) -> HttpResponse | None:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from apps.core import log_fields
+from apps.core.api_version import VERSION_HEADER, check_version
 from apps.core.error_mapping import MethodNotAllowed, to_error
 from apps.core.errors import InvalidRequest, NotFound, Unavailable
 from apps.core.ids import encode
@@ -20,6 +21,7 @@ from apps.gateway.serving import Serving, open_serving
 
 Scope = MutableMapping[str, Any]
 
+VERSION_BYTES: Final = VERSION_HEADER.lower().encode()
 BROKEN_OFF: Final = InvalidRequest("The request was broken off.", code="request_broken_off")
 
 logger = get_logger(__name__)
@@ -68,7 +70,7 @@ class Gateway:
         try:
             await self._handle(request, answer.send)
         except Disconnected:
-            logger.info("gateway.client_left", extra={"path": request.path})
+            logger.info("gateway.client_left", extra={"method": request.method})
             if not answer.started:
                 # Left unanswered, a client whose chunks can't be read would be told of a fault of ours.
                 await send_json(request, send, error_answer(request, BROKEN_OFF))
@@ -91,6 +93,7 @@ class Gateway:
         if isinstance(route, PublicRoute):
             await route.handler(self._serving, request, send)
             return
+        check_version(request.header(VERSION_BYTES))
         if isinstance(route, PlaygroundRoute):
             who = await self._serving.playground_door.admit(request)
             log_fields.note("organization_id", encode("org", who.organization_id))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from apps.core.api_version import API_VERSION, VERSION_HEADER
 from apps.core.client_address import client_address
 from apps.core.errors import InvalidRequest, PromptsaasError
 from apps.core.json_bodies import BODY_LIMIT, dump_json, parse_json
@@ -18,6 +19,11 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 BODY_SECONDS: Final = 30.0
 JSON_TYPE: Final = (b"content-type", b"application/json")
+# An answer holds what a model or a customer wrote: no browser may take it for a page.
+ALWAYS: Final = (
+    (VERSION_HEADER.lower().encode(), API_VERSION.encode()),
+    (b"x-content-type-options", b"nosniff"),
+)
 STREAM_HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -154,4 +160,4 @@ async def end_stream(send: Send) -> None:
 
 
 def _common(request: HttpRequest) -> Headers:
-    return ((b"request-id", request.request_id.encode()), *request.answer_headers.items())
+    return (*ALWAYS, (b"request-id", request.request_id.encode()), *request.answer_headers.items())

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from apps.core import ids
+from apps.core import ids, log_fields
 from apps.core.errors import Conflict, InvalidRequest
 from apps.core.logs import get_logger
 from apps.core.scope import organization_scope
@@ -49,6 +49,7 @@ async def serve_run(serving: Serving, request: HttpRequest, facts: AccessFacts, 
     """
     with serving.run_slot():
         run_id = ids.uuid7()
+        log_fields.note("run_id", ids.encode("run", run_id))
         claim = await _claim(serving, request, facts, job.fingerprint, run_id)
         if isinstance(claim, Replay):
             request.answer_headers[b"idempotent-replayed"] = b"true"

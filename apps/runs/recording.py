@@ -16,6 +16,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from apps.billing import ledger
+from apps.core import ids
 from apps.core.errors import Unavailable
 from apps.core.logs import get_logger
 from apps.core.scope import SYSTEM_ROLE
@@ -126,7 +127,12 @@ class GroupRecorder:
     async def _write_halves(self, group: list[_Waiting], error: Exception) -> None:
         """Find the record that can't be written: everybody else's must not suffer for it."""
         if len(group) == 1:
-            logger.error("runs.record_refused", exc_info=error, extra={"run": str(group[0].row.run_id)})
+            row = group[0].row
+            found = {
+                "run_id": ids.encode("run", row.run_id),
+                "organization_id": ids.encode("org", row.record.request.organization_id),
+            }
+            logger.error("runs.record_refused", exc_info=error, extra=found)
             _fail(group, error)
             return
         middle = len(group) // 2
@@ -175,8 +181,8 @@ def _report_conflicts(
             logger.error(
                 "runs.usage_conflict",
                 extra={
-                    "run": str(run_id),
-                    "organization": str(request.organization_id),
+                    "run_id": ids.encode("run", run_id),
+                    "organization_id": ids.encode("org", request.organization_id),
                     "usage_key": request.usage_key,
                 },
             )

@@ -230,3 +230,14 @@ def _for_a_second() -> Iterator[None]:
     while time.monotonic() < until:
         yield
         time.sleep(0.1)
+
+
+def test_api_version__another_is_refused_ours_is_told(client: httpx2.Client) -> None:
+    refused = client.get("/v1/models", headers={"Promptsaas-Version": "2020-01-01"})
+    assert refused.status_code == 400
+    assert refused.json()["error"]["code"] == "unknown_version"
+    ours = client.get("/v1/models", headers={"Promptsaas-Version": "2026-11-20"})
+    assert ours.status_code == 200
+    assert ours.headers["Promptsaas-Version"] == "2026-11-20"
+    assert ours.headers["X-Content-Type-Options"] == "nosniff"
+    assert client.get("/healthz", headers={"Promptsaas-Version": "x"}).status_code == 200
