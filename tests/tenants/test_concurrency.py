@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 from django.db import connections
+from django.test import Client
 
 from apps.audit.actor import SYSTEM
 from apps.core import errors
@@ -15,8 +17,16 @@ from apps.tenants.access import user_actor
 from apps.tenants.invitation_door import find_invitation
 from apps.tenants.models import Membership, Organization, User
 from apps.tenants.roles import Role
-from tests.factories import make_member, make_organization, make_user, owner_of
+from tests.factories import PASSWORD, make_member, make_organization, make_user, owner_of
 from tests.tenants.mails import latest_token
+from tests.tenants.mfa_support import (
+    CODES,
+    CONFIRM,
+    confirm_password,
+    recovery_codes,
+    set_up_app,
+    sign_in,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -136,3 +146,21 @@ def test_create_organization__one_name_at_once__gives_each_an_address_of_its_own
 
     slugs = _at_once([lambda user=user: create(user) for user in users])  # type: ignore[misc]
     assert sorted(slugs) == ["acme", "acme-2", "acme-3", "acme-4"]
+
+
+def test_recovery_code__two_browsers_at_once__opens_one(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    ada, client = make_user(email="ada@example.com", password=PASSWORD), Client()
+    sign_in(client, ada.email)
+    confirm_password(client)
+    set_up_app(client)
+    code = recovery_codes(client.get(CODES))[0]
+    browsers = [Client(), Client()]
+    for browser in browsers:
+        sign_in(browser, ada.email)
+
+    def enter(browser: Client) -> str:
+        return "in" if browser.post(CONFIRM, {"code": code}).status_code == 302 else "refused"
+
+    told = _at_once([lambda browser=browser: enter(browser) for browser in browsers])  # type: ignore[misc]
+    assert sorted(told) == ["in", "refused"]

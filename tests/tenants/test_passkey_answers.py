@@ -72,6 +72,22 @@ def test_add__made_up_answer__is_refused_on_the_page(client: Client, answer: Any
     assert 'role="alert"' in response.text
 
 
+@pytest.mark.parametrize(
+    "raw", ["[" * 50_000, '{"a":' * 900 + "1" + "}" * 900, '{"\\u0000":"\\ud800"}', "{", "NaN"]
+)
+def test_answer__json_made_to_break_readers__is_refused(client: Client, raw: str) -> None:
+    client.get(SIGN_IN)
+    response = client.post(SIGN_IN, {"credential": raw})
+    assert (response.status_code, response["Location"]) == (302, "/accounts/login/")
+    user = make_user(email="ada@example.com", password=PASSWORD)
+    sign_in(client, user.email)
+    confirm_password(client)
+    client.get(ADD)
+    response = client.post(ADD, {"credential": raw, "name": "x", "passwordless": "on"})
+    assert response.status_code == 200
+    assert 'role="alert"' in response.text
+
+
 def test_sign_in__too_many_answers__is_limited_by_address(client: Client, settings: Any) -> None:
     settings.MFA_RATE_LIMITS = {"webauthn_login": "2/m/ip"}
     statuses = [client.post(SIGN_IN, {"credential": "{}"}).status_code for _ in range(3)]

@@ -16,13 +16,16 @@ from allauth.mfa.webauthn import forms as passkey_forms
 from django import forms
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
-from apps.core import crypto
+from apps.core import crypto, errors
+from apps.core.json_bodies import parse_json
 from apps.tenants import second_factors
 from apps.tenants.models import User
 from apps.tenants.web import lockout
 
 NAME_LENGTH: Final = 60
+LONGEST_CREDENTIAL: Final = 64 * 1024
 # How a parser of signed bytes fails on bytes that somebody made up.
 _MALFORMED: Final = (
     ArithmeticError,
@@ -57,9 +60,11 @@ class _CodeChecks:
     authenticator: Authenticator
 
     def clean_code(self) -> str:
-        _refuse_foreign_secrets(self.user)
         checked: Callable[[], str] = super().clean_code  # type: ignore[misc]
-        code: str = _limited(self.user, checked)
+        with transaction.atomic():
+            # One try at a time: two at once would both find the same recovery code unused.
+            _refuse_foreign_secrets(self.user)
+            code: str = _limited(self.user, checked)
         if self.authenticator.type == Authenticator.Type.TOTP:
             _spend(self.user, code)
         return code
@@ -71,6 +76,25 @@ class CodeForm(_CodeChecks, code_forms.AuthenticateForm):  # type: ignore[misc]
 
 class CodeAgainForm(_CodeChecks, code_forms.ReauthenticateForm):  # type: ignore[misc]
     """A code to confirm that it is still the same person."""
+
+
+class CredentialField(forms.CharField):
+    """A passkey's answer as the browser sends it: JSON, bounded, and never shown again."""
+
+    widget = forms.HiddenInput
+
+    def to_python(self, value: Any) -> Any:
+        """Raises ValidationError for what is no JSON that could be an answer."""
+        text = super().to_python(value)
+        if text in self.empty_values:
+            return text
+        try:
+            return parse_json(text.encode(), limit=LONGEST_CREDENTIAL)
+        except (errors.InvalidRequest, UnicodeEncodeError):
+            raise get_adapter().validation_error("passkey_refused") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return ""
 
 
 class _PasskeyChecks:
@@ -86,18 +110,25 @@ class _PasskeyChecks:
 class PasskeyForm(_PasskeyChecks, passkey_forms.AuthenticateWebAuthnForm):  # type: ignore[misc]
     """A passkey that ends signing in."""
 
+    credential = CredentialField()
+
 
 class PasskeyAgainForm(_PasskeyChecks, passkey_forms.ReauthenticateWebAuthnForm):  # type: ignore[misc]
     """A passkey to confirm that it is still the same person."""
+
+    credential = CredentialField()
 
 
 class PasskeySignInForm(_PasskeyChecks, passkey_forms.LoginWebAuthnForm):  # type: ignore[misc]
     """A passkey in place of address and password."""
 
+    credential = CredentialField()
+
 
 class AddPasskeyForm(passkey_forms.AddWebAuthnForm):  # type: ignore[misc]
     """Register a passkey under a name."""
 
+    credential = CredentialField()
     name = forms.CharField(
         label="Name",
         required=False,
@@ -135,8 +166,9 @@ def _pending_secret(user: User, *, renew: bool) -> str:
 
 
 def _refuse_foreign_secrets(user: User) -> None:
-    """A row copied from another account would open this one to the other's codes."""
-    for row in Authenticator.objects.filter(user=user, type__in=second_factors.SEALED_FIELDS):
+    """A row copied from another account would open this one to the other's codes. Locks the rows."""
+    sealed = Authenticator.objects.filter(user=user, type__in=second_factors.SEALED_FIELDS)
+    for row in sealed.select_for_update().order_by("pk"):
         stored = str(row.data.get(second_factors.SEALED_FIELDS[row.type], ""))
         if not second_factors.is_sealed_for(stored, user.id):
             raise get_adapter().validation_error("secret_unreadable")
