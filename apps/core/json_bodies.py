@@ -25,11 +25,19 @@ def parse_json(raw: bytes, *, limit: int = BODY_LIMIT) -> Any:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from None
-    if raw.count(b"[") + raw.count(b"{") > DEPTH_LIMIT:
-        _refuse_depth(value)
+    if raw.count(b"[") + raw.count(b"{") > DEPTH_LIMIT and is_too_deep(value):
+        raise InvalidRequest(f"The body is nested deeper than {DEPTH_LIMIT} levels.", code="body_too_deep")
     if b"\\u0000" in raw:
         _refuse_nul(value)
     return value
+
+
+def is_too_deep(value: object) -> bool:
+    """Whether a value has more than 64 levels. More than 254 can be read, but not written again."""
+    level = [value]
+    for _ in range(DEPTH_LIMIT):
+        level = [child for parent in level for child in _children(parent)]
+    return any(isinstance(found, dict | list) for found in level)
 
 
 def dump_json(value: Any) -> bytes:
@@ -56,14 +64,6 @@ def _children(value: object) -> Iterator[object]:
         yield from value.values()
     elif isinstance(value, list):
         yield from value
-
-
-def _refuse_depth(value: object) -> None:
-    level = [value]
-    for _ in range(DEPTH_LIMIT):
-        level = [child for parent in level for child in _children(parent)]
-    if any(isinstance(found, dict | list) for found in level):
-        raise InvalidRequest(f"The body is nested deeper than {DEPTH_LIMIT} levels.", code="body_too_deep")
 
 
 def _refuse_nul(value: object) -> None:

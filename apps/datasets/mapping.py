@@ -6,6 +6,8 @@ from typing import Any, Final, Literal, get_args
 
 import orjson
 
+from apps.core.json_bodies import is_too_deep
+
 ColumnRole = Literal["variable", "expected", "metadata", "ignore"]
 ColumnType = Literal["text", "number", "boolean", "json"]
 ROLES: Final[tuple[str, ...]] = get_args(ColumnRole)
@@ -195,4 +197,6 @@ def _parsed(text: str, item: ColumnMapping) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise problem from None
+    if is_too_deep(value):
+        raise problem
     return _checked(value, item)

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from apps.core.json_bodies import DEPTH_LIMIT, is_too_deep
 from apps.datasets.byte_streams import LineRecorder, text_lines
 
 Format = Literal["csv", "jsonl"]
@@ -303,6 +304,8 @@ def _json_problem(line: str, value: dict[str, Any]) -> str | None:
         return "it holds a NUL character"
     if text_problem(line):
         return text_problem(line)
+    if is_too_deep(value):
+        return f"it is nested deeper than {DEPTH_LIMIT} levels"
     if _holds_large_float(value) and _holds_large_integer(json.loads(line)):
         return "it holds a whole number beyond 64 bits, which would lose digits: write it as text"
     return None

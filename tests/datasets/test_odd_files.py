@@ -177,3 +177,16 @@ def test_file__too_many_rows__is_refused_by_their_number(project: Project) -> No
             actor=SYSTEM, dataset_import=waiting, dataset_name="x", mapping=queries.import_mapping(waiting)
         )
     assert (refused.value.code, "100,001 rows" in refused.value.message) == ("too_many_rows", True)
+
+
+@pytest.mark.parametrize("depth", [65, 300, 900])
+def test_jsonl__nested_too_deep_to_be_written_again__is_left_out(depth: int) -> None:
+    deep = '{"a":' + "[" * depth + "1.5" + "]" * depth + "}"
+    _, good, bad = read(f'{{"a": "fine"}}\n{deep}\n'.encode())
+    assert good == [{"a": "fine"}]
+    assert [(line, "nested deeper" in why) for line, why in bad] == [(2, True)]
+
+
+def test_jsonl__number_of_five_thousand_digits__is_left_out() -> None:
+    _, good, bad = read(b'{"a": 1}\n{"a": ' + b"9" * 5000 + b"}\n")
+    assert (good, [line for line, _ in bad]) == ([{"a": 1}], [2])

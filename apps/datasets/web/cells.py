@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 from django import forms
 
+from apps.core.json_bodies import DEPTH_LIMIT, is_too_deep
 from apps.datasets.exporting import is_text
 from apps.datasets.models import DatasetChange, DatasetRow, DatasetVersion
 from apps.datasets.values import StoredValues, original
@@ -137,6 +138,9 @@ class RowForm(forms.Form):
                     result[name] = orjson.loads(text)
                 except orjson.JSONDecodeError as error:
                     self.add_error(field, f"This is not valid JSON: {error}. Text needs quotes here.")
+                else:
+                    if is_too_deep(result[name]):
+                        self.add_error(field, f"This is nested deeper than {DEPTH_LIMIT} levels.")
         if is_text(self._base):
             result = {column["column"]: "" for column in self._base.columns} | result
         cleaned["values"] = result

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.utils import formats, timezone
 
 from apps.core.errors import Conflict, InvalidRequest, NotFound, PromptsaasError
+from apps.core.json_bodies import parse_json
 from apps.core.numbers import whole_number
 from apps.core.request_id import current_request_id
 from apps.prompts import queries, services
@@ -217,8 +218,8 @@ class MergeView(ComparePage):
 
     def _mine(self) -> EditorForm:
         try:
-            body = json.loads(self.request.POST.get("mine", ""))
-        except ValueError:
+            body = parse_json(self.request.POST.get("mine", "").encode())
+        except (InvalidRequest, UnicodeEncodeError):
             body = None
         typed = from_json(body) if isinstance(body, dict) else None
         if typed is None or not typed.messages:
