@@ -61,6 +61,19 @@ _SIMPLE: Final[tuple[tuple[type[Exception], type[errors.PromptsaasError], str], 
     (django_exceptions.SuspiciousOperation, errors.InvalidRequest, "The request is not valid."),
 )
 
+# What Django REST framework calls what is wrong with a field, and what we do.
+FIELD_CODES: Final = {
+    "required": "parameter_missing",
+    "null": "parameter_missing",
+    "blank": "parameter_missing",
+    "empty": "parameter_missing",
+    "invalid_choice": "parameter_invalid_choice",
+    "max_length": "parameter_max_length",
+    "min_length": "parameter_min_length",
+    "max_value": "parameter_max_value",
+    "min_value": "parameter_min_value",
+}
+
 
 def to_error(exception: Exception, *, log: bool = True) -> errors.PromptsaasError:
     """The error that stands for an exception; a defect is logged with its trace and told as a bare 500."""
@@ -134,8 +147,7 @@ def _join(path: str, name: str) -> str:
 
 
 def _code(code: str) -> str:
-    known = {"required": "parameter_missing", "null": "parameter_missing", "blank": "parameter_missing"}
-    return known.get(code, "parameter_invalid" if code == "invalid" else f"parameter_{code}")
+    return FIELD_CODES.get(code, "parameter_invalid")
 
 
 def _from_django_validation(exception: django_exceptions.ValidationError) -> errors.InvalidRequest:

@@ -57,7 +57,7 @@ def document_errors(result: dict[str, Any], generator: Any, request: Any, public
         "type": "apiKey",
         "in": "cookie",
         "name": settings.SESSION_COOKIE_NAME,
-        "description": "Our own pages: with the CSRF token in X-CSRFToken, the project in Promptsaas-Project.",
+        "description": "Our own pages, with the CSRF token in X-CSRFToken and Promptsaas-Project.",
     }
     schemes["apiKey"] = {"type": "http", "scheme": "bearer", "bearerFormat": "psk_live_… or psk_test_…"}
     return result

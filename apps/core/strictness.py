@@ -25,7 +25,7 @@ def _check(field: Any, value: Any, path: str) -> None:
     if value is None:
         return
     wanted = _wanted(field)
-    if wanted is not None and (not isinstance(value, wanted) or (wanted is int and isinstance(value, bool))):
+    if wanted is not None and not _is(value, wanted):
         raise InvalidRequest(f"{path} must be {_WORDS[wanted]}.", code="parameter_invalid", param=path)
     if isinstance(field, serializers.ListSerializer | serializers.ListField):
         for number, each in enumerate(value):
@@ -35,6 +35,17 @@ def _check(field: Any, value: Any, path: str) -> None:
             _check(field.child, each, f"{path}.{name}")
     elif isinstance(field, serializers.Serializer):
         check_types(field, value, f"{path}.")
+
+
+def _is(value: Any, wanted: type) -> bool:
+    if wanted is int:
+        # JSON knows one kind of number: 5.0 is whole.
+        return not isinstance(value, bool) and (isinstance(value, int) or _is_whole(value))
+    return isinstance(value, wanted)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 def _wanted(field: Any) -> type | None:

@@ -145,6 +145,7 @@ def document_gateway(result: Schema, generator: Any, request: Any, public: bool)
     result.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
     paths = result.setdefault("paths", {})
     for path, operations in PATHS.items():
-        paths[path] = {**paths.get(path, {}), **{method: {**each, "security": KEY_ONLY} for method, each in operations.items()}}
+        ours = {method: {**each, "security": KEY_ONLY} for method, each in operations.items()}
+        paths[path] = {**paths.get(path, {}), **ours}
     result["paths"] = dict(sorted(paths.items()))
     return result

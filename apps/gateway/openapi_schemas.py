@@ -157,7 +157,7 @@ _OF_PROMPT: Final[Schema] = {
     "label": {"type": ["string", "null"], "description": "production without label and version."},
     "version": {"type": ["integer", "null"], "minimum": 1, "maximum": fields.LARGEST_NUMBER},
     **_SHARED,
-    "model": {"type": "string", "description": "connection/model, in place of the version's."},
+    "model": {"type": ["string", "null"], "description": "connection/model, in place of the version's."},
     "parameters": {"anyOf": [_object(_PARAMETERS, closed=True), {"type": "null"}]},
 }
 _CHAT: Final[Schema] = {

@@ -28,6 +28,7 @@ from apps.prompts.api.serializers import (
 )
 from apps.prompts.diffing import diff_versions
 from apps.prompts.models import Prompt
+from apps.prompts.names import check_label
 from apps.prompts.services import ANY, ExpectedNumber
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.roles import Permission
@@ -220,7 +221,9 @@ class LabelHistoryAPIView(PromptAPIView):
     )
     def get(self, request: Request, name: str, label: str) -> Response:
         """Every move, rollback and removal of a label, newest first."""
-        return Response(page(queries.label_history(self.prompt(name), label), request, move_body))
+        return Response(
+            page(queries.label_history(self.prompt(name), check_label(label)), request, move_body)
+        )
 
 
 class LabelRollbackAPIView(PromptAPIView):
