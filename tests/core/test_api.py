@@ -46,7 +46,7 @@ def test_to_error__serializer__names_every_field() -> None:
         ("title", "parameter_max_length"),
         ("count", "parameter_missing"),
         ("rows.1.name", "parameter_missing"),
-        ("note", "parameter_never"),
+        ("note", "parameter_invalid"),
     }
 
 

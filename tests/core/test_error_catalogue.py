@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from apps.core.error_catalogue import CATALOGUE
+from apps.core.error_mapping import FIELD_CODES
 from apps.core.errors import InvalidRequest
 from apps.core.web.views import catalogue_entries
 from apps.runs.finishing import FAILURES
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPUTED = {
     *("api_key_revoked", "api_key_expired", "too_many_tags", "prompt_names_taken"),
     *(code for code, _, _ in FAILURES.values()),
+    *FIELD_CODES.values(),
 }
 
 
