@@ -24,6 +24,8 @@ from tests.factories import (
 
 # What programs read, and signing out, which would end the walk.
 _NO_PAGES: Final = ("api/", "^api/", "healthz", "readyz", "accounts/logout/", "docs/api/postman.json")
+# Pages that ask about chosen rows: about all there are.
+_CHOOSING: Final = ("prompts/tag/", "prompts/move/", "prompts/archive/", "batches/stop/", "runs/dataset/")
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,14 @@ def web_pages(project: Project) -> list[WebPage]:
     """Every page of the product, with the addresses of rows that have neighbours."""
     rich = _rich_rows(project)
     return [
-        WebPage(route.path, route.address(_values(project, route, fills, rich)))
+        WebPage(route.path, route.address(_values(project, route, fills, rich)) + _query(route))
         for route, fills in table()
         if route.method in {"GET", ANY_METHOD} and not route.path.startswith(_NO_PAGES)
     ]
+
+
+def _query(route: Route) -> str:
+    return "?select=all" if route.path.endswith(_CHOOSING) and not route.parameters else ""
 
 
 def _values(

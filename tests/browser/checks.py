@@ -13,7 +13,8 @@ FIND_OVERFLOW = """() => {
   const limit = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= limit) return [];
   const right = (node) => node.getBoundingClientRect().right;
-  const wide = [...document.body.querySelectorAll("*")].filter((node) => right(node) > limit + 1);
+  const nodes = [...document.body.querySelectorAll("*")].filter((node) => node.checkVisibility());
+  const wide = nodes.filter((node) => right(node) > limit + 1);
   return wide.slice(0, 5).map((node) => node.outerHTML.slice(0, 160));
 }"""
 
@@ -23,10 +24,14 @@ def _axe_source() -> str:
     return AXE.read_text()
 
 
-def axe_findings(page: Page) -> list[str]:
-    """Return the serious and critical findings on the page as it is now."""
-    page.evaluate(_axe_source())
-    result: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+def axe_findings(page: Page, *rules: str) -> list[str]:
+    """Return the serious and critical findings on the page as it is now, by all rules or those named."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(_axe_source())
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = list(rules)
+    result: dict[str, Any] = page.evaluate("(options) => axe.run(document, options)", options)
     return [
         f"{each['id']} ({each['impact']}): {node['html'][:200]} {node['failureSummary'][:300]}"
         for each in result["violations"]
