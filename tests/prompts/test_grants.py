@@ -190,3 +190,14 @@ def test_share_page__without_managing_members__shows_but_gives_nothing(
     page = client.get(path).content.decode()
     assert "Give access" not in page
     assert client.post(path, {"member": outsider.email, "permission": "prompts.view"}).status_code == 403
+
+
+def test_overview__of_a_shared_prompt__leads_to_no_page_that_is_refused(
+    client: Client, project: Project, outsider: User
+) -> None:
+    shared = make_prompt(project=project)
+    _share(shared, outsider)
+    client.force_login(outsider)
+    page = client.get(_path(shared, project)).content.decode()
+    assert "/runs/panel/" not in page
+    assert "/playground/?prompt" not in page

@@ -60,7 +60,7 @@ class OverviewPage(LabelsPage, abstract=True):
             "archive_address": self.address("archive", prompt.public_id),
             "restore_address": self.address("restore", prompt.public_id),
             "set_address": self.address("move", prompt.public_id),
-            "playground": playground_address(prompt, self.organization, self.project, None),
+            "playground": self._playground(),
             "runs_panel": self._panel("runs:panel"),
             "runs_page": self._panel("runs:list"),
             **more,
@@ -76,8 +76,15 @@ class OverviewPage(LabelsPage, abstract=True):
         version = latest if number == latest.number else queries.get_version(self.prompt, number)
         return version, [label]
 
+    def _playground(self) -> str:
+        if not self.access.can(Permission.RUNS_CREATE):
+            return ""
+        return playground_address(self.prompt, self.organization, self.project, None)
+
     def _panel(self, name: str) -> str:
-        """An address of the room of runs that shows this prompt's; empty while there is none."""
+        """An address of the room of runs that shows this prompt's; empty for who may not see runs."""
+        if not self.access.can(Permission.RUNS_VIEW):
+            return ""
         try:
             path = reverse(name, args=[self.organization.slug, self.project.slug])
         except NoReverseMatch:
