@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from apps.core.errors import InvalidRequest
+from apps.core.json_bodies import is_too_deep
 from apps.providers.anthropic_schemas import native_schema
 from apps.providers.types import ChatRequest
 
@@ -175,7 +176,7 @@ def _tool_use(call: dict[str, Any], param: str) -> Block:
         given = orjson.loads(function.get("arguments") or "{}")
     except orjson.JSONDecodeError:
         given = None
-    if not isinstance(given, dict):
+    if not isinstance(given, dict) or is_too_deep(given):
         message = "Anthropic takes a tool call's arguments only as a JSON object."
         raise InvalidRequest(message, code="tool_arguments_invalid", param=param)
     return {"type": "tool_use", "id": call["id"], "name": function["name"], "input": given}

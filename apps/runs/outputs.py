@@ -6,6 +6,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
+from apps.core.json_bodies import DEPTH_LIMIT, is_too_deep
 from apps.runs.types import RunError
 
 
@@ -17,6 +18,9 @@ def parse_output(text: str, schema: dict[str, Any] | None) -> tuple[Any, RunErro
         parsed = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         return None, _invalid(f"The answer is not JSON (at character {error.pos}).")
+    if is_too_deep(parsed):
+        # It could be read, but not written into an answer of ours.
+        return None, _invalid(f"The answer is nested deeper than {DEPTH_LIMIT} levels.")
     try:
         _validator(orjson.dumps(schema)).validate(parsed)
     except jsonschema_rs.ValidationError as error:
@@ -29,11 +33,12 @@ def parse_output(text: str, schema: dict[str, Any] | None) -> tuple[Any, RunErro
 
 
 def parse_json(text: str) -> Any:
-    """The text as JSON, None where it is not."""
+    """The text as JSON, None where it is not, or too deep to be written again."""
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
+    return None if is_too_deep(value) else value
 
 
 @lru_cache(maxsize=512)

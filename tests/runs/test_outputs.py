@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.runs.outputs import parse_output
+from apps.runs.outputs import parse_json, parse_output
 
 SCHEMA = {
     "type": "object",
@@ -17,6 +17,13 @@ def test_parse_output__without_schema__is_left_alone() -> None:
 
 def test_parse_output__that_fits__is_parsed() -> None:
     assert parse_output('{"sentiment": "positive"}', SCHEMA) == ({"sentiment": "positive"}, None)
+
+
+@pytest.mark.parametrize("depth", [65, 300, 1000])
+def test_parse_output__too_deep_to_be_answered__fails_the_run_only(depth: int) -> None:
+    parsed, error = parse_output("[" * depth + "]" * depth, {})
+    assert (parsed, error and error.code) == (None, "output_invalid")
+    assert parse_json("[" * depth + "]" * depth) is None
 
 
 @pytest.mark.parametrize("text", ["", "no json", '{"sentiment": "secret words"}', "{}"])
