@@ -6,13 +6,15 @@ from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from rest_framework.serializers import ListSerializer
 
 
-class AutoSchema(SpectacularAutoSchema):  # type: ignore[misc]
+class AutoSchema(SpectacularAutoSchema):
     """Says how many objects a list may hold."""
 
     def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
-        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        mapped: Any = super()._map_serializer_field
+        schema = mapped(field, direction, bypass_extensions)
         if isinstance(field, ListSerializer) and isinstance(schema, dict) and schema.get("type") == "array":
-            least = field.min_length or (0 if field.allow_empty else 1)
-            bounds = {"minItems": least or None, "maxItems": field.max_length}
+            bounded: Any = field
+            least = bounded.min_length or (0 if bounded.allow_empty else 1)
+            bounds = {"minItems": least or None, "maxItems": bounded.max_length}
             return {**schema, **{name: value for name, value in bounds.items() if value is not None}}
         return schema

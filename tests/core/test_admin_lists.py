@@ -56,7 +56,8 @@ def _session(project: Project) -> models.Model:
     client = Client()
     client.force_login(factories.make_user())
     client.get(reverse("tenants:profile"))
-    return UserSession.objects.latest("id")
+    found: models.Model = UserSession.objects.latest("id")
+    return found
 
 
 def _authenticator(project: Project) -> models.Model:

@@ -81,8 +81,10 @@ def test_clean__bad_tool__names_its_place(change: dict[str, Any], param: str, co
 
 
 def test_clean__chosen_tool__is_a_parameter() -> None:
-    parameters = {"tool_choice": {"type": "function", "function": {"name": "get_weather"}}}
-    parameters |= {"parallel_tool_calls": False}
+    parameters = {
+        "tool_choice": {"type": "function", "function": {"name": "get_weather"}},
+        "parallel_tool_calls": False,
+    }
     content = make_content(tools=(WEATHER,), parameters=parameters)
     assert clean_content("chat", content).parameters == parameters
 

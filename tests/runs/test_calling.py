@@ -31,6 +31,10 @@ class ScriptedProvider:
     def check(self, request: ChatRequest) -> None:
         """Nothing is refused."""
 
+    def request_body(self, request: ChatRequest) -> dict[str, Any]:
+        """Nothing is sent."""
+        return {}
+
     async def complete(self, request: ChatRequest) -> ChatResult:
         answer: ChatResult = await self._next()
         return answer

@@ -43,7 +43,9 @@ class VariableSerializer(serializers.Serializer[Any]):
 class ContentSerializer(serializers.Serializer[Any]):
     """What a version holds."""
 
-    messages = MessageSerializer(many=True, min_length=1, max_length=MAX_MESSAGES)
+    messages: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=MessageSerializer(), min_length=1, max_length=MAX_MESSAGES
+    )
     variables = VariableSerializer(many=True, default=[])
     model = serializers.CharField(
         allow_blank=True, default="", max_length=255, help_text="connection/model, as in sandbox/standard."

@@ -86,7 +86,7 @@ class CredentialField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         """Raises ValidationError for what is no JSON that could be an answer."""
         text = super().to_python(value)
-        if text in self.empty_values:
+        if text is None or text in self.empty_values:
             return text
         try:
             return parse_json(text.encode(), limit=LONGEST_CREDENTIAL)
