@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from django.urls import get_resolver
 
-from apps.core.tables import table_named
+from apps.core.scope import organization_scope
+from apps.core.tables import FilterKind, table_named
 from apps.core.tables.declaring import registered
 from apps.tenants.models import Project
 from tests.factories import (
+    TENANT_FACTORIES,
     make_api_key,
     make_batch,
     make_dataset_version,
@@ -78,3 +81,59 @@ def test_point_17__list__has_all_that_lists_have(client: Client, key: str) -> No
     columns = [column.key for column in table.choosable]
     client.post(f"/profile/tables/{key}/", {"column": columns})
     assert client.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("key", PLACES)
+def test_point_17__every_filter__narrows_page_count_and_file_alike(client: Client, key: str) -> None:
+    place, make = PLACES[key]
+    project = make_project()
+    for _ in range(3):
+        make(project)
+    client.force_login(owner_of(project.organization))
+    address = f"/{place.format(organization=project.organization.slug, project=project.slug)}"
+    every = int(client.get(address, {"count": "1"}).content)
+    for query in _narrowings(key):
+        counted = int(client.get(address, {**query, "count": "1"}).content)
+        exported = client.get(address, {**query, "export": "jsonl"}).getvalue().splitlines()
+        assert len(exported) == counted <= every, query
+        page = client.get(address, query).content.decode()
+        rows = page.partition(" data-rows")[2].partition("<tbody")[2].partition("</tbody>")[0]
+        assert rows.count("<tr") == counted, query
+
+
+def _narrowings(key: str) -> list[dict[str, str]]:
+    """Every value of every filter that the list itself knows, and dates before and after everything."""
+    found = []
+    for each in table_named(key).filters:
+        if each.kind is FilterKind.DATE:
+            found += [{each.key: "2001-01-01"}, {each.key: "2099-01-01"}]
+        found += [{each.key: value} for value, _ in each.choices]
+    return found
+
+
+MODELS: Final = {"prompts": "prompts.Prompt", "batches": "batches.BatchJob", "runs": "runs.Run"}
+# Where what can be done with the chosen rows is asked, and how the question names them.
+BULK: Final = {
+    "prompts": ("prompts/archive/", "Archive 3 prompts"),
+    "batches": ("batches/stop/", "Stop 3 batches"),
+    "runs": ("runs/dataset/", "Add 3 runs"),
+}
+
+
+@pytest.mark.parametrize("key", BULK)
+def test_point_17__action_on_all_that_match__names_their_exact_number(client: Client, key: str) -> None:
+    place, words = BULK[key]
+    project, elsewhere = make_project(), make_project()
+    for _ in range(3):
+        TENANT_FACTORIES[MODELS[key]](project)
+    TENANT_FACTORIES[MODELS[key]](elsewhere)
+    client.force_login(owner_of(project.organization))
+    base = f"/{project.organization.slug}/{project.slug}/{place}"
+    with organization_scope(project.organization_id):
+        model = apps.get_model(MODELS[key])
+        extra = model.objects.count() - 3
+    page = client.get(base, {"select": "all"}).content.decode()
+    assert words.replace("3", str(3 + extra)) in page
+    # Nothing chosen, or a narrowing that the list doesn't know: never more rows than were meant.
+    assert client.get(base).status_code == 400
+    assert client.get(base, {"select": "all", "sort": "nothing"}).status_code == 400
