@@ -124,6 +124,7 @@ const parsed = (field, words) => {
   try {
     return JSON.parse(text);
   } catch (error) {
+    form.elements[field].closest("details").open = true;
     throw { code: "invalid_json", type: "invalid_request_error", message: `${words} can't be read: ${error.message}` };
   }
 };
