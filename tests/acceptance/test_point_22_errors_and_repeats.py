@@ -8,7 +8,6 @@ from typing import Any, Final
 import httpx2
 import pytest
 from django.db import transaction
-from django.http import HttpResponse
 from django.test import Client
 
 from apps.batches.models import BatchJob
@@ -45,7 +44,7 @@ def check_shape(status: int, headers: Mapping[str, str], body: Any, call: str) -
     return error
 
 
-def _checked(response: HttpResponse, call: str) -> dict[str, Any]:
+def _checked(response: Any, call: str) -> dict[str, Any]:
     headers = {name.lower(): value for name, value in response.headers.items()}
     return check_shape(response.status_code, headers, json.loads(response.content), call)
 
