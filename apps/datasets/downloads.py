@@ -1,5 +1,7 @@
 """Versions and uploaded files as HTTP answers, for pages and API alike."""
 
+import unicodedata
+
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
@@ -49,4 +51,6 @@ def download_problems(version: DatasetVersion) -> HttpResponse:
 
 
 def _attachment(name: str) -> dict[str, str]:
-    return {"Content-Disposition": content_disposition_header(True, name) or "attachment"}
+    # A header holds no control characters, and a server that finds one sends nothing at all.
+    plain = "".join("-" if unicodedata.category(letter) == "Cc" else letter for letter in name)
+    return {"Content-Disposition": content_disposition_header(True, plain) or "attachment"}

@@ -147,3 +147,9 @@ def _seen(row: UserSession, current_key: str | None) -> SeenSession:
         last_seen_at=row.last_seen_at,
         current=row.session_id == current_key,
     )
+
+
+def has_account(email: str) -> bool:
+    """Whether somebody signs in with an address, or has proved that it is theirs too."""
+    proved = EmailAddress.objects.filter(email__iexact=email, verified=True)
+    return User.objects.filter(email__iexact=email).exists() or proved.exists()

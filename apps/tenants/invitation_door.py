@@ -10,6 +10,7 @@ from typing import Final
 from django.utils import timezone
 
 from apps.core.scope import system_scope
+from apps.tenants.account_queries import has_account
 from apps.tenants.invitation_tokens import LENGTH, digest
 from apps.tenants.models import Invitation, Membership, User
 from apps.tenants.roles import ROLE_DESCRIPTIONS, Role, name_of_role
@@ -42,7 +43,7 @@ def find_invitation(token: str) -> FoundInvitation | None:
         found = rows.filter(digest=wanted).first() if len(token) == LENGTH else None
         if found is None or not hmac.compare_digest(bytes(found.digest), wanted):
             return None
-        has_account = User.objects.filter(email__iexact=found.email).exists()
+        known = has_account(found.email)
     own = found.custom_role
     return FoundInvitation(
         invitation=found,
@@ -52,7 +53,7 @@ def find_invitation(token: str) -> FoundInvitation | None:
         role=name_of_role(found),
         role_description=own.description if own else ROLE_DESCRIPTIONS[Role(found.role)],
         inviter=found.invited_by.display_name if found.invited_by else "",
-        has_account=has_account,
+        has_account=known,
     )
 
 

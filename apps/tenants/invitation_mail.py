@@ -21,4 +21,5 @@ def send_invitation(invitation: Invitation, token: str) -> None:
     }
     subject = f"{context['inviter']} invites you to {context['organization']}"
     body = render_to_string("tenants/mail/invitation.txt", context)
-    EmailMessage(subject=subject, body=body, to=[invitation.email]).send()
+    # A line break would begin another header, and the mail be refused.
+    EmailMessage(subject=" ".join(subject.split()), body=body, to=[invitation.email]).send()

@@ -192,3 +192,10 @@ def test_dataset__empty_rename_archive_delete__by_api(api: Client) -> None:
     assert api.get("/api/v1/datasets?archived=maybe").status_code == 400
     assert api.delete(address).status_code == 204
     assert api.get(address).status_code == 404
+
+
+def test_export__name_with_control_characters__makes_a_header_that_can_be_sent(api: Client) -> None:
+    made = create(api, name="a\x01b\x7f\N{NEXT LINE}c", rows=[{"variables": {"x": "1"}}]).json()
+    answer = api.get(f"/api/v1/dataset_versions/{made['id']}/export")
+    assert answer.status_code == 200
+    assert answer["Content-Disposition"].isprintable()

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from allauth.account.models import EmailAddress
 from django.core import mail
+from django.test import Client
 from django.utils import timezone
 
 from apps.audit.actor import SYSTEM
@@ -15,7 +17,7 @@ from apps.tenants.access import user_actor
 from apps.tenants.invitation_door import EXPIRED, OPEN, REVOKED, find_invitation
 from apps.tenants.models import Invitation, Membership, Organization, User
 from apps.tenants.roles import Role
-from tests.factories import make_member, make_organization, make_user, owner_of
+from tests.factories import PASSWORD, make_member, make_organization, make_user, owner_of
 from tests.tenants.mails import latest_token
 
 pytestmark = pytest.mark.django_db
@@ -191,3 +193,30 @@ def test_accept__member_meanwhile__is_told(organization: Organization) -> None:
     with pytest.raises(errors.Conflict) as caught:
         _accept(token, user)
     assert caught.value.code == "already_a_member"
+
+
+def test_invitation__address_that_another_account_has_proved__makes_no_second_account(
+    client: Client, organization: Organization
+) -> None:
+    other = make_user(email="first@example.com")
+    EmailAddress.objects.create(user=other, email=EMAIL, verified=True)
+    _invite(organization)
+    answer = client.post(f"/invitations/{latest_token()}/", {"name": "Ada", "password": PASSWORD})
+    assert answer.status_code == 422
+    with pytest.raises(errors.Conflict):
+        services.create_user(actor=SYSTEM, email=EMAIL, password=PASSWORD)
+
+
+def test_invite__inviter_with_a_line_break_in_the_name__is_mailed_all_the_same(
+    organization: Organization,
+) -> None:
+    sender = make_member(organization=organization, role=Role.ADMIN)
+    User.objects.filter(pk=sender.pk).update(name="A\nBcc: c@x.example")
+    sender.refresh_from_db()
+    _invite(organization, by=sender)
+    assert latest_token()
+
+
+def test_create_user__name_of_two_lines__becomes_one() -> None:
+    user = services.create_user(actor=SYSTEM, email=EMAIL, password=PASSWORD, name="Ada\n Lovelace")
+    assert user.name == "Ada Lovelace"

@@ -7,6 +7,7 @@ from apps.audit import services as audit
 from apps.audit.actor import Actor
 from apps.core import changes, errors
 from apps.core.scope import system_scope
+from apps.tenants.account_queries import has_account
 from apps.tenants.models import User
 
 
@@ -15,9 +16,9 @@ def create_user(
 ) -> User:
     """A person with an e-mail address. Raises Conflict when the address is taken."""
     with transaction.atomic():
-        if User.objects.filter(email__iexact=email).exists():
+        if has_account(email):
             raise errors.Conflict("There is already an account with this e-mail address.", param="email")
-        user = User.objects.create_user(email, password, name=name)
+        user = User.objects.create_user(email, password, name=" ".join(name.split()))
         EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=verified)
         audit.record(actor=actor, action="user.created", target=user, organization_id=None)
     return user
