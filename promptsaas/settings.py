@@ -265,6 +265,13 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["console"], "level": environment.text("LOG_LEVEL", "INFO")},
-    # Refusals have a line of our own, which holds no value from the address.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        # Refusals have a line of our own, which holds no value from the address.
+        "django.request": {"level": "ERROR"},
+        # These tell whole addresses, at DEBUG whole requests: search words, invitations' links, prompts.
+        **{
+            name: {"level": "WARNING"}
+            for name in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "anthropic")
+        },
+    },
 }

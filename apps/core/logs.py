@@ -18,6 +18,7 @@ class JSONFormatter(structlog.stdlib.ProcessorFormatter):
             structlog.stdlib.add_logger_name,
             structlog.stdlib.add_log_level,
             structlog.stdlib.ExtraAdder(),
+            _drop_address,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ]
         super().__init__(
@@ -33,6 +34,16 @@ class JSONFormatter(structlog.stdlib.ProcessorFormatter):
 def get_logger(name: str) -> logging.Logger:
     """A logger of the standard library; extra fields go through ``extra=``."""
     return logging.getLogger(name)
+
+
+def _drop_address(
+    logger: object, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Django tells of a failed request with its address, which may hold search words or a link's secret."""
+    if event.get("logger") == "django.request":
+        event.pop("request", None)
+        event["event"] = "request.failed"
+    return event
 
 
 def _add_ids(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

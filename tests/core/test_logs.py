@@ -62,3 +62,24 @@ def test_request_line__health__is_left_out(client: Client, caplog: pytest.LogCap
     with caplog.at_level(logging.INFO, logger="apps.core.middleware"):
         client.get("/healthz")
     assert not caplog.records
+
+
+def test_line__of_a_failed_request__has_no_address() -> None:
+    record = logging.getLogger("django.request").makeRecord(
+        "django.request",
+        logging.ERROR,
+        "",
+        0,
+        "Internal Server Error: %s",
+        ("/invitations/secret/",),
+        None,
+        extra={"status_code": 500, "request": "<WSGIRequest: GET '/invitations/secret/'>"},
+    )
+    text = JSONFormatter().format(record)
+    assert "secret" not in text
+    assert json.loads(text)["status_code"] == 500
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpx2", "httpcore2", "openai._base_client", "anthropic"])
+def test_clients__whatever_the_level__tell_no_address_and_no_content(name: str) -> None:
+    assert logging.getLogger(name).getEffectiveLevel() == logging.WARNING
