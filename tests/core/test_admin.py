@@ -136,3 +136,10 @@ def test_admin__index__offers_nothing_to_add(staff: Client) -> None:
     page = staff.get(reverse("admin:index"))
     assert page.status_code == 200
     assert b"addlink" not in page.content
+
+
+@pytest.mark.django_db
+def test_admin__password_change__leads_to_everybodys_page(staff: Client) -> None:
+    answer = staff.post(reverse("admin:password_change"), {"new_password1": "x"})
+    assert answer.status_code == 302
+    assert answer["Location"] == reverse("account_change_password")
