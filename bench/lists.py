@@ -1,8 +1,8 @@
 """Every list at full size: `python -m bench.lists [rows] [list…]`, 100,000 of each by default.
 
 Each page is asked for as a browser would, through every middleware; the median of five is its server time.
-Beside it stands the processor time, which other load on the machine hardly moves. A page must take no more
-queries than the same page of a project that has one row of each.
+Beside it stands the processor time, which other load on the machine moves less; beside its queries those of
+the same page in a project with one row of each, fewer only where that row does not match.
 """
 
 import os
@@ -142,7 +142,6 @@ def _measure(name: str, small: Any, few: str, large: Any, many: str) -> bool:
     one.get(few), client.get(many)
     failed = False
     for words, query in PAGES[name]:
-        # Half of the rows of a smaller measurement lie beyond its end.
         times, used = zip(*(_once(client, many + query) for _ in range(ROUNDS)), strict=True)
         queries, least = _queries(client, many + query), _queries(one, few + query)
         median = statistics.median(times)
