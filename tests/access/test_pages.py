@@ -31,7 +31,7 @@ def test_every_page__few_or_many_rows__takes_at_most_15_statements_and_as_many(c
         # The first visit of a while is noted, and the address may move the session's own place.
         client.get(page.address)
     few = {page: _statements(client, page.address) for page in pages}
-    for _ in range(3):
+    for _ in range(2):
         fill_project(project)
     many = {page: _statements(client, page.address) for page in pages}
     dear = {page.pattern: count for page, count in many.items() if count > MOST_STATEMENTS}

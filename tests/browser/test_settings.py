@@ -44,16 +44,3 @@ def test_keys__member_without_the_right__told_who_can_grant(
     page.goto(f"{web_site.url}/acme/default/settings/keys/new/")
     expect(page.get_by_text("Mira Okafor")).to_be_visible()
     check_page(page)
-
-
-@pytest.mark.parametrize(
-    "address", ["/new/", "/acme/new/", "/accounts/email/", "/accounts/password/change/", "/docs/api/"]
-)
-def test_page_of_the_account__both_themes_and_widths__sound(
-    page: Page, web_site: Site, project: Project, address: str
-) -> None:
-    page.goto(web_site.url + address)
-    if address == "/docs/api/":
-        expect(page.get_by_text("promptsaas API").first).to_be_visible()
-        return
-    check_page(page)
