@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 import pytest
@@ -58,6 +59,8 @@ KEYS: Final = Table[APIKey, APIKey](
     ),
 )
 ORDERS: Final = ("name", "-name", "last_used", "-last_used", "made", "-made")
+
+ROW = UUID(int=1)
 
 
 def make_keys(project: Project, count: int = 11) -> list[APIKey]:
@@ -130,10 +133,10 @@ def test_pages__ties_and_missing_values__every_row_once_both_ways(sort: str) -> 
         "é",
         "W10",
         "WzEsMiwzXQ",
-        Cursor("-last_used", "no time", APIKey().id).token(),
-        Cursor("-last_used", "a\0b", APIKey().id).token(),
-        Cursor("-last_used", 7, APIKey().id).token(),  # type: ignore[arg-type]
-        Cursor("name", "a", APIKey().id).token(),
+        Cursor("-last_used", "no time", ROW).token(),
+        Cursor("-last_used", "a\0b", ROW).token(),
+        Cursor("-last_used", 7, ROW).token(),  # type: ignore[arg-type]
+        Cursor("name", "a", ROW).token(),
     ],
 )
 def test_cursor__broken_or_of_another_order__is_the_first_page(token: str) -> None:
