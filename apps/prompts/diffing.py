@@ -6,6 +6,7 @@ section has rows for a split view, and ``unified`` turns rows into lines for a n
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -19,6 +20,12 @@ CONTEXT_LINES: Final = 3
 # Beyond these sizes a comparison by word costs more than it tells.
 MAX_WORDS: Final = 2_000
 MAX_LINES: Final = 5_000
+MOST_ROWS: Final = 10_000
+# What costs time is how often a line, or a word, of one side stands on the other. For all lines of a text.
+MAX_LINE_PAIRS: Final = 500_000
+MAX_WORD_PAIRS: Final = 1_000_000
+# A comparison of two short lines costs this much at least.
+LINE_COST: Final = 50
 SIMILAR: Final = 0.3
 _WORDS: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\w+|\s+|[^\w\s]")
 
@@ -121,8 +128,12 @@ def diff_versions(before: VersionContent, after: VersionContent) -> tuple[Sectio
 
 def diff_lines(before: Sequence[str], after: Sequence[str]) -> tuple[Row, ...]:
     """Rows of a split view of two lists of lines."""
-    if len(before) + len(after) > MAX_LINES:
-        return tuple(_replaced(before, after, 0, 0))
+    lines = len(before) + len(after)
+    if lines > MOST_ROWS:
+        return (_whole(before, after),)
+    budget = _Budget(MAX_WORD_PAIRS)
+    if lines > MAX_LINES or _pairs(before, after) > MAX_LINE_PAIRS:
+        return tuple(_replaced(before, after, 0, 0, budget))
     rows: list[Row] = []
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     for tag, left, left_end, right, right_end in matcher.get_opcodes():
@@ -132,7 +143,7 @@ def diff_lines(before: Sequence[str], after: Sequence[str]) -> tuple[Row, ...]:
                 for offset, text in enumerate(before[left:left_end])
             )
         else:
-            rows.extend(_replaced(before[left:left_end], after[right:right_end], left, right))
+            rows.extend(_replaced(before[left:left_end], after[right:right_end], left, right, budget))
     return tuple(rows)
 
 
@@ -236,7 +247,36 @@ def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _replaced(before: Sequence[str], after: Sequence[str], left: int, right: int) -> Iterator[Row]:
+def _pairs(before: Sequence[str], after: Sequence[str]) -> int:
+    """How many pairs of equal parts two sides have."""
+    counts = Counter(after)
+    return sum(count * counts[part] for part, count in Counter(before).items())
+
+
+def _whole(before: Sequence[str], after: Sequence[str]) -> Row:
+    """Two texts of more lines than anybody reads, side by side as they are."""
+    change: Change = "same" if before == after else "changed"
+    is_changed = change == "changed"
+    return Row(change, *(_plain(0, "\n".join(lines), is_changed) for lines in (before, after)))
+
+
+@dataclass(slots=True)
+class _Budget:
+    """How many pairs of words may still be looked at; then lines are told to differ, and not where."""
+
+    left: int
+
+    def allows(self, old: Sequence[str], new: Sequence[str]) -> bool:
+        """Whether two lines may be compared by word; takes what that costs."""
+        if self.left <= 0 or len(old) + len(new) > MAX_WORDS:
+            return False
+        self.left -= LINE_COST + _pairs(old, new)
+        return self.left >= 0
+
+
+def _replaced(
+    before: Sequence[str], after: Sequence[str], left: int, right: int, budget: _Budget
+) -> Iterator[Row]:
     """Rows for a stretch that differs: lines that resemble each other side by side, others alone."""
     for offset in range(max(len(before), len(after))):
         old = before[offset] if offset < len(before) else None
@@ -246,12 +286,12 @@ def _replaced(before: Sequence[str], after: Sequence[str], left: int, right: int
         elif new is None and old is not None:
             yield Row("removed", _plain(left + offset, old, False), None)
         elif old is not None and new is not None:
-            yield _changed(old, new, left + offset, right + offset)
+            yield _changed(old, new, left + offset, right + offset, budget)
 
 
-def _changed(old: str, new: str, left: int, right: int) -> Row:
+def _changed(old: str, new: str, left: int, right: int, budget: _Budget) -> Row:
     old_words, new_words = _WORDS.findall(old), _WORDS.findall(new)
-    if len(old_words) + len(new_words) > MAX_WORDS:
+    if not budget.allows(old_words, new_words):
         return Row("changed", _plain(left, old, True), _plain(right, new, True))
     matcher = difflib.SequenceMatcher(None, old_words, new_words, autojunk=False)
     codes = matcher.get_opcodes()

@@ -1,7 +1,9 @@
 """Comparing versions: by line, by word, and every part of the content."""
 
+import time
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,3 +142,19 @@ def test_lines__any_two_texts__can_be_rebuilt_from_the_rows(before: list[str], a
     assert [line.side.text for line in lines if line.change != "removed"] == after
     assert [line.side.text for line in lines if line.change != "added"] == before
     assert all(isinstance(row, Row) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("\n" * 99_000, "x\n" * 49_000),
+        ("a\nb\n" * 1_200, "b\na\n" * 1_200),
+        (("a b " * 240 + "\n") * 50, ("b a " * 240 + "\n") * 50),
+    ],
+    ids=["many lines", "equal lines", "equal words"],
+)
+def test_diff_lines__made_to_be_slow__is_told_line_by_line_in_time(before: str, after: str) -> None:
+    started = time.process_time()
+    rows = diff_lines(before.split("\n"), after.split("\n"))
+    assert "changed" in {row.change for row in rows}
+    assert time.process_time() - started < 2
