@@ -5,11 +5,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from apps.audit.actor import SYSTEM
 from apps.core.scope import organization_scope
 from apps.runs.feedback import Giver
 from apps.runs.services import give_feedback
 from apps.tenants.models import Project
-from tests.factories import make_api_key, make_batch, make_project, make_prompt, make_run
+from apps.tenants.roles import Permission
+from apps.tenants.services import add_membership, create_custom_role
+from tests.factories import make_api_key, make_batch, make_project, make_prompt, make_run, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -64,3 +67,25 @@ def test_expand__one_or_ten_rows__costs_the_same(
     for _ in range(9):
         make_prompt(project=project)
     assert asked() == one
+
+
+def test_expand__dataset_version_without_the_right_to_datasets__is_refused(
+    client: Client, project: Project
+) -> None:
+    batch = make_batch(project=project)
+    with organization_scope(project.organization_id):
+        role = create_custom_role(
+            actor=SYSTEM,
+            organization=project.organization,
+            name="Watcher",
+            description="",
+            permissions=[Permission.BATCHES_VIEW.value],
+        )
+        user = make_user()
+        add_membership(actor=SYSTEM, organization=project.organization, user=user, role=role.public_id)
+    client.force_login(user)
+    headers = {"Promptsaas-Project": project.public_id}
+    for address in ("/api/v1/batches", f"/api/v1/batches/{batch.public_id}"):
+        assert client.get(address, headers=headers).status_code == 200
+        refused = client.get(f"{address}?expand[]=dataset_version", headers=headers)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "permission_denied")
