@@ -1,5 +1,6 @@
 """What a version may hold: names, models, parameters, schemas, and the hash that tells contents apart."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -171,3 +172,11 @@ def test_snippets__quotes_in_names__cannot_leave_the_shell_word() -> None:
 
 def test_clean__version_content__is_the_type_that_services_take() -> None:
     assert isinstance(clean_content("chat", make_content()), VersionContent)
+
+
+def test_clean_content__thousands_of_names_on_a_line__is_refused_in_time() -> None:
+    text = "".join(f"{{{{ v{number} }}}}" for number in range(9_000))
+    started = time.process_time()
+    with pytest.raises(InvalidRequest, match="at most 100 variables"):
+        clean_content("chat", VersionContent(messages=({"role": "user", "content": text},)))
+    assert time.process_time() - started < 3

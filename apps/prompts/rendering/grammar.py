@@ -5,6 +5,7 @@ expression that can grow memory: no arithmetic, no concatenation, no calls, no s
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -120,13 +121,14 @@ class _Places:
 
     def __init__(self, text: str) -> None:
         self._tokens: dict[int, list[_Token]] = {}
-        self._used: set[tuple[int, int]] = set()
+        self._columns: dict[tuple[int, str], deque[int]] = {}
         line = column = 1
         try:
             for _, kind, value in _parser.lex(text):
                 if kind not in ("data", "comment", "linecomment"):
                     self._check(kind, value, line, column)
                     self._tokens.setdefault(line, []).append(_Token(kind, value, column))
+                    self._columns.setdefault((line, value), deque()).append(column)
                 breaks = value.count("\n")
                 line += breaks
                 column = len(value) - value.rfind("\n") if breaks else column + len(value)
@@ -151,11 +153,8 @@ class _Places:
 
     def column(self, line: int, word: str) -> int:
         """The column of the next unused occurrence of a word inside the tags of a line."""
-        for token in self._tokens.get(line, ()):
-            if token.value == word and (line, token.column) not in self._used:
-                self._used.add((line, token.column))
-                return token.column
-        return self.tag_column(line)
+        unused = self._columns.get((line, word))
+        return unused.popleft() if unused else self.tag_column(line)
 
 
 _STATEMENTS: Final[dict[type[nodes.Node], str]] = {
