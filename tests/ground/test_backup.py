@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.test import Client
 from psycopg import sql
 
 from apps.billing.verification import LedgerVerification
@@ -22,7 +23,7 @@ from promptsaas.backup.restoring import restore_backup
 from promptsaas.backup.writing import write_backup
 from promptsaas.schema_state import ROOT
 from tests.conftest import SERVERS
-from tests.factories import make_batch, make_project, make_prompt, make_run
+from tests.factories import make_batch, make_project, make_prompt, make_run, owner_of
 from tests.support.environment import DATABASE, with_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,6 +60,7 @@ def test_restore__into_an_empty_database__is_the_same_and_verifies(
     make_prompt(project=project, versions=3, labels={"production": 2})
     make_run(project=project)
     make_batch(project=project)
+    Client().force_login(owner_of(project.organization))
     path, again = tmp_path / "first.backup", tmp_path / "second.backup"
     first = write_backup(path)
 
@@ -75,6 +77,8 @@ def test_restore__into_an_empty_database__is_the_same_and_verifies(
     counts = {table.name: table.rows for table in first.tables if table.name not in sealed}
     assert counts == {table.name: table.rows for table in second.tables if table.name not in sealed}
     assert counts["prompts_promptversion"] == 3
+    # Sessions stay behind: whoever holds the file can't go on with one.
+    assert counts["django_session"] == counts["tenants_usersession"] == 0
     assert counts["runs_run"] == counts["runs_runpayload"] == 1
     assert set(first.partitions) <= set(second.partitions)
     # The fences stand again: the application alone sees no tenant's row.
