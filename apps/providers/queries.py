@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, cast
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from apps.core import crypto
@@ -23,10 +23,34 @@ FALLBACK_MODEL: Final = f"{SANDBOX}/standard"
 # A run is priced at its start, and may take a while to get there.
 ENDED_AND_STILL_LOADED: Final = timedelta(hours=1)
 
+THIS_PROJECT: Final = "project"
+EVERY_PROJECT: Final = "every"
+TEST_PASSED: Final = "answers"
+TEST_FAILED: Final = "failed"
+TEST_NEVER: Final = "never"
+PRICE_HOLDS: Final = "holds"
+PRICE_COMING: Final = "coming"
+PRICE_ENDED: Final = "ended"
+
 
 def credentials_of(project_id: UUID) -> QuerySet[ProviderCredential]:
     """The connections that a project has, its own and those of every project; see `effective_credentials`."""
     return ProviderCredential.objects.filter(_of_project(project_id))
+
+
+def list_connections(
+    project_id: UUID, *, search: str = "", api: str = "", serves: str = "", test: str = ""
+) -> QuerySet[ProviderCredential]:
+    """The connections of `credentials_of` that match, each with `replaced`: whether one of the project's own
+    has its name and stands before it. What is empty narrows nothing.
+    """
+    own = ProviderCredential.objects.filter(project_id=project_id, name=OuterRef("name"))
+    found = credentials_of(project_id).filter(_serving(serves), _tested(test))
+    if search:
+        found = found.filter(Q(name__icontains=search) | Q(base_url__icontains=search))
+    if api:
+        found = found.filter(api=api)
+    return found.annotate(replaced=Q(project__isnull=True) & Exists(own))
 
 
 def effective_credentials(project_id: UUID) -> list[ProviderCredential]:
@@ -124,6 +148,27 @@ def prices_of(project_id: UUID) -> QuerySet[PriceOverride]:
     return PriceOverride.objects.filter(_of_project(project_id))
 
 
+def list_prices(
+    project_id: UUID, *, now: datetime, search: str = "", state: str = "", serves: str = ""
+) -> QuerySet[PriceOverride]:
+    """Those of `prices_of` that match, `state` as in `price_state`. What is empty narrows nothing."""
+    ended = Q(ends_at__isnull=False) & (Q(ends_at__lte=now) | Q(ends_at__lte=F("starts_at")))
+    states = {
+        PRICE_ENDED: ended,
+        PRICE_HOLDS: Q(starts_at__lte=now) & ~ended,
+        PRICE_COMING: Q(starts_at__gt=now) & ~ended,
+    }
+    found = prices_of(project_id).filter(states.get(state, Q()), _serving(serves))
+    return found.filter(pattern__icontains=search) if search else found
+
+
+def price_state(override: PriceOverride, now: datetime) -> str:
+    """Whether an own price holds, is yet to begin, or has ended; one that ends as it begins never holds."""
+    if override.ends_at is not None and override.ends_at <= max(now, override.starts_at):
+        return PRICE_ENDED
+    return PRICE_HOLDS if override.starts_at <= now else PRICE_COMING
+
+
 def get_price(project_id: UUID, public_id: str) -> PriceOverride:
     """An own price by its public id. Raises NotFound."""
     override = find(prices_of(project_id).select_related("organization"), public_id)
@@ -161,6 +206,19 @@ def rule_of(override: PriceOverride) -> PriceRule:
 
 def _of_project(project_id: UUID) -> Q:
     return Q(project_id=project_id) | Q(project__isnull=True)
+
+
+def _serving(serves: str) -> Q:
+    return Q(project__isnull=serves == EVERY_PROJECT) if serves else Q()
+
+
+def _tested(test: str) -> Q:
+    states = {
+        TEST_PASSED: Q(tested_at__isnull=False, test_passed=True),
+        TEST_FAILED: Q(tested_at__isnull=False) & ~Q(test_passed=True),
+        TEST_NEVER: Q(tested_at__isnull=True),
+    }
+    return states.get(test, Q())
 
 
 def _unseal(credential: ProviderCredential, column: str, sealed: bytes | memoryview | None) -> str:

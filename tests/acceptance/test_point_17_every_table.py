@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -18,7 +19,9 @@ from tests.factories import (
     TENANT_FACTORIES,
     make_api_key,
     make_batch,
+    make_connection,
     make_dataset_version,
+    make_price,
     make_project,
     make_prompt,
     make_run,
@@ -34,6 +37,14 @@ PLACES: Final[dict[str, tuple[str, Callable[[Project], Any]]]] = {
     "batches": ("{organization}/{project}/batches/", lambda project: make_batch(project=project, rows=1)),
     "runs": ("{organization}/{project}/runs/", lambda project: make_run(project=project)),
     "keys": ("{organization}/{project}/settings/keys/", lambda project: make_api_key(project=project)),
+    "connections": (
+        "{organization}/{project}/settings/providers/",
+        lambda project: make_connection(project=project),
+    ),
+    "prices": (
+        "{organization}/{project}/settings/providers/prices/",
+        lambda project: make_price(project=project, pattern=f"made/{uuid4().hex}"),
+    ),
     "members": ("{organization}/settings/members/", lambda project: None),
     "audit": ("{organization}/settings/audit/", lambda project: None),
 }

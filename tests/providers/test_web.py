@@ -1,9 +1,14 @@
 """The pages of provider connections, without JavaScript."""
 
+import csv
+import io
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from apps.core.scope import organization_scope
 from apps.providers import queries
@@ -243,7 +248,68 @@ def test_prices__set_and_end__are_shown_beside_the_list(web: Client, project: Pr
 
 
 def test_prices__search_without_match__says_so(web: Client, project: Project) -> None:
-    assert "Nothing matched" in web.get(address(project, "prices") + "?q=zzz").content.decode()
+    assert "Nothing matched" in web.get(address(project, "prices") + "?model=zzz").content.decode()
+
+
+def rows(web: Client, path: str, **asked: str) -> list[dict[str, str]]:
+    exported = web.get(path, {**asked, "export": "csv"})
+    assert exported.status_code == 200
+    return list(csv.DictReader(io.StringIO(exported.getvalue().decode())))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connections_file__keys_and_headers__are_never_told(web: Client, project: Project) -> None:
+    make_connection(project=project, name="openai", api_key=KEY, headers={"X-Team": "blue-secret"})
+    make_connection(project=project, name="local", api_key="")
+    for form in ("csv", "jsonl"):
+        text = web.get(address(project), {"export": form}).getvalue().decode()
+        assert KEY not in text
+        assert "blue-secret" not in text
+    told = {row["name"]: row for row in rows(web, address(project))}
+    assert (told["openai"]["key"], told["openai"]["headers"]) == ("••••cdef", "1")
+    assert (told["local"]["key"], told["local"]["headers"]) == ("none", "0")
+    stranger = make_connection(project=make_project(organization=project.organization, name="Elsewhere"))
+    assert stranger.name not in {row["name"] for row in rows(web, address(project))}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connections_file__own_before_shared__says_which_is_replaced(web: Client, project: Project) -> None:
+    for every_project in (False, True):
+        make_connection(project=project, name="openai", every_project=every_project)
+    make_connection(project=project, name="anthropic", api="anthropic", base_url="", every_project=True)
+    told = {(row["name"], row["serves"]): row["replaced"] for row in rows(web, address(project))}
+    assert told == {
+        ("openai", "this project"): "false",
+        ("openai", "every project"): "true",
+        ("anthropic", "every project"): "false",
+    }
+    assert "this project has a openai of its own" in web.get(address(project)).content.decode()
+    assert [row["name"] for row in rows(web, address(project), api="anthropic")] == ["anthropic"]
+    assert len(rows(web, address(project), q="openai", serves="every")) == 1
+    assert len(rows(web, address(project), test="never")) == 3
+    assert rows(web, address(project), test="failed") == []
+    assert "No connection matches" in web.get(address(project), {"q": "zzz"}).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_prices_file__states__are_filtered_as_they_are_shown(web: Client, project: Project) -> None:
+    now = timezone.now()
+    days = timedelta(days=2)
+    make_price(project=project, pattern="a/past", starts_at=now - 2 * days, ends_at=now - days)
+    make_price(project=project, pattern="a/now", input_price="2.50", starts_at=now - days)
+    make_price(project=project, pattern="a/later", starts_at=now + days, every_project=True)
+    path = address(project, "prices")
+    states = {"ended": "a/past", "holds": "a/now", "coming": "a/later"}
+    for state, pattern in states.items():
+        assert [(row["model"], row["state"]) for row in rows(web, path, state=state)] == [(pattern, state)]
+    (held,) = rows(web, path, q="now")
+    assert (held["input"], held["cached_input"], held["ends"]) == ("2.5", "as input", "")
+    assert [row["model"] for row in rows(web, path, serves="every")] == ["a/later"]
+    # The look-up of models has its own search: it leaves the list, and its file, as they are.
+    assert len(rows(web, path, model="zzz")) == 3
+    page = web.get(path, {"model": "zzz", "q": "now"}).content.decode()
+    assert "Nothing matched" in page
+    assert 'name="q" value="now"' in page
 
 
 @pytest.mark.parametrize("page", ["", "prices"])
@@ -259,4 +325,5 @@ def test_pages__many_rows__cost_few_queries(web: Client, project: Project, page:
             web.get(address(project, *parts))
         counts.append(len(captured))
     assert counts[0] == counts[1]
-    assert counts[0] <= 15, [each["sql"][:120] for each in captured.captured_queries]
+    asked = [each["sql"] for each in captured.captured_queries if " FROM " in each["sql"]]
+    assert len(asked) <= 15, asked

@@ -41,8 +41,8 @@ class ProvidersPage(ProjectView, abstract=True):
         """The connection that the address names. Raises NotFound."""
         return queries.get_credential(self.project.id, public_id)
 
-    def page(self, template: str, current: str, **context: Any) -> HttpResponse:
-        """Render one of the room's two tabs."""
+    def frame(self, current: str) -> dict[str, Any]:
+        """What the templates of the room's two tabs share."""
         tabs = [
             {"label": "Connections", "href": self.address("providers:list"), "current": current == "list"},
             {
@@ -51,8 +51,7 @@ class ProvidersPage(ProjectView, abstract=True):
                 "current": current == "prices",
             },
         ]
-        rights = {"may_manage": self.may_manage, "may_share": self.may_share}
-        return self.render(template, {"tabs": tabs, **rights, **context})
+        return {"tabs": tabs, "may_manage": self.may_manage, "may_share": self.may_share}
 
     def _needed(self, permission: str) -> str:
         return needed_for(permission, self.scope, self.project.id, self.kwargs)

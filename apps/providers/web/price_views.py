@@ -3,53 +3,51 @@
 from typing import Any, ClassVar, Final
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 
 from apps.core.errors import Conflict, InvalidRequest
 from apps.providers import queries, services
 from apps.providers.catalogue import models_with_prices, price_book
-from apps.providers.models import PriceOverride
-from apps.providers.pricing import plain_amount
 from apps.providers.web.base import ProvidersPage
 from apps.providers.web.forms import PriceForm
+from apps.providers.web.listing import PRICES
 from apps.tenants.roles import Permission
 
 MOST_SHOWN: Final = 200
+# The list of own prices has `q`.
+LOOK_UP: Final = "model"
 
 
 class PricesPage(ProvidersPage, abstract=True):
     """Models with prices and the own prices; pages with a dialog show it over them."""
 
-    def prices_page(self, **more: Any) -> HttpResponse:
+    def prices_page(self, **more: Any) -> HttpResponseBase:
         """The page, with whatever a dialog needs."""
-        search = self.request.GET.get("q", "").strip()
-        overrides = list(queries.prices_of(self.project.id).order_by("pattern", "-starts_at"))
-        models = models_with_prices(self.project.id, tuple(map(queries.rule_of, overrides)))
+        asked = PRICES.read(self.request.GET)
+        found = queries.list_prices(
+            self.project.id,
+            now=timezone.now(),
+            search=asked.search,
+            state=asked.filters["state"],
+            serves=asked.filters["serves"],
+        )
+        page_alone = {} if asked.export or asked.count else self._models()
+        context = {**self.frame("prices"), **page_alone, **more}
+        return self.list_page(PRICES, asked, found, "providers/prices.html", context)
+
+    def _models(self) -> dict[str, Any]:
+        """Every model with the price that holds for it now, narrowed by the look-up's own search."""
+        search = self.request.GET.get(LOOK_UP, "").strip()
+        rules = tuple(map(queries.rule_of, queries.prices_of(self.project.id)))
+        models = models_with_prices(self.project.id, rules)
         matching = [model for model in models if search.lower() in model.choice.reference.lower()]
-        context = {
+        return {
             "search": search,
             "models": matching[:MOST_SHOWN],
             "model_count": len(matching),
-            "own_prices": [self._own(override) for override in overrides],
             "unknown_count": sum(model.current.status == "unknown" for model in models),
-            "now": timezone.now(),
-            **more,
-        }
-        return self.page("providers/prices.html", "prices", **context)
-
-    def _own(self, override: PriceOverride) -> dict[str, Any]:
-        now, shared, cached = timezone.now(), override.project_id is None, override.cached_input_price
-        ended = override.ends_at is not None and override.ends_at <= max(now, override.starts_at)
-        return {
-            "price": override,
-            "input": plain_amount(override.input_price),
-            "output": plain_amount(override.output_price),
-            "cached_input": None if cached is None else plain_amount(cached),
-            "every_project": shared,
-            "state": "ended" if ended else "holds" if override.starts_at <= now else "coming",
-            "may_end": not ended and (self.may_share if shared else self.may_manage),
         }
 
 
@@ -58,7 +56,7 @@ class PricesView(PricesPage):
 
     permissions: ClassVar = {"GET": Permission.PROVIDERS_VIEW}
 
-    def get(self, request: HttpRequest, **_: str) -> HttpResponse:
+    def get(self, request: HttpRequest, **_: str) -> HttpResponseBase:
         return self.prices_page()
 
 
@@ -101,7 +99,7 @@ class EndPriceView(PricesPage):
 
     permissions: ClassVar = {"GET": Permission.PROVIDERS_MANAGE, "POST": Permission.PROVIDERS_MANAGE}
 
-    def get(self, request: HttpRequest, price: str, **_: str) -> HttpResponse:
+    def get(self, request: HttpRequest, price: str, **_: str) -> HttpResponseBase:
         found = queries.get_price(self.project.id, price)
         return self.prices_page(
             ending=found,

@@ -1,10 +1,9 @@
 """Pages of provider connections."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
 from apps.core import rate_limits
@@ -13,49 +12,34 @@ from apps.providers import queries, services, trial
 from apps.providers.models import ProviderCredential
 from apps.providers.web.base import ProvidersPage
 from apps.providers.web.forms import ConnectionForm, EnabledModelsForm
+from apps.providers.web.listing import CONNECTIONS
 from apps.tenants.roles import Permission
 
 TESTS_PER_MINUTE = 10
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionRow:
-    """A connection in the list; `replaced` where the project's own of the same name stands before it."""
-
-    credential: ProviderCredential
-    replaced: bool
-    may_manage: bool
-
-    @property
-    def every_project(self) -> bool:
-        return self.credential.project_id is None
-
-
 class ConnectionsPage(ProvidersPage, abstract=True):
     """The list of connections; pages with a dialog show it over the list."""
 
-    def list_page_with(self, **more: Any) -> HttpResponse:
+    def connections_page(self, **more: Any) -> HttpResponseBase:
         """The list, with whatever a dialog needs."""
-        credentials = list(queries.credentials_of(self.project.id).order_by("name", "project"))
-        own = {each.name for each in credentials if each.project_id is not None}
-        rows = [self._row(each, own) for each in credentials]
-        effective = [row.credential for row in rows if not row.replaced]
+        asked = CONNECTIONS.read(self.request.GET)
+        filters = asked.filters
+        found = queries.list_connections(
+            self.project.id,
+            search=asked.search,
+            api=filters["api"],
+            serves=filters["serves"],
+            test=filters["test"],
+        )
         context = {
-            "rows": rows,
-            "choices": [choice.reference for choice in queries.choices_from(effective)],
+            **self.frame("list"),
+            "choices": [choice.reference for choice in queries.model_choices(self.project.id)],
             "chosen": queries.chosen_default(self.project.id),
             "fallback": queries.FALLBACK_MODEL,
             **more,
         }
-        return self.page("providers/list.html", "list", **context)
-
-    def _row(self, credential: ProviderCredential, own: set[str]) -> ConnectionRow:
-        shared = credential.project_id is None
-        return ConnectionRow(
-            credential,
-            replaced=shared and credential.name in own,
-            may_manage=self.may_share if shared else self.may_manage,
-        )
+        return self.list_page(CONNECTIONS, asked, found, "providers/list.html", context)
 
 
 class ListView(ConnectionsPage):
@@ -63,8 +47,8 @@ class ListView(ConnectionsPage):
 
     permissions: ClassVar = {"GET": Permission.PROVIDERS_VIEW}
 
-    def get(self, request: HttpRequest, **_: str) -> HttpResponse:
-        return self.list_page_with()
+    def get(self, request: HttpRequest, **_: str) -> HttpResponseBase:
+        return self.connections_page()
 
 
 class NewView(ConnectionsPage):
@@ -171,10 +155,10 @@ class DeleteView(ConnectionsPage):
 
     permissions: ClassVar = {"GET": Permission.PROVIDERS_MANAGE, "POST": Permission.PROVIDERS_MANAGE}
 
-    def get(self, request: HttpRequest, connection: str, **_: str) -> HttpResponse:
+    def get(self, request: HttpRequest, connection: str, **_: str) -> HttpResponseBase:
         found = self.found(connection)
         chosen = queries.chosen_default(self.project.id)
-        return self.list_page_with(
+        return self.connections_page(
             deleting=found,
             delete_address=request.path,
             list_address=self.address("providers:list"),
