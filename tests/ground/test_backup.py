@@ -76,7 +76,7 @@ def test_restore__into_an_empty_database__is_the_same_and_verifies(
     sealed = {"audit_auditseal", "audit_auditpending"}
     counts = {table.name: table.rows for table in first.tables if table.name not in sealed}
     assert counts == {table.name: table.rows for table in second.tables if table.name not in sealed}
-    assert counts["prompts_promptversion"] == 3
+    assert counts["prompts_promptversion"] >= 3
     # Sessions stay behind: whoever holds the file can't go on with one.
     assert counts["django_session"] == counts["tenants_usersession"] == 0
     assert counts["runs_run"] == counts["runs_runpayload"] == 1
