@@ -30,18 +30,18 @@ def test_runs__filter_open_search__by_form(page: Page, web_site: Site, project: 
     page.goto(f"{web_site.url}/acme/default/runs/")
     expect(page.get_by_test_id("run-row")).to_have_count(2)
     check_page(page)
-    page.get_by_label("Status").select_option("failed")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("combobox", name="Status").select_option("failed")
+    page.get_by_role("button", name="Search", exact=True).click()
     expect(page.get_by_test_id("run-row")).to_have_count(1)
     expect(page).to_have_url(re.compile("status=failed"))
     page.get_by_label("Find by run_").fill("req_abc")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Search", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(run.public_id)
     expect(page.get_by_text("Retried once")).to_be_visible()
     expect(page.get_by_text("Try 1, server error 503")).to_be_visible()
     check_page(page)
-    page.get_by_text("Text as it came").click()
-    expect(page.locator("#output")).to_be_visible()
+    page.get_by_role("link", name="Text", exact=True).click()
+    expect(page.locator("#output")).to_have_text('{"sentiment": "positive"}')
 
 
 def test_runs__none_yet__says_what_will_be_here(page: Page, web_site: Site, project: Project) -> None:

@@ -61,7 +61,8 @@ def _session(project: Project) -> models.Model:
 
 
 def _authenticator(project: Project) -> models.Model:
-    return Authenticator.objects.create(user=factories.make_user(), type="totp", data={})
+    made: models.Model = Authenticator.objects.create(user=factories.make_user(), type="totp", data={})
+    return made
 
 
 def _pump(project: Project) -> models.Model:
