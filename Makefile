@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-TEST_WORKERS ?= 2
+# One more than the cores of a small machine: browsers and servers wait much.
+TEST_WORKERS ?= 3
 PYTEST ?=
 
 .PHONY: help install demo run backup restore test lint check fmt bench lock clean

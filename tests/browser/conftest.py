@@ -30,8 +30,13 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# The browser logs every answer of 400 and more; tests ask for some of them on purpose.
-EXPECTED_NOISE = "Failed to load resource: the server responded with a status of 4"
+# The browser logs every answer of 400 and more, which tests ask for on purpose; htmx logs what is broken off
+# when a page is left while a panel of it loads.
+EXPECTED_NOISE = (
+    "Failed to load resource: the server responded with a status of 4",
+    "htmx:afterRequest",
+    "htmx:sendAbort",
+)
 
 
 @pytest.hookimpl(trylast=True)
