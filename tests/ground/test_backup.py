@@ -24,6 +24,7 @@ from promptsaas.backup.writing import write_backup
 from promptsaas.schema_state import ROOT
 from tests.conftest import SERVERS
 from tests.factories import make_batch, make_project, make_prompt, make_run, owner_of
+from tests.support.databases import drop_clone
 from tests.support.environment import DATABASE, with_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,7 +45,8 @@ def empty_database() -> Iterator[dict[str, str]]:
                 "LOG_LEVEL": "ERROR",
             }
         finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(EMPTY)))
+            # Not by force: an autovacuum worker may be in there, which the owner can't end.
+            drop_clone(SERVERS, EMPTY)
 
 
 def restored(path: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
