@@ -101,7 +101,7 @@ _TOOL: Final = _object(
             closed=True,
         ),
     },
-    ("type", "function"),
+    ("function",),
     closed=True,
 )
 _PARAMETERS: Final[Schema] = {

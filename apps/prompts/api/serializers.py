@@ -195,7 +195,11 @@ class RollbackSerializer(serializers.Serializer[Any]):
     """A rollback of a label."""
 
     expected_version = serializers.IntegerField(
-        required=False, allow_null=True, help_text="Where you believe the label is; 409 when it is elsewhere."
+        min_value=1,
+        max_value=999_999_999,
+        required=False,
+        allow_null=True,
+        help_text="Where you believe the label is; 409 when it is elsewhere.",
     )
     reason = serializers.CharField(allow_blank=True, default="", max_length=200)
 
