@@ -207,7 +207,7 @@ class RollbackSerializer(serializers.Serializer[Any]):
 class MoveSerializer(RollbackSerializer):
     """A move of a label. ``expected_version`` null means that the label must not exist yet."""
 
-    version = serializers.IntegerField(min_value=1, max_value=999_999_999)
+    version = serializers.IntegerField(min_value=-(2**63), max_value=2**63)
 
 
 class LabelMoveSerializer(serializers.Serializer[Any]):
