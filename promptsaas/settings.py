@@ -48,6 +48,8 @@ INSTALLED_APPS = [
     "apps.runs",
     "apps.gateway",
     "apps.batches",
+    "apps.analytics",
+    "apps.retention",
     "apps.dashboard",
     "apps.core.admin_config.StaffAdminConfig",
     "django.contrib.auth",

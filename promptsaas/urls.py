@@ -7,10 +7,10 @@ from apps.core.web.views import nothing_here
 from apps.tenants.web.views import addresses
 from promptsaas.api_reference.views import collection, openapi, reference
 
-WEB_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
-API_ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
+ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
+ROOMS += ("analytics", "retention")
 
-api: list[URLPattern | URLResolver] = [path("", include(f"apps.{room}.api.urls")) for room in API_ROOMS]
+api: list[URLPattern | URLResolver] = [path("", include(f"apps.{room}.api.urls")) for room in ROOMS]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
@@ -24,7 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs/api/", reference, name="api-reference"),
     path("docs/api/postman.json", collection, name="postman"),
     path("", include("apps.core.web.urls")),
-    *[path("", include(f"apps.{room}.web.urls")) for room in WEB_ROOMS],
+    *[path("", include(f"apps.{room}.web.urls")) for room in ROOMS],
 ]
 
 handler400 = "apps.core.web.errors.bad_request"

@@ -7,6 +7,7 @@ them: other rooms keep a plain run id. They are written by the recorder under th
 from typing import ClassVar
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import DO_NOTHING, Q
 
@@ -84,6 +85,7 @@ class Run(UnconstrainedTenantModel):
     metadata = models.JSONField(default=dict)
     end_user = models.CharField(max_length=255, blank=True)
     cached_from = models.UUIDField(null=True)
+    overrides = ArrayField(models.CharField(max_length=120), default=list, db_default=[])
 
     class Meta(UnconstrainedTenantModel.Meta):
         indexes: ClassVar[list[models.Index]] = [
@@ -100,6 +102,30 @@ class Run(UnconstrainedTenantModel):
 
     def __str__(self) -> str:
         return self.public_id
+
+
+class UncountedRuns(UnconstrainedTenantModel):
+    """Runs that were written together and that no roll-up has counted yet.
+
+    A row is written in the transaction of its runs and deleted in the one that counts them, so every run is
+    counted exactly once, however late it comes.
+    """
+
+    run_ids = ArrayField(models.UUIDField())
+
+    def __str__(self) -> str:
+        return f"{len(self.run_ids)} runs"
+
+
+class UncountedFeedback(UnconstrainedTenantModel):
+    """What a feedback that was given, changed or taken back adds to its run's score, not counted yet."""
+
+    run_id = models.UUIDField()
+    score_sum = models.SmallIntegerField()
+    score_count = models.SmallIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.run_id)
 
 
 class RunPayload(UnconstrainedTenantModel):

@@ -21,8 +21,9 @@ WORDS: Final = (
     Words(Permission.PROMPTS_RELEASE, "Prompts", "Move labels such as production"),
     Words(Permission.DATASETS_VIEW, "Datasets", "See datasets"),
     Words(Permission.DATASETS_EDIT, "Datasets", "Upload and change datasets"),
-    Words(Permission.RUNS_VIEW, "Runs", "See runs with their content"),
+    Words(Permission.RUNS_VIEW, "Runs", "See runs with their content, analytics and alerts"),
     Words(Permission.RUNS_CREATE, "Runs", "Run prompts"),
+    Words(Permission.ALERTS_MANAGE, "Runs", "Make, mute and acknowledge alerts"),
     Words(Permission.BATCHES_VIEW, "Batches", "See batches and their results"),
     Words(Permission.BATCHES_RUN, "Batches", "Start and stop batches"),
     Words(Permission.PROVIDERS_VIEW, "Providers and keys", "See provider connections, never their secrets"),
@@ -34,6 +35,8 @@ WORDS: Final = (
     Words(Permission.ORGANIZATION_MANAGE, "Organization", "Change settings, make projects"),
     Words(Permission.AUDIT_VIEW, "Organization", "Read the audit log"),
     Words(Permission.USAGE_VIEW, "Organization", "See usage and costs"),
+    Words(Permission.PRIVACY_MANAGE, "Organization", "Set retention, erase people's data, export everything"),
+    Words(Permission.ORGANIZATION_DELETE, "Organization", "Delete the organization"),
     Words(Permission.BILLING_MANAGE, "Organization", "Manage plan and payment"),
 )
 

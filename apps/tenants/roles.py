@@ -30,6 +30,9 @@ class Permission(StrEnum):
     ORGANIZATION_MANAGE = "organization.manage"
     BILLING_MANAGE = "billing.manage"
     AUDIT_VIEW = "audit.view"
+    ALERTS_MANAGE = "alerts.manage"
+    PRIVACY_MANAGE = "privacy.manage"
+    ORGANIZATION_DELETE = "organization.delete"
 
 
 ANY_MEMBER: Final = "any_member"
@@ -75,6 +78,7 @@ _EDITOR: Final = _VIEWER | {
 }
 _DEVELOPER: Final = _EDITOR | {
     Permission.PROMPTS_RELEASE,
+    Permission.ALERTS_MANAGE,
     Permission.PROVIDERS_MANAGE,
     Permission.KEYS_VIEW,
     Permission.KEYS_MANAGE,
@@ -83,6 +87,7 @@ _ADMIN: Final = _DEVELOPER | {
     Permission.MEMBERS_MANAGE,
     Permission.ORGANIZATION_MANAGE,
     Permission.AUDIT_VIEW,
+    Permission.PRIVACY_MANAGE,
 }
 
 ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
@@ -95,9 +100,9 @@ ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
 }
 
 ROLE_DESCRIPTIONS: Final[dict[Role, str]] = {
-    Role.OWNER: "Everything, including billing and handing out ownership.",
-    Role.ADMIN: "Everything but billing: members, projects, keys, providers and the audit log.",
-    Role.DEVELOPER: "Writes, runs and releases prompts; manages API keys and provider connections.",
+    Role.OWNER: "Everything, including billing, handing out ownership and deleting the organization.",
+    Role.ADMIN: "Everything but billing and deleting: members, projects, keys, privacy, the audit log.",
+    Role.DEVELOPER: "Writes, runs and releases prompts; manages API keys, provider connections and alerts.",
     Role.EDITOR: "Writes and runs prompts and datasets, but doesn't release them.",
     Role.VIEWER: "Reads prompts, datasets, runs and usage; changes nothing.",
     Role.BILLING: "Sees usage and manages billing; sees no prompts.",
@@ -106,7 +111,7 @@ ROLE_DESCRIPTIONS: Final[dict[Role, str]] = {
 PROJECT_PERMISSIONS: Final = frozenset(
     each
     for each in Permission
-    if each.split(".")[0] in {"prompts", "datasets", "providers", "runs", "batches", "keys"}
+    if each.split(".")[0] in {"prompts", "datasets", "providers", "runs", "batches", "keys", "alerts"}
 )
 """What can be given on one project; the others are about the whole organization."""
 
@@ -127,6 +132,7 @@ _NEEDS: Final[dict[Permission, frozenset[Permission]]] = {
             Permission.RUNS_VIEW,
         }
     ),
+    Permission.ALERTS_MANAGE: frozenset({Permission.RUNS_VIEW}),
     Permission.KEYS_MANAGE: frozenset({Permission.KEYS_VIEW}),
     Permission.MEMBERS_MANAGE: frozenset({Permission.MEMBERS_VIEW}),
 }

@@ -6,6 +6,7 @@ project; the isolation tests demand one for every TenantModel.
 """
 
 import tests.factories.core  # noqa: F401
+from tests.factories.analytics import make_rollup, make_segment
 from tests.factories.batches import SENTIMENT_SCHEMA, make_batch
 from tests.factories.billing import make_quota
 from tests.factories.datasets import make_dataset_import, make_dataset_version
@@ -39,8 +40,10 @@ __all__ = [
     "make_project",
     "make_prompt",
     "make_quota",
+    "make_rollup",
     "make_run",
     "make_run_record",
+    "make_segment",
     "make_user",
     "owner_of",
     "tenant_factory",

@@ -17,7 +17,7 @@ from apps.providers.pricing import Price
 from apps.providers.types import Usage
 from apps.runs import record_rows
 from apps.runs.feedback import Giver
-from apps.runs.models import Run, RunPayload
+from apps.runs.models import Run, RunPayload, UncountedFeedback, UncountedRuns
 from apps.runs.services import give_feedback
 from apps.runs.types import Attempt, RunError, RunRecord, RunRequest, RunResult, Source
 from apps.tenants.models import Project
@@ -120,3 +120,15 @@ def _run_payload(project: Project) -> TenantModel:
 def _feedback(project: Project) -> TenantModel:
     run = make_run(project=project)
     return give_feedback(giver=Giver("told:1", "1"), run=run, score=4, comment="Good.")[0]
+
+
+@tenant_factory("runs.UncountedRuns")
+def _uncounted_runs(project: Project) -> TenantModel:
+    return UncountedRuns.objects.create(organization_id=project.organization_id, run_ids=[uuid7()])
+
+
+@tenant_factory("runs.UncountedFeedback")
+def _uncounted_feedback(project: Project) -> TenantModel:
+    return UncountedFeedback.objects.create(
+        organization_id=project.organization_id, run_id=uuid7(), score_sum=4, score_count=1
+    )

@@ -27,8 +27,9 @@ def test_role_permissions__editor__edits_but_does_not_release() -> None:
     assert Permission.PROMPTS_RELEASE not in role_permissions(Role.EDITOR)
 
 
-def test_role_permissions__admin__holds_all_but_billing() -> None:
-    assert frozenset(Permission) - role_permissions(Role.ADMIN) == {Permission.BILLING_MANAGE}
+def test_role_permissions__admin__holds_all_but_billing_and_deleting() -> None:
+    lacking = frozenset(Permission) - role_permissions(Role.ADMIN)
+    assert lacking == {Permission.BILLING_MANAGE, Permission.ORGANIZATION_DELETE}
 
 
 def test_scope_permissions__every_scope__holds_no_managing_right() -> None:

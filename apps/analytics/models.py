@@ -1,0 +1,89 @@
+"""Roll-ups: what runs add up to, by what they were called with and by when.
+
+A segment is one combination of prompt, version, label, model, key and source; a roll-up holds the numbers of
+one segment in one period. Both are written by the roll-up job only, and hold no content and no person.
+"""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from apps.core.models import TenantModel
+
+
+class Grain(models.IntegerChoices):
+    """How long a roll-up's period is, in minutes. Periods begin at whole multiples in UTC."""
+
+    FIVE_MINUTES = 5, "5 minutes"
+    HOUR = 60, "Hour"
+    DAY = 1440, "Day"
+
+
+class Segment(TenantModel):
+    """One combination of what runs are counted by. Its id is made from the combination itself."""
+
+    project_id = models.UUIDField()
+    source = models.CharField(max_length=16)
+    prompt_id = models.UUIDField(null=True)
+    version_id = models.UUIDField(null=True)
+    version_number = models.IntegerField(null=True)
+    label = models.CharField(max_length=64, blank=True)
+    connection = models.CharField(max_length=100)
+    model = models.CharField(max_length=255)
+    api_key_id = models.UUIDField(null=True)
+    sandbox = models.BooleanField()
+
+    class Meta(TenantModel.Meta):
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["organization", "project_id", "prompt_id"], name="segment_prompt"),
+        ]
+        constraints = [
+            # What roll-ups point at, so that the key names the organization as well.
+            models.UniqueConstraint(fields=["organization", "id"], name="segment_of_organization"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Rollup(TenantModel):
+    """The numbers of a segment in one period. Its id is made from segment, grain and start.
+
+    Money is in US dollars and known prices only; runs whose price or tokens are unknown are counted apart.
+    Latency is that of succeeded runs that a provider answered, in ms, as counts of logarithmic buckets.
+    """
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, db_index=False, related_name="+")
+    segment_id: UUID
+    grain = models.SmallIntegerField(choices=Grain.choices)
+    starts_at = models.DateTimeField()
+    requests = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    cancelled = models.BigIntegerField(default=0)
+    errors = models.JSONField(default=dict)
+    schema_failures = models.BigIntegerField(default=0)
+    cache_hits = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    cached_tokens = models.BigIntegerField(default=0)
+    unknown_tokens = models.BigIntegerField(default=0)
+    cost = models.DecimalField(max_digits=24, decimal_places=10, default=0)
+    priced = models.BigIntegerField(default=0)
+    free = models.BigIntegerField(default=0)
+    unknown_price = models.BigIntegerField(default=0)
+    latency_buckets = ArrayField(models.IntegerField(), default=list)
+    latency_counts = ArrayField(models.BigIntegerField(), default=list)
+    latency_sum = models.BigIntegerField(default=0)
+    overrides = models.JSONField(default=dict)
+    feedback_sum = models.BigIntegerField(default=0)
+    feedback_count = models.BigIntegerField(default=0)
+
+    class Meta(TenantModel.Meta):
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["organization", "grain", "starts_at", "segment"], name="rollup_period"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} {self.get_grain_display()} {self.starts_at:%Y-%m-%d %H:%M}"
