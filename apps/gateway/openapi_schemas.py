@@ -95,7 +95,7 @@ _TOOL: Final = _object(
                 "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
                 "description": {"type": "string", "maxLength": 4000},
                 "parameters": {"type": "object", "description": "A JSON Schema of the type object."},
-                "strict": _BOOLEAN,
+                "strict": {"type": ["boolean", "null"]},
             },
             ("name",),
             closed=True,

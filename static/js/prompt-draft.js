@@ -90,3 +90,21 @@ addEventListener("beforeunload", (event) => {
   save();
   if (failed) event.preventDefault();
 });
+
+// On a slow line somebody types before this file has come: no event told of it.
+const typedBefore = (field) => {
+  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+  if (field.options) {
+    const marked = [...field.options].filter((option) => option.defaultSelected);
+    return marked.length > 0 && marked.at(-1) !== field.selectedOptions[0];
+  }
+  return field.type !== "hidden" && field.defaultValue !== undefined && field.value !== field.defaultValue;
+};
+
+const catchUp = () => {
+  for (const field of form.elements) {
+    if (typedBefore(field)) field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+};
+if (document.readyState === "complete") catchUp();
+else addEventListener("load", catchUp, { once: true });

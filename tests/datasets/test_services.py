@@ -141,3 +141,12 @@ def test_import_rows__five_thousand__numbers_without_gaps(project: Project) -> N
     with organization_scope(project.organization_id):
         numbers = DatasetRow.objects.filter(dataset_version=version).order_by("number").values_list("number")
         assert [number for (number,) in numbers] == list(range(1, 5_001))
+
+
+def test_delete_dataset__another_is_called_by_its_id__frees_the_name(project: Project) -> None:
+    version = make_dataset_version(project=project)
+    other = make_dataset_version(project=project)
+    with organization_scope(project.organization_id):
+        Dataset.objects.filter(pk=other.dataset_id).update(name=version.dataset.public_id)
+        services.delete_dataset(actor=SYSTEM, dataset=version.dataset)
+        assert Dataset.objects.get(pk=version.dataset_id).deleted_at is not None

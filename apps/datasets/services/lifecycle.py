@@ -8,6 +8,7 @@ from django.utils import timezone
 from apps.audit import services as audit
 from apps.audit.actor import Actor
 from apps.core.errors import Conflict
+from apps.core.ids import uuid7
 from apps.datasets.mapping import ColumnMapping
 from apps.datasets.models import Dataset, DatasetVersion, VersionKind
 from apps.datasets.services.versions import check_mapping, checked_name, finish_version, next_version
@@ -83,8 +84,8 @@ def delete_dataset(*, actor: Actor, dataset: Dataset) -> None:
             uses=uses,
         )
     name = locked.name
-    # The name is free again at once.
-    locked.deleted_at, locked.name = timezone.now(), locked.public_id
+    # The name is free again at once. The row's own id would not do: a dataset may be called by it.
+    locked.deleted_at, locked.name = timezone.now(), f"deleted {uuid7()}"
     locked.save(update_fields=["deleted_at", "name"])
     audit.record(
         actor=actor,
