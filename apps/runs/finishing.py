@@ -14,6 +14,7 @@ from apps.providers.types import CallErrorReason, ChatRequest, ProviderCallError
 from apps.runs.calling import Progress
 from apps.runs.inputs import clean_text
 from apps.runs.outputs import parse_output
+from apps.runs.overrides import overrides_of
 from apps.runs.types import (
     OutputRefusal,
     PreparedRun,
@@ -74,6 +75,7 @@ def finished(
         reservation=reservation,
         output_schema=prepared.chat.output_schema,
         tools=prepared.chat.tools,
+        overrides=overrides_of(prepared),
     )
 
 

@@ -10,7 +10,7 @@ from apps.prompts import queries
 from apps.prompts.content import clean_content
 from apps.prompts.models import Prompt
 from apps.prompts.types import VersionContent
-from apps.runs.types import InlinePrompt
+from apps.runs.types import InlinePrompt, VersionDefaults
 
 _KIND: Final = "chat"
 
@@ -42,8 +42,8 @@ def attributed(project_id: UUID, asked: Asked) -> InlinePrompt:
     if not asked.prompt:
         return inline
     prompt = _find(project_id, asked.prompt)
-    version_id, number = _version(prompt, asked.number, content)
-    return replace(inline, prompt_id=prompt.pk, name=prompt.name, version_id=version_id, number=number)
+    inline = replace(inline, prompt_id=prompt.pk, name=prompt.name)
+    return inline if asked.number is None else _of_version(inline, prompt, asked.number)
 
 
 def _find(project_id: UUID, reference: str) -> Prompt:
@@ -54,14 +54,15 @@ def _find(project_id: UUID, reference: str) -> Prompt:
     return found
 
 
-def _version(prompt: Prompt, number: int | None, content: VersionContent) -> tuple[UUID | None, int | None]:
-    if number is None:
-        return None, None
+def _of_version(inline: InlinePrompt, prompt: Prompt, number: int) -> InlinePrompt:
     version = queries.get_version(prompt, number)
     saved = queries.version_content(version)
     same = (saved.messages, saved.output_schema, saved.tools) == (
-        content.messages,
-        content.output_schema,
-        content.tools,
+        inline.messages,
+        inline.output_schema,
+        inline.tools,
     )
-    return (version.pk, version.number) if same else (None, None)
+    if not same:
+        return inline
+    defaults = VersionDefaults(saved.variables, saved.parameters)
+    return replace(inline, version_id=version.pk, number=version.number, version_defaults=defaults)

@@ -53,15 +53,23 @@ _COLUMNS: Final[tuple[tuple[str, str, Callable[[RunRecord], Any]], ...]] = (
     ("metadata", "jsonb", lambda r: _json(dict(r.request.metadata))),
     ("end_user", "text", lambda r: r.request.user[:255]),
     ("cached_from", "uuid", lambda r: r.result.cached_from),
+    # As one text, since Postgres has no arrays of arrays of different lengths; no name holds a comma.
+    ("overrides", "text", lambda r: ",".join(r.overrides)),
 )
 _NAMES: Final = ", ".join(name for name, _, _ in _COLUMNS)
 _ARRAYS: Final = ", ".join(f"%(run_{name})s::{kind}[]" for name, kind, _ in _COLUMNS)
+_VALUES: Final = _NAMES.replace("overrides", "string_to_array(overrides, ',')")
 
 STATEMENT: Final = f"""
 WITH {ledger.COMMON_TABLE_EXPRESSIONS}, run_written AS (
     INSERT INTO runs_run ({_NAMES})
-    SELECT {_NAMES} FROM unnest({_ARRAYS}) AS input({_NAMES}) ORDER BY id
+    SELECT {_VALUES} FROM unnest({_ARRAYS}) AS input({_NAMES}) ORDER BY id
     ON CONFLICT (id) DO NOTHING
+    RETURNING id, organization_id
+), run_uncounted AS (
+    INSERT INTO runs_uncountedruns (id, organization_id, run_ids)
+    SELECT (array_agg(id ORDER BY id))[1], organization_id, array_agg(id ORDER BY id)
+    FROM run_written GROUP BY organization_id
 ), payload_written AS (
     INSERT INTO {PAYLOAD_TABLE} (id, organization_id, content, preview)
     SELECT id, organization_id, content, preview FROM unnest(
@@ -71,7 +79,10 @@ WITH {ledger.COMMON_TABLE_EXPRESSIONS}, run_written AS (
     ON CONFLICT (id) DO NOTHING
 ) SELECT source_id, outcome FROM usage_outcome JOIN usage_input USING (id)
 """
-"""Its rows tell for each charged run what became of its usage: (run id, ledger.Outcome)."""
+"""Its rows tell for each charged run what became of its usage: (run id, ledger.Outcome).
+
+Runs that are new wait for the roll-ups from then on: one row of `UncountedRuns` for each organization.
+"""
 
 
 @dataclass(frozen=True, slots=True)

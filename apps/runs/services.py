@@ -1,6 +1,7 @@
 """Writes on runs: what people and programs think of them. A run itself is written by the recorder only."""
 
 from typing import Final
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -9,7 +10,7 @@ from apps.core.errors import InvalidRequest, PermissionDenied
 from apps.core.ids import uuid7
 from apps.runs.feedback import FeedbackText, Giver, is_members, seal_text
 from apps.runs.inputs import check_text
-from apps.runs.models import Feedback, Run
+from apps.runs.models import Feedback, Run, UncountedFeedback
 
 SCORES: Final = range(1, 6)
 LONGEST_COMMENT: Final = 5_000
@@ -39,6 +40,7 @@ def give_feedback(
                 score=score,
                 sealed_text=seal_text(run.organization_id, feedback_id, text),
             )
+            _count(created, given=score)
     except IntegrityError:
         return _replace(giver, run, score, text), False
     return created, True
@@ -48,11 +50,37 @@ def remove_feedback(*, giver: Giver, feedback: Feedback) -> None:
     """Take a feedback back. What a member said only they take back; raises PermissionDenied."""
     if is_members(feedback) and feedback.giver != giver.key:
         raise PermissionDenied("Only who gave this feedback can take it back.", code="feedback_not_yours")
-    feedback.delete()
+    with transaction.atomic():
+        # Another request may be replacing it.
+        held = Feedback.objects.select_for_update().filter(pk=feedback.pk).first()
+        if held is not None:
+            _count(held, before=held.score)
+            held.delete()
+
+
+def count_feedback(*, organization_id: UUID, run_id: UUID, score_sum: int, score_count: int) -> None:
+    """Tell the roll-ups what a change of feedback adds to a run's scores, in the change's own transaction.
+
+    For whoever writes past this module's functions; a run that is deleted takes its scores along uncounted.
+    """
+    if score_sum or score_count:
+        UncountedFeedback.objects.create(
+            organization_id=organization_id, run_id=run_id, score_sum=score_sum, score_count=score_count
+        )
+
+
+def _count(feedback: Feedback, *, given: int | None = None, before: int | None = None) -> None:
+    count_feedback(
+        organization_id=feedback.organization_id,
+        run_id=feedback.run_id,
+        score_sum=(given or 0) - (before or 0),
+        score_count=(given is not None) - (before is not None),
+    )
 
 
 def _replace(giver: Giver, run: Run, score: int | None, text: FeedbackText) -> Feedback:
     feedback = Feedback.objects.select_for_update().get(run_id=run.pk, giver=giver.key)
+    _count(feedback, given=score, before=feedback.score)
     feedback.score = score
     feedback.sealed_text = seal_text(feedback.organization_id, feedback.pk, text)
     feedback.giver_name = giver.name[:255]

@@ -31,10 +31,19 @@ class PromptReference:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionDefaults:
+    """What a saved version sets for a call that says nothing else: its variables and its parameters."""
+
+    variables: tuple[dict[str, Any], ...]
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class InlinePrompt:
     """Content that is run without being saved; it came through `prompts.content.clean_content`.
 
     The ids name the prompt, and the version, that the run counts for: None where it counts for none.
+    `version_defaults` are that version's.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -47,6 +56,7 @@ class InlinePrompt:
     name: str = ""
     version_id: UUID | None = None
     number: int | None = None
+    version_defaults: VersionDefaults | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +191,7 @@ class RunRecord:
     reservation: Reservation
     output_schema: dict[str, Any] | None = None
     tools: tuple[dict[str, Any], ...] = ()
+    overrides: tuple[str, ...] = ()
 
     @property
     def answered(self) -> bool:
