@@ -104,3 +104,25 @@ class AuditSeal(IdentifiedModel):
 
     def __str__(self) -> str:
         return f"#{self.sequence}"
+
+
+class AuditCut(IdentifiedModel):
+    """Up to which number a chain's events may be deleted, signed with the chains' key. Append-only.
+
+    The seals stay: `hash` is that of the seal at the cut.
+    """
+
+    organization_id = models.UUIDField(null=True, editable=False)
+    sequence = models.BigIntegerField()
+    hash = models.BinaryField(max_length=32)
+    mac = models.BinaryField(max_length=32)
+    cut_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ScopedManager()
+    all_organizations = UnscopedManager()
+
+    class Meta:
+        indexes = [models.Index(fields=["organization_id", "-sequence"], name="auditcut_chain")]
+
+    def __str__(self) -> str:
+        return f"up to #{self.sequence}"

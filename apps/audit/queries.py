@@ -13,8 +13,8 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from apps.audit import records, sealing
-from apps.audit.models import AuditDetail, AuditEvent, AuditPending, AuditSeal
+from apps.audit import cutting, records, sealing
+from apps.audit.models import AuditCut, AuditDetail, AuditEvent, AuditPending, AuditSeal
 from apps.core import crypto
 from apps.core.scope import system_scope
 
@@ -90,7 +90,8 @@ def verify_chain(organization_id: UUID | None) -> Iterator[Problem]:
     position = _Position(sequence=0, hash=records.FIRST_HASH)
     while True:
         with system_scope():
-            problems, following = _judge_some(organization_id, position)
+            cut = cutting.latest_cut(organization_id)
+            problems, following = _judge_some(organization_id, position, cut)
         yield from problems
         if following is None:
             return
@@ -127,7 +128,9 @@ class _Position:
     hash: bytes
 
 
-def _judge_some(organization_id: UUID | None, position: _Position) -> tuple[list[Problem], _Position | None]:
+def _judge_some(
+    organization_id: UUID | None, position: _Position, cut: AuditCut | None
+) -> tuple[list[Problem], _Position | None]:
     seals = list(_of(organization_id).filter(sequence__gt=position.sequence).order_by("sequence")[:AT_ONCE])
     if not seals:
         return [], None
@@ -135,7 +138,7 @@ def _judge_some(organization_id: UUID | None, position: _Position) -> tuple[list
     problems: list[Problem] = []
     for seal in seals:
         event = found.get(seal.event_id)
-        complaints = [*_place_complaints(seal, position), *_complaints(seal, event)]
+        complaints = [*_place_complaints(seal, position), *_complaints(seal, event, cut)]
         if event is not None:
             complaints += _detail_complaints(event, details.get(event.id, []))
         problems += [Problem(organization_id, seal.sequence, seal.event_id, what) for what in complaints]
@@ -150,9 +153,12 @@ def _place_complaints(seal: AuditSeal, before: _Position) -> Iterator[str]:
         yield "it does not follow from the one before it"
 
 
-def _complaints(seal: AuditSeal, event: AuditEvent | None) -> Iterator[str]:
+def _complaints(seal: AuditSeal, event: AuditEvent | None, cut: AuditCut | None) -> Iterator[str]:
+    if cut is not None and seal.sequence == cut.sequence and bytes(seal.hash) != bytes(cut.hash):
+        yield "it is not the seal that the chain was cut at"
     if event is None:
-        yield "the event is gone"
+        if cut is None or seal.sequence > cut.sequence:
+            yield "the event is gone"
         return
     hash_ = records.chain_hash(sealing.chain_key(), bytes(seal.previous_hash), seal.sequence, event)
     if event.organization_id != seal.organization_id or not hmac.compare_digest(hash_, bytes(seal.hash)):

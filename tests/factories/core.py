@@ -2,15 +2,15 @@
 
 from django.db.models import Model
 
-from apps.audit import sealing
+from apps.audit import cutting, sealing
 from apps.audit import services as audit_services
 from apps.audit.actor import Actor
-from apps.audit.models import AuditDetail, AuditSeal
+from apps.audit.models import AuditCut, AuditDetail, AuditSeal
 from apps.core import files as core_files
 from apps.core import idempotency
 from apps.core.ids import uuid7
 from apps.core.models import FileChunk, IdempotencyKey
-from apps.core.scope import organization_scope
+from apps.core.scope import organization_scope, system_scope
 from apps.tenants.models import Project
 from tests.factories.registry import numbers, tenant_factory
 
@@ -54,3 +54,11 @@ def _audit_seal(project: Project) -> Model:
     sealing.seal_all()
     with organization_scope(project.organization_id):
         return AuditSeal.objects.get(event_id=event.pk)
+
+
+@tenant_factory("audit.AuditCut", scoped=False)
+def _audit_cut(project: Project) -> Model:
+    _audit_seal(project)
+    with system_scope():
+        cutting.cut(project.organization_id)
+        return AuditCut.all_organizations.get(organization_id=project.organization_id)
