@@ -15,8 +15,10 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from apps.core import ids
+from apps.core.charts import spark
 from apps.core.tables import Column, Filter, Listing, Table
 from apps.core.templatetags.ui import BADGES
+from apps.dashboard.specimen_charts import specimen_charts
 
 SWATCHES = (
     ("bg", "ground"),
@@ -120,7 +122,11 @@ SPECIMENS: Sequence[Specimen] = (
     Specimen("Toast", "toast", "said once, kept behind the bell"),
     Specimen("Empty state", "empty"),
     Specimen("Progress", "progress", "bar and skeleton"),
-    Specimen("Chart", "chart", "server-made, with its figures as a table"),
+    Specimen(
+        "Chart",
+        "chart",
+        "server-made; textures and dashes beside colour, gaps for unknown figures, a table and a file",
+    ),
     Specimen("Steps", "steps", "done, current, still to do"),
     Specimen("Diff", "diff", "signs, no strike-through"),
     Specimen("Timeline", "timeline"),
@@ -147,6 +153,8 @@ def specimen_context() -> dict[str, Any]:
         "diff_rows": DIFF_ROWS,
         "timeline_items": _timeline_items(),
         "code_text": CODE,
+        "spark": spark([4, 9, 7, None, 12, 11, 18]),
+        "change": {"words": "0.31 s slower than before", "direction": "up", "verdict": "bad"},
         "steps": [("Try the demo prompt", "done"), ("Create a prompt", "current"), ("Make a call", "")],
     }
 
@@ -162,6 +170,7 @@ def _pane(theme: str) -> dict[str, Any]:
         "message_id": f"{theme}-message",
         "code_id": f"{theme}-code",
         "list": _list(theme),
+        "charts": specimen_charts(theme),
     }
 
 
