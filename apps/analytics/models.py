@@ -10,7 +10,11 @@ from uuid import UUID
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from apps.analytics.alerts.models import AlertEvent, AlertRule
+from apps.analytics.counting.models import CountedHistory, KeptFacts
 from apps.core.models import TenantModel
+
+__all__ = ["AlertEvent", "AlertRule", "CountedHistory", "Grain", "KeptFacts", "Rollup", "Segment"]
 
 
 class Grain(models.IntegerChoices):
@@ -52,7 +56,10 @@ class Rollup(TenantModel):
     """The numbers of a segment in one period. Its id is made from segment, grain and start.
 
     Money is in US dollars and known prices only; runs whose price or tokens are unknown are counted apart.
-    Latency is that of succeeded runs that a provider answered, in ms, as counts of logarithmic buckets.
+    In a sandbox's segment it is made up and never belongs into a sum with others. A run is in the period in
+    which it was asked for, which its id tells. `errors` are the codes of failed runs; `overrides` are names
+    as runs have them, with "any" for the runs that have some. Feedback counts for its run's period.
+    Latency is that of succeeded runs that a provider answered, in ms, as `histograms` has it.
     """
 
     segment = models.ForeignKey(Segment, on_delete=models.CASCADE, db_index=False, related_name="+")
@@ -83,6 +90,8 @@ class Rollup(TenantModel):
     class Meta(TenantModel.Meta):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["organization", "grain", "starts_at", "segment"], name="rollup_period"),
+            # Recounts and the purge work across organizations.
+            models.Index(fields=["grain", "starts_at"], name="rollup_start"),
         ]
 
     def __str__(self) -> str:

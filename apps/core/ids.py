@@ -15,6 +15,8 @@ LENGTH: Final = 26
 _VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
 
 PREFIXES: Final[dict[str, str]] = {
+    "ale": "alert event",
+    "alr": "alert rule",
     "aud": "audit event",
     "bat": "batch",
     "bti": "batch item",
@@ -33,16 +35,19 @@ PREFIXES: Final[dict[str, str]] = {
     "key": "API key",
     "lbl": "label",
     "lbm": "label move",
+    "lgh": "legal hold",
     "mbr": "member",
     "org": "organization",
     "pcr": "provider connection",
     "pdm": "default model",
     "prc": "price",
+    "prg": "purge",
     "prj": "project",
     "prm": "prompt",
     "prv": "prompt version",
     "req": "request",
     "rol": "role",
+    "rtp": "retention policy",
     "run": "run",
     "ses": "session",
     "use": "usage event",

@@ -6,6 +6,7 @@ project; the isolation tests demand one for every TenantModel.
 """
 
 import tests.factories.core  # noqa: F401
+from tests.factories.alerts import make_alert_event, make_alert_rule
 from tests.factories.analytics import make_rollup, make_segment
 from tests.factories.batches import SENTIMENT_SCHEMA, make_batch
 from tests.factories.billing import make_quota
@@ -28,6 +29,8 @@ __all__ = [
     "PASSWORD",
     "SENTIMENT_SCHEMA",
     "TENANT_FACTORIES",
+    "make_alert_event",
+    "make_alert_rule",
     "make_api_key",
     "make_batch",
     "make_connection",
