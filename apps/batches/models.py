@@ -133,6 +133,8 @@ class BatchJob(TenantModel):
     expires_at = models.DateTimeField()
     cancelling_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
+    # Since then retention has taken what the rows answered; their figures stay. A retry takes it back.
+    content_deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(TenantModel.Meta):
         indexes = [

@@ -7,22 +7,35 @@ from uuid import UUID
 
 RUNS: Final = "runs"
 SANDBOX_RUNS: Final = "sandbox_runs"
+# Usage events and invoices are books of account: no policy deletes them before this many years are over,
+# counted from the end of the calendar year in which they were written.
+LEDGER_YEARS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`included` maps a meter to its monthly quota; a meter that is not named has no quota."""
+    """`included` maps a meter to its monthly quota; a meter that is not named has no quota.
+
+    `longest_days` maps a class of data (`retention.models.DataClass`) to how many days it is kept at most; one
+    that is not named may be kept for as long as the organization likes.
+    """
 
     slug: str
     name: str
     included: dict[str, int] = field(default_factory=dict)
+    longest_days: dict[str, int] = field(default_factory=dict)
 
     def quota(self, meter: str) -> int | None:
         """How much of `meter` a month holds, None when it is not limited."""
         return self.included.get(meter)
 
 
-FREE: Final = Plan(slug="free", name="Free", included={RUNS: 10_000})
+FREE: Final = Plan(
+    slug="free",
+    name="Free",
+    included={RUNS: 10_000},
+    longest_days={"run_payloads": 90, "run_facts": 400},
+)
 
 
 def plan_of(organization_id: UUID) -> Plan:
@@ -42,6 +55,12 @@ def period_end(moment: datetime) -> datetime:
     if start.month == 12:
         return start.replace(year=start.year + 1, month=1)
     return start.replace(month=start.month + 1)
+
+
+def ledger_kept_until(moment: datetime) -> datetime:
+    """Until when a usage event or an invoice of that moment is kept, whatever a policy says."""
+    year = moment.astimezone(UTC).year + LEDGER_YEARS + 1
+    return datetime(year, 1, 1, tzinfo=UTC)
 
 
 def meter_of(*, sandbox: bool) -> str:

@@ -48,7 +48,8 @@ class DatasetVersion(TenantModel):
     "type": str}` in the order of the file. `layout` says how the values came in: `format` "csv" (all values
     are text) or "jsonl", and for CSV the `header` as it stood in the file. `byte_count` is what the rows
     hold, in bytes. `file_id` names the uploaded original among `core.files`, `problems_file_id` a CSV of the
-    rows that could not be used; both may expire on their own.
+    rows that could not be used; both may expire on their own. Since `rows_deleted_at` retention has taken the
+    rows; number, columns and counts stay.
     """
 
     PREFIX: ClassVar[str] = "dsv"
@@ -72,6 +73,7 @@ class DatasetVersion(TenantModel):
     problem_count = models.PositiveIntegerField(default=0)
     problems_file_id = models.UUIDField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    rows_deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(TenantModel.Meta):
         constraints = [

@@ -86,6 +86,9 @@ class Run(UnconstrainedTenantModel):
     end_user = models.CharField(max_length=255, blank=True)
     cached_from = models.UUIDField(null=True)
     overrides = ArrayField(models.CharField(max_length=120), default=list, db_default=[])
+    stored_content = models.BooleanField(
+        default=True, db_default=True, help_text="Whether its content was stored when it ran."
+    )
 
     class Meta(UnconstrainedTenantModel.Meta):
         indexes: ClassVar[list[models.Index]] = [

@@ -115,6 +115,9 @@ class Organization(IdentifiedModel):
     requires_mfa = models.BooleanField(
         default=False, db_default=False, help_text="Members need a second factor to come in."
     )
+    stores_content = models.BooleanField(
+        default=True, db_default=True, help_text="Whether what runs send and answer is stored."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -128,6 +131,9 @@ class Project(TenantModel):
 
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=50, db_index=False)
+    stores_content = models.BooleanField(
+        null=True, blank=True, help_text="Whether content of runs is stored; unset: as the organization says."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(TenantModel.Meta):

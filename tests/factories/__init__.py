@@ -14,6 +14,7 @@ from tests.factories.datasets import make_dataset_import, make_dataset_version
 from tests.factories.prompts import make_content, make_prompt
 from tests.factories.providers import make_connection, make_price
 from tests.factories.registry import TENANT_FACTORIES, tenant_factory
+from tests.factories.retention import make_hold, make_policy
 from tests.factories.runs import make_run, make_run_record
 from tests.factories.tenants import (
     PASSWORD,
@@ -37,8 +38,10 @@ __all__ = [
     "make_content",
     "make_dataset_import",
     "make_dataset_version",
+    "make_hold",
     "make_member",
     "make_organization",
+    "make_policy",
     "make_price",
     "make_project",
     "make_prompt",
