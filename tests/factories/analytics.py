@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from apps.analytics.models import Grain, Rollup, Segment
+from apps.analytics.models import Grain, KeptFacts, Rollup, Segment
 from apps.core.scope import system_scope
 from apps.tenants.models import Project
 from tests.factories.registry import tenant_factory
@@ -40,3 +40,11 @@ def _segment(project: Project) -> Segment:
 @tenant_factory("analytics.Rollup", scoped=False)
 def _rollup(project: Project) -> Rollup:
     return make_rollup(segment=make_segment(project=project), requests=1)
+
+
+@tenant_factory("analytics.KeptFacts", scoped=False)
+def _kept_facts(project: Project) -> KeptFacts:
+    with system_scope():
+        return KeptFacts.all_organizations.create(
+            organization_id=project.organization_id, project_id=project.id, since=datetime.now(UTC)
+        )

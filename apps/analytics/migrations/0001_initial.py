@@ -5,7 +5,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import apps.core.ids
-from apps.core.row_security import TenantTable
+from apps.core.row_security import Grant, TenantTable
 
 
 class Migration(migrations.Migration):
@@ -129,6 +129,47 @@ class Migration(migrations.Migration):
                 fields=["organization", "grain", "starts_at", "segment"], name="rollup_period"
             ),
         ),
+        migrations.AddIndex(
+            model_name="rollup",
+            index=models.Index(fields=["grain", "starts_at"], name="rollup_start"),
+        ),
+        migrations.CreateModel(
+            name="CountedHistory",
+            fields=[
+                ("id", models.SmallIntegerField(primary_key=True, serialize=False)),
+                ("next_day", models.DateField(null=True)),
+            ],
+            options={"verbose_name_plural": "counted history"},
+        ),
+        migrations.CreateModel(
+            name="KeptFacts",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("project_id", models.UUIDField()),
+                ("since", models.DateTimeField()),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.organization",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(fields=("organization", "project_id"), name="keptfacts_project")
+                ],
+            },
+        ),
         # Foreign-key checks pass row security, so this one names the organization as well.
         migrations.RunSQL(
             """
@@ -138,6 +179,13 @@ class Migration(migrations.Migration):
             """,
             "ALTER TABLE analytics_rollup DROP CONSTRAINT rollup_segment_of_organization;",
         ),
+        # The rows of the present are written again every few seconds: room for the next version beside them.
+        migrations.RunSQL(
+            "ALTER TABLE analytics_rollup SET (fillfactor = 70)",
+            "ALTER TABLE analytics_rollup RESET (fillfactor)",
+        ),
         TenantTable("analytics_segment", app="SELECT"),
         TenantTable("analytics_rollup", app="SELECT"),
+        TenantTable("analytics_keptfacts", app="SELECT"),
+        Grant("analytics_countedhistory", app="SELECT", system="SELECT, INSERT, UPDATE"),
     ]

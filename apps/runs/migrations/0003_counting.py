@@ -79,6 +79,21 @@ class Migration(migrations.Migration):
                 "abstract": False,
             },
         ),
+        # Every row is deleted within seconds: dead rows must not pile up until they are a fifth of the table.
+        migrations.RunSQL(
+            """
+            ALTER TABLE runs_uncountedruns
+                SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+            ALTER TABLE runs_uncountedfeedback
+                SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+            """,
+            """
+            ALTER TABLE runs_uncountedruns
+                RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold);
+            ALTER TABLE runs_uncountedfeedback
+                RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold);
+            """,
+        ),
         TenantTable("runs_uncountedruns", app="SELECT, INSERT", system="SELECT, INSERT, DELETE"),
         TenantTable("runs_uncountedfeedback", app="SELECT, INSERT", system="SELECT, INSERT, DELETE"),
     ]
