@@ -1,5 +1,6 @@
 """Charts without a database: scales, marks, gaps, the table and the file."""
 
+import re
 from decimal import Decimal
 from xml.etree import ElementTree
 
@@ -35,15 +36,16 @@ def test_steps__any_top__are_round_and_reach_it(top: float, unit: Unit, labels: 
 
 def test_stack__several_series__stands_without_overlap_inside_the_box() -> None:
     drawing = draw(Chart("Requests", DAYS, [Series("a", [10, 0, 5, 1]), Series("b", [20, 7, 0, 1])]))
-    for slot in drawing.slots:
-        floor = 100.0
-        for bar in slot.bars:
-            assert slot.x <= bar.x
-            assert bar.x + bar.width <= slot.x + slot.width + 0.01
-            assert 0 <= bar.y < floor
-            assert bar.y + bar.height <= floor + 0.01
-            floor = bar.y
-    assert [len(slot.bars) for slot in drawing.slots] == [2, 1, 1, 2]
+    below, above = (re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v([\d.]+)", each.path) for each in drawing.bars)
+    assert [len(below), len(above)] == [3, 3]
+    floor = {float(x): float(y) for x, y, _, _ in below}
+    for x, y, width, height in ([*map(float, bar)] for bar in (*below, *above)):
+        slot = int(x // 250)
+        assert 250 * slot <= x
+        assert x + width <= 250 * (slot + 1)
+        assert 0 <= y <= y + height <= 100.01
+    for x, y, _, height in ([*map(float, bar)] for bar in above):
+        assert y + height <= floor.get(x, 100.0) + 0.01
     assert drawing.slots[0].title == "7 Nov: a: 10, b: 20"
 
 
@@ -70,10 +72,17 @@ def test_chart__only_unknown__draws_gaps_and_says_the_word() -> None:
     chart = Chart("Cost", DAYS, [Series("all", [None] * 4)], unit=Unit.MONEY, missing="unknown")
     drawing = draw(chart)
     assert drawing.gaps == [(0.0, 1000.0)]
-    assert not any(slot.bars for slot in drawing.slots)
+    assert [each.path for each in drawing.bars] == [""]
     assert drawing.summary == "Cost, 7 Nov to 10 Nov: unknown."
     assert {cell.text for row in drawing.figures.rows for cell in row.cells} == {"unknown"}
     assert "$0" not in drawing.figures.csv()
+
+
+def test_chart__nothing_to_measure__is_said_and_is_no_gap() -> None:
+    series = Series("p95", [900, None, 400, None], words={1: "no calls"})
+    drawing = draw(Chart("Latency", DAYS, [series], unit=Unit.DURATION, kind=Kind.LINES, missing="unknown"))
+    assert drawing.gaps == [(750.0, 250.0)]
+    assert [row.cells[0].text for row in drawing.figures.rows][1::2] == ["no calls", "unknown"]
 
 
 def test_summary__bars_and_lines__is_one_true_sentence() -> None:

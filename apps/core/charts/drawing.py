@@ -22,24 +22,20 @@ _THINNEST: Final = 0.4
 
 
 @dataclass(frozen=True)
-class Bar:
-    """One part of a stack; `fill` is the texture of its series."""
-
-    fill: str
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
 class Slot:
-    """One period: what a pointer over it reads, and its bars."""
+    """One period: what a pointer over it reads."""
 
     title: str
     x: float
     width: float
-    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """All bars of one series as one path; `fill` is its texture."""
+
+    fill: str
+    path: str
 
 
 @dataclass(frozen=True)
@@ -86,6 +82,7 @@ class Drawing:
     ticks: Sequence[Tick]
     heads: Sequence[str]
     slots: Sequence[Slot]
+    bars: Sequence[Bars]
     lines: Sequence[Line]
     ghosts: Sequence[str]
     gaps: Sequence[tuple[float, float]]
@@ -114,8 +111,9 @@ def draw(chart: Chart, key: str = "") -> Drawing:
             Tick(round(scale.y(value), 2), chart.unit.write_short(value), value == 0)
             for value in reversed(ticks)
         ],
-        heads=_heads(chart.heads),
-        slots=list(_slots(chart, scale, name)),
+        heads=list(chart.axis) or _heads(chart.heads),
+        slots=[_slot(chart, scale, index) for index in range(len(chart.heads))],
+        bars=list(_bars(chart, scale, name)) if bars else [],
         lines=[] if bars else [_line(chart, each, css, scale) for each, css in _drawn(chart)],
         ghosts=list(_ghosts(chart, scale)),
         gaps=gaps,
@@ -179,27 +177,25 @@ def _heads(heads: Sequence[str]) -> list[str]:
     ]
 
 
-def _slots(chart: Chart, scale: _Scale, name: str) -> Iterator[Slot]:
+def _slot(chart: Chart, scale: _Scale, index: int) -> Slot:
+    start, end = round(index * scale.slot, 2), round((index + 1) * scale.slot, 2)
+    return Slot(_title(chart, index, chart.heads[index]), start, round(end - start, 2))
+
+
+def _bars(chart: Chart, scale: _Scale, name: str) -> Iterator[Bars]:
     share = _BAR_SHARE if len(chart.heads) <= _DENSE else 0.84
-    width = round(scale.slot * share, 2)
-    for index, head in enumerate(chart.heads):
-        bars: list[Bar] = []
-        if chart.kind is Kind.BARS:
-            x = round(index * scale.slot + scale.slot * (1 - share) / 2, 2)
-            bars = list(_stack(chart, scale, name, index, x, width))
-        yield Slot(_title(chart, index, head), round(index * scale.slot, 2), round(scale.slot, 2), bars)
-
-
-def _stack(chart: Chart, scale: _Scale, name: str, index: int, x: float, width: float) -> Iterator[Bar]:
-    floor = 0.0
+    width, floors = round(scale.slot * share, 2), [0.0] * len(chart.heads)
     for series, css in _drawn(chart):
-        value = series.values[index]
-        if not value or value < 0:
-            continue
-        seam = _SEAM if floor else 0.0
-        height = max(_THINNEST, float(value) / scale.top * HEIGHT - seam)
-        floor += float(value)
-        yield Bar(f"{name}-{css}", x, scale.y(floor), width, round(height, 2))
+        path = []
+        for index, value in enumerate(series.values):
+            if not value or value < 0:
+                continue
+            height = float(value) / scale.top * HEIGHT
+            height = max(_THINNEST, height - (_SEAM if floors[index] else 0.0))
+            floors[index] += float(value)
+            x = round(index * scale.slot + scale.slot * (1 - share) / 2, 2)
+            path.append(f"M{x:g} {scale.y(floors[index]):g}h{width:g}v{height:.2f}h-{width:g}z")
+        yield Bars(f"{name}-{css}", "".join(path))
 
 
 def _title(chart: Chart, index: int, head: str) -> str:
@@ -214,7 +210,9 @@ def _title(chart: Chart, index: int, head: str) -> str:
 
 def _written(series: Series, chart: Chart, index: int) -> str:
     value = series.values[index]
-    return (series.missing or chart.missing) if value is None else chart.unit.write(value)
+    if value is None:
+        return series.words.get(index) or series.missing or chart.missing
+    return chart.unit.write(value)
 
 
 def _line(chart: Chart, series: Series, css: str, scale: _Scale) -> Line:
@@ -253,8 +251,12 @@ def _ghosts(chart: Chart, scale: _Scale) -> Iterator[str]:
 
 
 def _gaps(chart: Chart, scale: _Scale) -> list[tuple[float, float]]:
-    """Stretches in which no series has a value, as start and width."""
-    empty = [all(each.values[index] is None for each in chart.series) for index in range(len(chart.heads))]
+    """Stretches in which no series has a value and none says why, as start and width."""
+    empty = [
+        all(each.values[index] is None for each in chart.series)
+        and not any(index in each.words for each in chart.series)
+        for index in range(len(chart.heads))
+    ]
     found: list[tuple[float, float]] = []
     start: int | None = None
     for index, is_empty in enumerate([*empty, False]):

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from apps.core.charts.spec import Chart, Series
@@ -54,32 +54,44 @@ def figures_of(chart: Chart) -> Figures:
     exact = chart.exact_heads or chart.heads
     return Figures(
         chart.period,
-        [name for name, _, _, _ in columns],
-        [name + unit.suffix for name, unit, _, _ in columns],
+        [each.name for each in columns],
+        [each.name + each.unit.suffix for each in columns],
         [
-            Row(head, exact[index], [_cell(values[index], unit, word) for _, unit, values, word in columns])
+            Row(head, exact[index], [each.cell(index) for each in columns])
             for index, head in enumerate(chart.heads)
         ],
     )
 
 
-def _columns(chart: Chart) -> Iterator[tuple[str, Unit, Sequence[Number | None], str]]:
-    def column(
-        series: Series, values: Sequence[Number | None], name: str
-    ) -> tuple[str, Unit, Sequence[Number | None], str]:
-        return name, series.unit or chart.unit, values, series.missing or chart.missing
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    unit: Unit
+    values: Sequence[Number | None]
+    missing: str
+    words: Mapping[int, str]
+
+    def cell(self, index: int) -> Cell:
+        value = self.values[index]
+        if value is None:
+            word = self.words.get(index, self.missing)
+            return Cell(word, word)
+        return Cell(self.unit.write(value), _exact(value))
+
+
+def _columns(chart: Chart) -> Iterator[_Column]:
+    def column(series: Series, name: str) -> _Column:
+        unit, missing = series.unit or chart.unit, series.missing or chart.missing
+        return _Column(name, unit, series.values, missing, series.words)
 
     for each in chart.series:
-        yield column(each, each.values, each.name)
+        yield column(each, each.name)
     for each in chart.series:
         if each.previous:
-            yield column(each, each.previous, f"{each.name}, {chart.compared}")
+            unit = each.unit or chart.unit
+            yield _Column(f"{each.name}, {chart.compared}", unit, each.previous, chart.missing, {})
     for each in chart.beside:
-        yield column(each, each.values, each.name)
-
-
-def _cell(value: Number | None, unit: Unit, missing: str) -> Cell:
-    return Cell(missing, missing) if value is None else Cell(unit.write(value), _exact(value))
+        yield column(each, each.name)
 
 
 def _exact(value: Number) -> str:

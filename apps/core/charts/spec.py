@@ -1,7 +1,7 @@
 """What a page says about a chart. Everything else follows from it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -23,6 +23,7 @@ class Kind(StrEnum):
 class Series:
     """One row of figures, a value per period. None is no value: a gap in the drawing, `missing` in the table.
 
+    `words` say of single periods why there is no value ("no calls"): then it is no gap, nothing is unknown.
     `previous` are the figures of the compared periods; `rest` marks the series that holds all others;
     `unit` is said where it differs from the chart's (only in `Chart.beside`).
     """
@@ -33,6 +34,7 @@ class Series:
     rest: bool = False
     unit: Unit | None = None
     missing: str = ""
+    words: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Chart:
 
     `period` heads the first column ("Day"). `missing` is what the table says where there is no value.
     `compared` says what `Series.previous` are ("the 14 days before"). `beside` are columns of the table that
-    are not drawn, `notes` stand in the legend, `limit` is drawn as a line with `limit_name`.
+    are not drawn, `notes` stand in the legend, `limit` is drawn as a line with `limit_name`. `axis` names
+    periods below the drawing (else every n-th head), `exact_heads` in a file.
     """
 
     title: str
@@ -67,7 +70,7 @@ class Chart:
     limit: Number | None = None
     limit_name: str = "limit"
     summary: str = ""
-    # Ends of periods in a file: exact times, where `heads` are for reading.
+    axis: Sequence[str] = ()
     exact_heads: Sequence[str] = ()
     size: str = ""
 
