@@ -27,6 +27,7 @@ PREFIXES: Final[dict[str, str]] = {
     "dst": "dataset",
     "dsv": "dataset version",
     "dsx": "dataset import",
+    "ers": "erasure",
     "evt": "event",
     "fbk": "feedback",
     "fil": "file",

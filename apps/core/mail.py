@@ -23,7 +23,7 @@ from apps.core import crypto, ids
 from apps.core.logs import get_logger
 from apps.core.models import OutgoingMail
 from apps.core.outbox import wait_before_attempt
-from apps.core.scope import system_scope
+from apps.core.scope import open_organization_id, system_scope
 
 AT_ONCE: Final = 50
 LEASE: Final = timedelta(minutes=5)
@@ -89,6 +89,7 @@ def _write(message: EmailMessage) -> None:
     row_id = ids.uuid7()
     OutgoingMail(
         id=row_id,
+        organization_id=open_organization_id(),
         recipients=message.recipients(),
         subject=str(message.subject)[:500],
         sealed_message=crypto.seal(_with_line_ends(message.message().as_bytes()), **_place(row_id)),

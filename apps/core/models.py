@@ -161,9 +161,11 @@ class OutboxMessage(IdentifiedModel):
 class OutgoingMail(IdentifiedModel):
     """A mail that waits to be sent. The message itself is sealed under the platform's key.
 
+    `organization_id` is that of the scope in which it was written; none for mail about an account.
     The application may only insert; delivery and the admin's page read it under the system role.
     """
 
+    organization_id = models.UUIDField(null=True, editable=False)
     recipients = models.JSONField()
     subject = models.CharField(max_length=500)
     sealed_message = models.BinaryField()

@@ -7,6 +7,18 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.models import TenantModel
+from apps.retention.erasure_models import ErasureKind, ErasureRequest, ErasureState
+
+__all__ = [
+    "DataClass",
+    "ErasureKind",
+    "ErasureRequest",
+    "ErasureState",
+    "LegalHold",
+    "PurgeRun",
+    "PurgeState",
+    "RetentionPolicy",
+]
 
 LONGEST_DAYS = 36_500
 

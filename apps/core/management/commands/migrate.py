@@ -15,7 +15,8 @@ LIBRARY_TABLES: Final = {
     "auth_group": "SELECT",
     "auth_group_permissions": "SELECT",
     "auth_permission": "SELECT",
-    "django_admin_log": "SELECT, INSERT",
+    # What it says of a person is replaced when the person is erased.
+    "django_admin_log": "SELECT, INSERT, UPDATE (object_repr, change_message)",
     "django_content_type": "SELECT",
     "django_migrations": "SELECT",
     "django_session": ALL,
