@@ -14,6 +14,7 @@ from apps.analytics.queries.names import groups_of
 from apps.analytics.queries.shapes import (
     EVERYTHING,
     OTHERS,
+    REST,
     Figures,
     Group,
     Line,
@@ -123,14 +124,12 @@ def load_sums(
 
     For windows of one's own: they are added up by `metrics.total`.
     """
-    keys = tuple(key for key, _ in _ranked(asked, group_by, "requests")) if group_by else ()
-    found = statements.add_up(
-        asked, _grain(asked.period), lines=Lines(group_by or "", keys), by_moment=True, need=need
-    )
+    dimensions = (group_by,) if group_by else ()
+    found = statements.add_up_by_key(asked, _grain(asked.period), dimensions, by_moment=True, need=need)
     result: dict[str, dict[datetime, Sums]] = {}
-    for (line, moment), sums in found.items():
+    for (key, moment), sums in found.items():
         if moment is not None:
-            result.setdefault(keys[line - 1] if line else "", {})[moment] = sums
+            result.setdefault(key[0] if key else "", {})[moment] = sums
     return result
 
 
@@ -178,7 +177,7 @@ def _largest(asked: Asked, group_by: str | None, metric: Metric, most: int) -> d
     if group_by is None:
         return {"": EVERYTHING}
     keys = [key for key, _ in _ranked(asked, group_by, metric.column)][:most]
-    return {**groups_of(group_by, keys), OTHERS.kind: OTHERS}
+    return {**groups_of(group_by, keys), REST: OTHERS}
 
 
 def _ranked(asked: Asked, group_by: str, column: str) -> list[tuple[str, object]]:
@@ -228,7 +227,7 @@ def _add_up(
     narrowed = {place: _of_classes(sums, asked.filters.errors) for place, sums in found.items()}
     if by_error:
         return _split_by_error(narrowed, keys)
-    rest = OTHERS.kind if group_by else ""
+    rest = REST if group_by else ""
     return {(keys[line - 1] if line else rest, moment): sums for (line, moment), sums in narrowed.items()}
 
 
@@ -247,7 +246,7 @@ def _split_by_error(
     for (_, moment), sums in found.items():
         rest = {name: count for name, count in sums.errors.items() if name not in keys}
         parts = {key: {key: sums.errors.get(key, 0)} for key in keys}
-        for key, errors in {**parts, **({OTHERS.kind: rest} if rest else {})}.items():
+        for key, errors in {**parts, **({REST: rest} if rest else {})}.items():
             result[key, moment] = Sums(
                 requests=sums.requests, cancelled=sums.cancelled, failed=sum(errors.values()), errors=errors
             )

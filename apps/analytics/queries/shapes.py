@@ -27,6 +27,8 @@ class Group:
 
 EVERYTHING: Final = Group("all", "", "All requests")
 OTHERS: Final = Group("others", "", "All others")
+REST: Final = "\0"
+"""The key of all others among the keys of groups; no value of a dimension holds a NUL."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ Raw SQL, since histograms and errors are unfolded in it, so each statement names
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-import orjson
 from django.db import connection
+from orjson import loads
 
 from apps.analytics.dimensions import COLUMNS, DIMENSIONS, NO_FILTERS, Filters
 from apps.analytics.metrics import NONE_NEEDED, NUMBERS, Need, Sums
@@ -54,7 +54,8 @@ class Lines:
 
 
 ONE_LINE: Final = Lines()
-Placed = tuple[int, datetime | None]
+Placed: TypeAlias = tuple[int, datetime | None]
+Keyed: TypeAlias = tuple[tuple[str, ...], datetime | None]
 
 
 def add_up(
@@ -66,90 +67,122 @@ def add_up(
     need: frozenset[Need] = NONE_NEEDED,
 ) -> dict[Placed, Sums]:
     """The sums by line, and by the start of each roll-up where that is asked; empty lines are left out."""
-    statement = _Statement(asked, parts, lines, by_moment)
-    latency = statement.histograms() if "latency" in need else {}
-    errors = statement.errors() if "errors" in need else {}
-    return {
-        place: Sums(**numbers, latency=latency.get(place, {}), errors=errors.get(place, {}))
-        for place, numbers in statement.numbers().items()
-    }
+    dimensions = (lines.dimension,) if lines.dimension else ()
+    return _Statement(asked, parts, dimensions, lines.keys, "line", by_moment).sums(need)
+
+
+def add_up_by_key(
+    asked: Asked,
+    parts: Sequence[Part],
+    dimensions: tuple[str, ...],
+    *,
+    by_moment: bool = False,
+    need: frozenset[Need] = NONE_NEEDED,
+) -> dict[Keyed, Sums]:
+    """The sums by every combination of the values of some dimensions, '' where there is none."""
+    return _Statement(asked, parts, dimensions, (), "key", by_moment).sums(need)
 
 
 def largest(asked: Asked, parts: Sequence[Part], dimension: str, column: str) -> list[tuple[str, Any]]:
     """Every value of a dimension with the sum of one column, the largest first; none where nothing ran."""
-    statement = _Statement(asked, parts, Lines(dimension), by_moment=False)
     if column not in NUMBERS:
         raise ValueError(f"{column} is no sum")
-    return statement.ranking(column)
+    return _Statement(asked, parts, (dimension,), (), "key", by_moment=False).ranking(column)
+
+
+def overridden(asked: Asked, parts: Sequence[Part]) -> dict[str, dict[str, int]]:
+    """For each version how many calls overrode which of its defaults; "any" for at least one of them."""
+    return _Statement(asked, parts, ("version",), (), "key", by_moment=False).overrides()
 
 
 class _Statement:
-    """One question's common parts: the chosen segments, and the roll-ups of its periods."""
+    """One question's common parts: the chosen segments, and the roll-ups of its periods.
 
-    def __init__(self, asked: Asked, parts: Sequence[Part], lines: Lines, by_moment: bool) -> None:
-        organization = current_organization_id()
+    ``place`` is what is grouped by beside the moment: a line's number, or the array of a segment's values.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        parts: Sequence[Part],
+        dimensions: tuple[str, ...],
+        keys: tuple[str, ...],
+        place: Literal["line", "key"],
+        by_moment: bool,
+    ) -> None:
         self.parameters: dict[str, Any] = {
-            "organization": organization,
+            "organization": current_organization_id(),
             "project": asked.project_id,
             "sandbox": asked.sandbox,
-            "keys": list(lines.keys),
+            "keys": list(keys),
         }
-        self.lines = lines
-        self.place = "line, starts_at" if by_moment else "line, NULL::timestamptz"
-        self.chosen = self._chosen(asked.filters)
+        self.place = f"{place} AS place, {'starts_at' if by_moment else 'NULL::timestamptz'} AS moment"
+        self.chosen = self._chosen(asked.filters, dimensions)
         self.source = "analytics_rollup JOIN chosen ON chosen.id = segment_id"
         self.where = f"WHERE organization_id = %(organization)s AND ({self._periods(parts)})"
 
-    def numbers(self) -> dict[Placed, Mapping[str, Any]]:
+    def sums(self, need: frozenset[Need]) -> dict[Any, Sums]:
+        """The sums by place and moment."""
+        latency = self.histograms() if "latency" in need else {}
+        errors = self.errors() if "errors" in need else {}
+        return {
+            place: Sums(**numbers, latency=latency.get(place, {}), errors=errors.get(place, {}))
+            for place, numbers in self.numbers().items()
+        }
+
+    def numbers(self) -> dict[Any, Mapping[str, Any]]:
         rows = self._rows(
             f"SELECT {self.place}, {_NUMBERS_SQL} FROM {self.source} {self.where} GROUP BY 1, 2"
         )
-        return {(row[0], row[1]): _numbers(row[2:]) for row in rows}
+        return {_place(row): _numbers(row[2:]) for row in rows}
 
-    def histograms(self) -> dict[Placed, dict[int, int]]:
+    def histograms(self) -> dict[Any, dict[int, int]]:
         rows = self._rows(
-            f"""SELECT line, moment, json_agg(bucket)::text, json_agg(count)::text FROM (
-                SELECT line, moment, bucket, sum(count) AS count FROM (
-                    SELECT {self.place} AS moment, unnest(latency_buckets) AS bucket,
+            f"""SELECT place, moment, json_agg(bucket)::text, json_agg(count)::text FROM (
+                SELECT place, moment, bucket, sum(count) AS count FROM (
+                    SELECT {self.place}, unnest(latency_buckets) AS bucket,
                         unnest(latency_counts) AS count
                     FROM {self.source} {self.where}
                 ) AS unfolded GROUP BY 1, 2, 3
             ) AS merged GROUP BY 1, 2"""
         )
-        return {
-            (row[0], row[1]): dict(zip(orjson.loads(row[2]), orjson.loads(row[3]), strict=True))
-            for row in rows
-        }
+        return {_place(row): dict(zip(loads(row[2]), loads(row[3]), strict=True)) for row in rows}
 
-    def errors(self) -> dict[Placed, dict[str, int]]:
-        rows = self._rows(
-            f"""SELECT {self.place}, error.key, sum(error.value::bigint)
-                FROM {self.source} CROSS JOIN LATERAL jsonb_each_text(errors) AS error
-                {self.where} GROUP BY 1, 2, 3"""
-        )
-        found: dict[Placed, dict[str, int]] = {}
-        for line, moment, name, count in rows:
-            found.setdefault((line, moment), {})[name] = int(count)
+    def errors(self) -> dict[Any, dict[str, int]]:
+        found: dict[Any, dict[str, int]] = {}
+        for row in self._unfolded("errors"):
+            found.setdefault(_place(row), {})[row[2]] = int(row[3])
+        return found
+
+    def overrides(self) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for row in self._unfolded("overrides"):
+            found.setdefault(row[0][0], {})[row[2]] = int(row[3])
         return found
 
     def ranking(self, column: str) -> list[tuple[str, Any]]:
         rows = self._rows(
             f"SELECT key, sum({column}) FROM {self.source} {self.where} GROUP BY 1 ORDER BY 2 DESC, 1"
         )
-        return [(row[0], row[1]) for row in rows]
+        return [(row[0][0], row[1]) for row in rows]
+
+    def _unfolded(self, column: str) -> list[tuple[Any, ...]]:
+        """The counts of a JSON column by name."""
+        return self._rows(
+            f"""SELECT {self.place}, entry.name, sum(entry.value::bigint)
+                FROM {self.source} CROSS JOIN LATERAL jsonb_each_text({column}) AS entry (name, value)
+                {self.where} GROUP BY 1, 2, 3"""
+        )
 
     def _rows(self, select: str) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(f"WITH chosen AS MATERIALIZED ({self.chosen}) {select}", self.parameters)
             return cursor.fetchall()
 
-    def _chosen(self, filters: Filters) -> str:
-        dimension = self.lines.dimension
-        key = _KEY[dimension] if dimension else "''"
-        line = (
-            f"COALESCE(array_position(%(keys)s::text[], {key}), {OTHERS})" if self.lines.keys else str(OTHERS)
-        )
-        return f"""SELECT id, {line} AS line, {key} AS key FROM analytics_segment
+    def _chosen(self, filters: Filters, dimensions: tuple[str, ...]) -> str:
+        keys = [_KEY[dimension] for dimension in dimensions]
+        line = f"COALESCE(array_position(%(keys)s::text[], {keys[0]}), {OTHERS})" if keys else str(OTHERS)
+        return f"""SELECT id, {line} AS line, ARRAY[{", ".join(keys)}]::text[] AS key FROM analytics_segment
             WHERE organization_id = %(organization)s AND project_id = %(project)s AND sandbox = %(sandbox)s
             {"".join(self._conditions(filters))}"""
 
@@ -171,6 +204,11 @@ class _Statement:
                 f" AND starts_at < %(end{number})s)"
             )
         return " OR ".join(conditions) or "false"
+
+
+def _place(row: Sequence[Any]) -> tuple[Any, datetime | None]:
+    where = row[0]
+    return tuple(where) if isinstance(where, list) else where, row[1]
 
 
 def _numbers(values: Sequence[Any]) -> Mapping[str, Any]:
