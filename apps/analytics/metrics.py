@@ -140,7 +140,7 @@ def _cost(sums: Sums) -> Value:
 
 def _cost_per_request(sums: Sums) -> Value:
     known = sums.priced + sums.free
-    return sums.cost / known if known else None
+    return round(sums.cost / known, 10) if known else None
 
 
 def _latency(share: float) -> Callable[[Sums], Value]:

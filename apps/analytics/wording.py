@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
-from apps.analytics.metrics import METRICS, Metric, Value
+from apps.analytics.metrics import METRICS, Metric, Sums, Value
 from apps.core.formatting import (
     NO_BREAK_SPACE,
     UNKNOWN,
@@ -19,7 +19,7 @@ Verdict: TypeAlias = Literal["good", "bad", "neutral"]
 
 # A change that rounds to nothing is none.
 SMALLEST_CHANGE: Final = 0.0005
-MINUS: Final = "\N{MINUS SIGN}"
+NO_DATA: Final = "no data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,11 @@ def format_value(metric: str, value: Value) -> str:
     if unit == "score":
         return f"{float(value):.2f} of 5"
     return format_number(value)
+
+
+def missing(metric: str, sums: Sums) -> str:
+    """What to write where a metric has no value: "unknown" of what runs used or cost, else "no data"."""
+    return UNKNOWN if sums.requests and METRICS[metric].unit in ("usd", "tokens") else NO_DATA
 
 
 def format_change(metric: str, now: Value, before: Value) -> Change:

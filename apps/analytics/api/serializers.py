@@ -1,0 +1,156 @@
+"""What the API shows of figures."""
+
+from typing import Any, Final
+
+from drf_spectacular.utils import OpenApiExample, inline_serializer
+from rest_framework import serializers
+
+from apps.analytics.metrics import METRICS, Metric
+from apps.analytics.periods import INTERVALS
+
+
+def _field(metric: Metric) -> serializers.Field[Any, Any, Any, Any]:
+    words = f"{metric.words}. {metric.explanation}"
+    if metric.unit == "usd":
+        return serializers.CharField(
+            required=False, allow_null=True, help_text=f"{words} Decimal US dollars."
+        )
+    if metric.unit in ("count", "tokens"):
+        return serializers.IntegerField(required=False, allow_null=True, help_text=words)
+    unit = {"share": "From 0 to 1.", "ms": "Milliseconds, within 1 %.", "score": "From 1 to 5."}[metric.unit]
+    return serializers.FloatField(required=False, allow_null=True, help_text=f"{words} {unit}")
+
+
+def _values(**options: Any) -> serializers.Serializer[Any]:
+    """The metrics that were asked for; null is unknown or nothing to measure, which is not 0."""
+    return inline_serializer(
+        name="AnalyticsValues", fields={key: _field(metric) for key, metric in METRICS.items()}, **options
+    )
+
+
+class AnalyticsGroupSerializer(serializers.Serializer[Any]):
+    """What a line or a row is about; `value` is what a filter takes."""
+
+    kind = serializers.ChoiceField(choices=["all", "value", "none", "others"])
+    value = serializers.CharField(allow_null=True)
+    name = serializers.CharField()
+
+
+class AnalyticsPointSerializer(serializers.Serializer[Any]):
+    """One interval; `partial` while it isn't over."""
+
+    starts_at = serializers.DateTimeField()
+    partial = serializers.BooleanField()
+    values = _values()  # type: ignore[assignment]
+
+
+class AnalyticsLineSerializer(serializers.Serializer[Any]):
+    """One group over time. `previous` ends after the same time as this period has come to."""
+
+    group = AnalyticsGroupSerializer()
+    total = _values()
+    previous = _values(allow_null=True)
+    points = AnalyticsPointSerializer(many=True)
+    previous_points = AnalyticsPointSerializer(many=True, help_text="Empty without compare=true.")
+
+
+class _AnalyticsHeadSerializer(serializers.Serializer[Any]):
+    to = serializers.DateTimeField()
+    interval = serializers.ChoiceField(choices=list(INTERVALS))
+    rolled_up_until = serializers.DateTimeField(help_text="Up to when every run is in the figures.")
+    sandbox = serializers.BooleanField()
+    group_by = serializers.CharField(allow_null=True)
+    metrics = serializers.ListField(child=serializers.CharField())
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """The fields, with the one whose name is a word of Python."""
+        return {"from": serializers.DateTimeField(), **super().get_fields()}
+
+
+class AnalyticsSeriesSerializer(_AnalyticsHeadSerializer):
+    """Figures over time, a line a group: the largest first, all others together last."""
+
+    object = serializers.ChoiceField(choices=["analytics_series"])
+    lines = AnalyticsLineSerializer(many=True)
+
+
+class AnalyticsErrorsSerializer(serializers.Serializer[Any]):
+    """How many requests failed with an error code."""
+
+    code = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class AnalyticsRowSerializer(serializers.Serializer[Any]):
+    """One group of a summary; `share` is its part of what the rows are ordered by."""
+
+    group = AnalyticsGroupSerializer()
+    total = _values()
+    previous = _values(allow_null=True)
+    share = serializers.FloatField(allow_null=True)
+
+
+class AnalyticsSummarySerializer(_AnalyticsHeadSerializer):
+    """The figures of a whole period, and of its largest groups where group_by asks for them."""
+
+    object = serializers.ChoiceField(choices=["analytics_summary"])
+    total = _values()
+    previous = _values(allow_null=True)
+    errors = AnalyticsErrorsSerializer(many=True)
+    rows = AnalyticsRowSerializer(many=True)
+
+
+_HEAD: Final = {
+    "from": "2026-11-20T00:00:00Z",
+    "to": "2026-11-22T00:00:00Z",
+    "interval": "day",
+    "rolled_up_until": "2026-11-21T14:02:11Z",
+    "sandbox": False,
+    "group_by": "model",
+    "metrics": ["requests", "error_rate", "cost", "unknown_price"],
+}
+_KNOWN: Final = {"requests": 5120, "error_rate": 0.0125, "cost": "12.84", "unknown_price": 0}
+_UNKNOWN: Final = {"requests": 40, "error_rate": 0.0, "cost": None, "unknown_price": 40}
+_OPENAI: Final = {"kind": "value", "value": "openai/gpt-5-mini", "name": "openai/gpt-5-mini"}
+_LOCAL: Final = {"kind": "value", "value": "local/echo", "name": "local/echo"}
+SERIES_EXAMPLE: Final = OpenApiExample(
+    "Two days by model; nobody knows what local/echo costs",
+    value={
+        "object": "analytics_series",
+        **_HEAD,
+        "lines": [
+            {
+                "group": _OPENAI,
+                "total": _KNOWN,
+                "previous": None,
+                "points": [
+                    {"starts_at": "2026-11-20T00:00:00Z", "partial": False, "values": _KNOWN},
+                    {
+                        "starts_at": "2026-11-21T00:00:00Z",
+                        "partial": True,
+                        "values": {"requests": 0, "error_rate": None, "cost": None, "unknown_price": 0},
+                    },
+                ],
+                "previous_points": [],
+            },
+        ],
+    },
+    response_only=True,
+    media_type="application/json",
+)
+SUMMARY_EXAMPLE: Final = OpenApiExample(
+    "The models of two days; nobody knows what local/echo costs",
+    value={
+        "object": "analytics_summary",
+        **_HEAD,
+        "total": {"requests": 5160, "error_rate": 0.0124, "cost": "12.84", "unknown_price": 40},
+        "previous": None,
+        "errors": [{"code": "provider_timeout", "count": 61}, {"code": "rate_limited", "count": 3}],
+        "rows": [
+            {"group": _OPENAI, "total": _KNOWN, "previous": None, "share": 0.9922},
+            {"group": _LOCAL, "total": _UNKNOWN, "previous": None, "share": 0.0078},
+        ],
+    },
+    response_only=True,
+    media_type="application/json",
+)
