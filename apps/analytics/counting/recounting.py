@@ -152,7 +152,7 @@ def recount_here(day: date, *, organization_id: UUID | None = None, repair: bool
     }
     with connection.cursor() as cursor:
         # A busy installation's day may take longer than the queries of pages and jobs.
-        cursor.execute("SET LOCAL statement_timeout = '10min'")
+        cursor.execute("SET LOCAL statement_timeout = '10min'; SET LOCAL jit = off")
         cursor.execute(_REPAIR if repair else _COMPARE, values)
         runs, rollups, different, told = cursor.fetchone()
     return DayRecount(day, runs, rollups, different, tuple(map(_difference, json.loads(told))))
