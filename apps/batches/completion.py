@@ -19,12 +19,15 @@ from apps.batches.matching import matches
 from apps.runs.types import RunRecord, RunResult
 
 OUTPUT_CHARACTERS: Final = 4_000
-"""How much of an output an item holds; the whole of it lies in the run's payload."""
+"""How much of an output an item holds; the whole of it lies in the run's content, if that is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one claimed row ended. `run_id` is None for a row that was refused before any call."""
+    """How one claimed row ended. `run_id` is None for a row that was refused before any call.
+
+    `shortened` is whether a long output is cut, because the run has the whole of it.
+    """
 
     claim: Claim
     status: Literal["succeeded", "failed"]
@@ -39,6 +42,7 @@ class Outcome:
     cost: Decimal | None = None
     cost_status: str = ""
     latency_ms: int | None = None
+    shortened: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,8 @@ _COLUMNS: Final = (
     ("reserved", "numeric", lambda o: o.claim.reserved),
     ("status", "text", lambda o: o.status),
     ("run_id", "uuid", lambda o: o.run_id),
-    ("output", "text", lambda o: o.output[:OUTPUT_CHARACTERS]),
-    ("output_truncated", "boolean", lambda o: len(o.output) > OUTPUT_CHARACTERS),
+    ("output", "text", lambda o: o.output[:OUTPUT_CHARACTERS] if o.shortened else o.output),
+    ("output_truncated", "boolean", lambda o: o.shortened and len(o.output) > OUTPUT_CHARACTERS),
     ("parsed", "jsonb", lambda o: None if o.parsed is None else orjson.dumps(o.parsed).decode()),
     ("matches", "boolean", lambda o: _matches(o)),
     ("error_code", "text", lambda o: o.error_code[:64]),
@@ -131,7 +135,7 @@ async def complete(connection: AsyncConnection[Any], outcomes: Sequence[Outcome]
         return await cursor.fetchall()
 
 
-def outcome(claim: Claim, result: RunResult) -> Outcome:
+def outcome(claim: Claim, result: RunResult, *, shortened: bool = True) -> Outcome:
     """What a finished run means for its row."""
     price = result.price
     return Outcome(
@@ -148,6 +152,7 @@ def outcome(claim: Claim, result: RunResult) -> Outcome:
         cost=price.amount if price else None,
         cost_status=price.status if price else "",
         latency_ms=result.latency_ms,
+        shortened=shortened,
     )
 
 
@@ -164,12 +169,14 @@ class BatchCompanion:
 
     async def write(self, connection: AsyncConnection[Any], records: Sequence[RunRecord]) -> set[UUID]:
         """The runs whose item was still ours; see `runs.types.RecordCompanion`."""
-        wanted = {record.request.run_id: record.result for record in records}
+        wanted = {record.request.run_id: record for record in records}
         # A run that was broken off (stop, shutdown) is not recorded: its row is given back by the pump.
         outcomes = {
-            self._claims[run_id].item_id: outcome(self._claims[run_id], result)
-            for run_id, result in wanted.items()
-            if result.status != "cancelled"
+            self._claims[run_id].item_id: outcome(
+                self._claims[run_id], record.result, shortened=record.request.record_payload
+            )
+            for run_id, record in wanted.items()
+            if record.result.status != "cancelled"
         }
         if not outcomes:
             return set()

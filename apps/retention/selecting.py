@@ -15,13 +15,23 @@ from apps.retention.models import DataClass
 from apps.retention.rules import Settings
 
 FIRST_ID: Final = UUID(int=0)
+LAST_ID: Final = UUID(int=2**128 - 1)
 
 _NOT_HELD: Final = "AND ({table}.prompt_id IS NULL OR {table}.prompt_id <> ALL(%(held)s::uuid[]))"
 
-RUNS: Final = """
+_RUNS: Final = """
 SELECT run.id FROM runs_run AS run
 WHERE run.organization_id = %(organization)s AND run.project_id = %(project)s
   AND run.id > %(after)s AND run.id < %(bound)s {not_held}
+"""
+WITH_CONTENT: Final = """
+  AND EXISTS (SELECT FROM runs_runpayload AS content
+      WHERE content.id = run.id AND content.organization_id = run.organization_id)
+"""
+_WORDS: Final = """
+SELECT voice.run_id AS id FROM runs_feedback AS voice
+WHERE voice.organization_id = %(organization)s AND voice.project_id = %(project)s
+  AND voice.run_id > %(after)s AND voice.run_id < %(bound)s AND voice.sealed_text IS NOT NULL {not_held}
 """
 # What no roll-up has counted yet must still be there when it is.
 _COUNTED: Final = """
@@ -45,7 +55,9 @@ LEFT JOIN LATERAL (
     ORDER BY newer.number LIMIT 1
 ) AS following ON TRUE
 WHERE version.organization_id = %(organization)s AND dataset.project_id = %(project)s
-  AND version.id > %(after)s AND version.rows_deleted_at IS NULL AND dataset.deleted_at IS NULL
+  AND version.id > %(after)s AND dataset.deleted_at IS NULL
+  AND (version.rows_deleted_at IS NULL
+      OR EXISTS (SELECT FROM datasets_datasetrow AS row WHERE row.dataset_version_id = version.id))
   AND least(following.created_at, dataset.archived_at) <= %(cutoff)s
   AND NOT EXISTS (
       SELECT FROM batches_batchjob AS job
@@ -59,20 +71,20 @@ WHERE file.organization_id = %(organization)s AND file.id > %(after)s AND file.c
 """
 _DETAILS: Final = """
 SELECT detail.id FROM audit_auditdetail AS detail
-WHERE detail.organization_id = %(organization)s AND detail.id > %(after)s AND detail.event_id < %(bound)s
+WHERE detail.organization_id = %(organization)s AND detail.event_id < %(bound)s
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The due rows of one class in one project (or in the organization): `sql` selects their ids."""
+    """The due rows of one class in one project (or in the organization).
+
+    `sql` selects the ids that a purge goes through; `counted` selects rows that would go, and no others.
+    """
 
     sql: str
+    counted: tuple[str, ...]
     parameters: dict[str, Any]
-
-    def after(self, row_id: UUID) -> "Due":
-        """Only the rows after one, by id."""
-        return Due(self.sql, {**self.parameters, "after": row_id})
 
 
 def due(
@@ -91,7 +103,7 @@ def due(
         "bound": bound_of(latest),
         "held": held,
     }
-    return Due(_statement(data_class, bool(held)), parameters)
+    return Due(*_statements(data_class, bool(held)), parameters)
 
 
 def bound_of(latest: datetime) -> UUID:
@@ -100,14 +112,23 @@ def bound_of(latest: datetime) -> UUID:
     return first_of(milliseconds + timedelta(milliseconds=1))
 
 
-def _statement(data_class: DataClass, any_held: bool) -> str:
-    runs = RUNS.format(not_held=_NOT_HELD.format(table="run") if any_held else "")
-    jobs = _JOBS.format(not_held=_NOT_HELD.format(table="job") if any_held else "")
-    return {
-        DataClass.RUN_PAYLOADS: runs,
-        DataClass.RUN_FACTS: runs + _COUNTED,
-        DataClass.BATCHES: jobs,
+def words_of(found: Due) -> str:
+    """The statement that finds the words of feedback that go with the content of their runs."""
+    return found.counted[1]
+
+
+def _statements(data_class: DataClass, any_held: bool) -> tuple[str, tuple[str, ...]]:
+    def unless_held(sql: str, table: str) -> str:
+        return sql.format(not_held=_NOT_HELD.format(table=table) if any_held else "")
+
+    if data_class == DataClass.RUN_PAYLOADS:
+        runs = unless_held(_RUNS, "run")
+        return runs, (runs + WITH_CONTENT, unless_held(_WORDS, "voice"))
+    sql = {
+        DataClass.RUN_FACTS: unless_held(_RUNS, "run") + _COUNTED,
+        DataClass.BATCHES: unless_held(_JOBS, "job"),
         DataClass.DATASETS: _VERSIONS,
         DataClass.FILES: _FILES,
         DataClass.AUDIT: _DETAILS,
     }[data_class]
+    return sql, (sql,)

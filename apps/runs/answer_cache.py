@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from apps.core import crypto
 from apps.core.logs import get_logger
-from apps.core.redis import DEAD_REDIS, async_client
+from apps.core.redis import DEAD_REDIS, async_client, client
 from apps.runs.recording import DataKeys
 from apps.runs.types import CachedAnswer, PreparedRun, RunResult
 
@@ -27,6 +27,7 @@ LARGEST_BYTES: Final = 256 * 1024
 WAIT_SECONDS: Final = 0.1
 # After a failure Redis is left alone for a while: its time-out must not be paid by every run.
 REST_SECONDS: Final = 1.0
+SCANNED_AT_ONCE: Final = 1000
 
 logger = get_logger(__name__)
 
@@ -51,7 +52,8 @@ class AnswerCache:
     async def find(self, prepared: PreparedRun) -> CachedAnswer | None:
         """See Answers.find."""
         seconds = prepared.request.cache_seconds
-        if seconds is None:
+        # A project that stores no content has none to give: what it kept before it said so goes by its time.
+        if seconds is None or not prepared.request.record_payload:
             return None
         place = await self._place(prepared)
         sealed = await self._call(lambda redis: redis.get(place.key))
@@ -74,7 +76,8 @@ class AnswerCache:
         naming_key = hmac.digest(data_key, b"promptsaas answer cache 1", hashlib.sha256)
         name = hmac.new(naming_key, _question(prepared), hashlib.sha256).hexdigest()
         place = f"answer cache\x1f{prepared.request.organization_id}\x1f{name}"
-        return _Place(f"answer:{name}", data_key, place.encode())
+        key = f"{_beginning(prepared.request.organization_id)}{name}"
+        return _Place(key, data_key, place.encode())
 
     async def _call(self, command: Callable[[Redis], Awaitable[Any]]) -> Any:
         if time.monotonic() < self._resting_until:
@@ -86,6 +89,20 @@ class AnswerCache:
             self._resting_until = time.monotonic() + REST_SECONDS
             logger.warning("runs.answer_cache_is_away", extra={"error": str(error)})
             return None
+
+
+def forget_answers(organization_id: UUID) -> int:
+    """Delete every cached answer of an organization; returns how many. Raises one of DEAD_REDIS."""
+    redis = client()
+    deleted = 0
+    for key in redis.scan_iter(match=f"{_beginning(organization_id)}*", count=SCANNED_AT_ONCE):
+        deleted += redis.unlink(key)
+    return deleted
+
+
+def _beginning(organization_id: UUID) -> str:
+    """What the names of an organization's answers begin with."""
+    return f"answer:{organization_id.hex}:"
 
 
 def _question(prepared: PreparedRun) -> bytes:

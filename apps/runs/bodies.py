@@ -45,6 +45,13 @@ def run_body(run: Run) -> dict[str, Any]:
     }
 
 
+def content_state(run: Run, *, kept: bool) -> str:
+    """ "kept", or why a run's content is missing: "not_stored" when it ran, or "deleted" since."""
+    if kept:
+        return "kept"
+    return "deleted" if run.stored_content else "not_stored"
+
+
 def run_detail_body(run: Run, content: Content | None) -> dict[str, Any]:
     """A run with its content."""
     shown = None
@@ -55,7 +62,11 @@ def run_detail_body(run: Run, content: Content | None) -> dict[str, Any]:
             "parameters": dict(content.parameters),
             "output": content.output,
         }
-    return {**run_body(run), "content": shown}
+    return {
+        **run_body(run),
+        "content": shown,
+        "content_state": content_state(run, kept=content is not None),
+    }
 
 
 def _source_id(run: Run) -> str | None:

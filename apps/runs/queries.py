@@ -163,7 +163,8 @@ def load_result(project_id: UUID, run_id: UUID) -> RunResult:
     run = _existing(Run.objects.filter(project_id=project_id, pk=run_id).first())
     content = load_content(run)
     if content is None:
-        raise NotFound("The content of this run has been deleted.", code="run_content_deleted")
+        why = "has been deleted" if run.stored_content else "was not stored"
+        raise NotFound(f"The content of this run {why}.", code="run_content_deleted")
     return RunResult(
         run_id=run.pk,
         created_at=run.created_at,

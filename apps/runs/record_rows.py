@@ -53,6 +53,7 @@ _COLUMNS: Final[tuple[tuple[str, str, Callable[[RunRecord], Any]], ...]] = (
     ("metadata", "jsonb", lambda r: _json(dict(r.request.metadata))),
     ("end_user", "text", lambda r: r.request.user[:255]),
     ("cached_from", "uuid", lambda r: r.result.cached_from),
+    ("stored_content", "boolean", lambda r: r.request.record_payload),
     # As one text, since Postgres has no arrays of arrays of different lengths; no name holds a comma.
     ("overrides", "text", lambda r: ",".join(r.overrides)),
 )

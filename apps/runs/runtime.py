@@ -16,7 +16,7 @@ from apps.runs.calling import RetryPolicy
 from apps.runs.engine import Dependencies, Engine
 from apps.runs.idempotency import RunKeys
 from apps.runs.recording import GroupRecorder
-from apps.runs.sources import CachedDataKeys, CachedPrompts, CachedTargets, Freshness
+from apps.runs.sources import CachedContentRules, CachedDataKeys, CachedPrompts, CachedTargets, Freshness
 from apps.runs.types import RecordCompanion
 
 POOL_WAIT_SECONDS = 5.0
@@ -61,6 +61,7 @@ async def open_runtime(
                 allowance=allowance,
                 recorder=recorder,
                 answers=AnswerCache(data_keys, wait_seconds=cache_wait_seconds),
+                contents=CachedContentRules(calls, freshness),
                 retries=retries or RetryPolicy(),
             )
         )

@@ -1,6 +1,7 @@
 """Where the engine finds prompts, connections and data keys: caches in front of ordinary queries."""
 
 import asyncio
+import math
 import time
 from typing import Final
 from uuid import UUID
@@ -19,6 +20,7 @@ from apps.providers.types import Connection, Provider
 from apps.runs.blocking import BlockingCalls
 from apps.runs.caches import Invalidated, ReadThroughCache
 from apps.runs.types import PromptReference, RunRequest, Target
+from apps.tenants.queries import CONTENT_CHANGED, stores_content
 
 STALE_AFTER_SECONDS: Final = 1.0
 FRESH_WAIT_SECONDS: Final = 1.0
@@ -62,9 +64,13 @@ class Freshness:
                 return
         raise Unavailable("The service can't reach its database.", code="stale", retry_after=1)
 
+    def lag_seconds(self) -> float:
+        """Seconds since the last good read; infinite before the first."""
+        return self._reader.stale_for() if self._reader is not None else math.inf
+
     def is_fresh(self) -> bool:
         """Whether the last good read is at most a second old."""
-        return self._reader is not None and self._reader.stale_for() <= STALE_AFTER_SECONDS
+        return self.lag_seconds() <= STALE_AFTER_SECONDS
 
     def _changed(self, line: ChangeLine) -> None:
         for cache in self._caches:
@@ -164,6 +170,25 @@ class CachedTargets:
         await provider.close()
 
 
+class CachedContentRules:
+    """ContentRules: what project and organization say of storing content, cached per project."""
+
+    def __init__(self, calls: BlockingCalls, freshness: Freshness) -> None:
+        self._calls = calls
+        self._freshness = freshness
+        self._cache: ReadThroughCache[tuple[UUID, UUID], bool] = ReadThroughCache(
+            lambda key, value: ((CONTENT_CHANGED, str(key[0])),)
+        )
+        freshness.watch(self._cache)
+
+    async def stores(self, request: RunRequest) -> bool:
+        """See ContentRules.stores. Freshness was demanded by the sources that were asked before."""
+        return await self._cache.get(
+            (request.organization_id, request.project_id),
+            lambda: self._calls.run(lambda: _stores_content(request.organization_id, request.project_id)),
+        )
+
+
 class CachedDataKeys:
     """DataKeys: `core.crypto` keeps the cache; a miss is loaded in a thread inside the scope."""
 
@@ -194,6 +219,11 @@ def _open_connection(organization_id: UUID, project_id: UUID, slug: str) -> tupl
 def _load_prices(organization_id: UUID, project_id: UUID) -> tuple[PriceRule, ...]:
     with organization_scope(organization_id):
         return provider_queries.price_rules(project_id)
+
+
+def _stores_content(organization_id: UUID, project_id: UUID) -> bool:
+    with organization_scope(organization_id):
+        return stores_content(project_id)
 
 
 def _load_data_key(organization_id: UUID) -> bytes:

@@ -68,6 +68,7 @@ class RunRequest:
 
     `usage_key` is what makes billing exact: two records with one key are one usage event.
     `livemode` False (a psk_test_ key) always runs the sandbox.
+    `record_payload` False stores no content; the engine also sets it where the project says so.
     `claim` is the id of the idempotency row that this run completes, if the caller sent a key.
     `cache_seconds` takes an equal run's answer of at most that age, and keeps this one for as long.
     `repair_attempts` is how often to ask again for an answer that breaks its schema; streams don't.
@@ -267,6 +268,12 @@ class TargetSource(Protocol):
 def amount_text(amount: Decimal | None) -> str | None:
     """An amount of dollars as the APIs write it: plain decimals, without trailing zeros."""
     return None if amount is None else f"{amount.normalize():f}"
+
+
+class ContentRules(Protocol):
+    """Whether a project stores what its runs send and answer."""
+
+    async def stores(self, request: RunRequest) -> bool: ...
 
 
 InputCheck = Callable[[RunRequest, tuple[dict[str, Any], ...]], Awaitable[None]]

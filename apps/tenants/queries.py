@@ -1,6 +1,7 @@
 """Reads of people, projects and keys, inside the organization's scope."""
 
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -10,6 +11,18 @@ from apps.core import errors
 from apps.core.models import find
 from apps.tenants.models import APIKey, Membership, Project
 from apps.tenants.roles import Permission, granters_of
+
+# What the change feed calls a change of what `stores_content` says; its key is the organization's id.
+CONTENT_CHANGED: Final = "content"
+
+
+def stores_content(project_id: UUID) -> bool:
+    """Whether what a project's runs send and answer is stored: as it says itself, else its organization."""
+    found = Project.objects.filter(pk=project_id).values_list(
+        "stores_content", "organization__stores_content"
+    )
+    own, inherited = found.first() or (None, True)
+    return bool(inherited if own is None else own)
 
 
 def granters(permission: str) -> list[str]:

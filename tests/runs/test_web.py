@@ -17,7 +17,7 @@ from apps.core.scope import organization_scope, system_scope
 from apps.datasets.models import Dataset, DatasetRow
 from apps.prompts.queries import latest_version, resolved
 from apps.runs.feedback import Giver, text_of
-from apps.runs.models import Feedback, Run
+from apps.runs.models import Feedback, Run, RunPayload
 from apps.runs.services import give_feedback
 from apps.runs.types import Attempt, RunError
 from apps.tenants.models import Project
@@ -139,10 +139,17 @@ def test_detail__of_a_run__shows_content_numbers_and_ids(client: Client, project
     assert "style=" not in page
 
 
-def test_detail__whose_content_is_gone__says_so(client: Client, project: Project) -> None:
-    run = make_run(project=project, record_payload=False)
-    answer = client.get(f"/{project.organization.slug}/{project.slug}/runs/{run.public_id}/")
-    assert "was not kept or has been deleted" in answer.content.decode()
+def test_detail__whose_content_is_missing__says_why(client: Client, project: Project) -> None:
+    never = make_run(project=project, record_payload=False)
+    gone = make_run(project=project)
+    with system_scope():
+        RunPayload.all_organizations.filter(pk=gone.pk).delete()
+    home = f"/{project.organization.slug}/{project.slug}/runs/"
+    assert "was not stored" in client.get(f"{home}{never.public_id}/").content.decode()
+    assert "has been deleted" in client.get(f"{home}{gone.public_id}/").content.decode()
+    rows = client.get(home).content.decode()
+    assert ">not stored<" in rows
+    assert ">deleted<" in rows
 
 
 def test_detail__of_another_project__is_not_found(client: Client, project: Project) -> None:

@@ -90,6 +90,10 @@ class ContentSerializer(serializers.Serializer[Any]):
 
 
 class RunDetailSerializer(RunSerializer):
-    """A run with its content, which is null where it was not kept or has been deleted."""
+    """A run with its content, which is null where it was not stored or has been deleted."""
 
     content = ContentSerializer(allow_null=True)
+    content_state = serializers.ChoiceField(
+        choices=["kept", "not_stored", "deleted"],
+        help_text="not_stored: the project stored no content when it ran. deleted: by retention or erasure.",
+    )

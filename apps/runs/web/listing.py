@@ -107,6 +107,7 @@ RUNS: Final = register(
             Column("error", "Error", lambda row: row.run.error_message or None, export_only=True),
             Column("content", "Input and answer", lambda row: row.preview.input),
             Column("answer", "Answer", lambda row: row.preview.output, export_only=True),
+            Column("content_state", "Content", lambda row: row.content_state, export_only=True),
             Column("prompt", "Prompt", lambda row: row.run.prompt_name or None),
             Column("version", "Version", lambda row: row.run.version_number, export_only=True),
             Column("label", "Label", lambda row: row.run.label or None, export_only=True),

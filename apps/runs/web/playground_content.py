@@ -137,7 +137,8 @@ def _from_run(access: Access, project: Project, public_id: str) -> PageContent:
         prompt = prompts.filter(pk=run.prompt_id).first()
     content = queries.load_content(run)
     if content is None:
-        note = "The content of this run was not kept or has been deleted, so there is nothing to fill in."
+        why = "has been deleted" if run.stored_content else "was not stored"
+        note = f"The content of this run {why}, so there is nothing to fill in."
         return PageContent(prompt=prompt, note=note)
     typed, note = _typed_run(run, content, prompt)
     values = {name: _text(value) for name, value in content.variables.items()}

@@ -10,6 +10,7 @@ import orjson
 from apps.core import ids
 from apps.core.formatting import format_duration
 from apps.core.markdown import render_markdown
+from apps.runs.bodies import content_state
 from apps.runs.models import Run, RunSource
 from apps.runs.outputs import parse_json
 from apps.runs.queries import Content, Preview
@@ -44,11 +45,15 @@ class RunRow:
     price_status: str | None
     score: float | None
     key: str
+    content_state: str
 
     @classmethod
     def of(cls, run: Run, preview: Preview | None, score: float | None = None, key: str = "") -> "RunRow":
         """The row of a run with its preview, if its content is still there."""
-        return cls(run, preview or Preview(), RunSource(run.source).label, price_status(run), score, key)
+        state = content_state(run, kept=preview is not None)
+        return cls(
+            run, preview or Preview(), RunSource(run.source).label, price_status(run), score, key, state
+        )
 
     @property
     def cost(self) -> str | None:
@@ -96,6 +101,7 @@ def detail_context(run: Run, content: Content | None, view: str = "") -> dict[st
         **_answer(content, output_json, view),
         "run": run,
         "content": content,
+        "content_state": content_state(run, kept=content is not None),
         "source": RunSource(run.source).label,
         "batch_id": ids.encode("bat", run.source_id)
         if run.source == RunSource.BATCH and run.source_id
