@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import DatabaseError, InterfaceError
+
 from apps.billing.allowance import AllowanceBook, Reservation
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, PromptsaasError
 from apps.prompts.rendering import render
 from apps.prompts.types import ResolvedPrompt
 from apps.providers.types import ChatRequest
@@ -24,6 +26,7 @@ from apps.runs.inputs import check_request, check_tool_choice
 from apps.runs.output_checks import check_calls, check_size
 from apps.runs.types import (
     Answers,
+    ContentRules,
     InlinePrompt,
     InputCheck,
     OutputCheck,
@@ -42,7 +45,8 @@ from apps.runs.types import (
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """What an engine is given. `input_checks` run in order on the rendered messages, before the cache;
-    `output_checks` on every answer, and the first that refuses decides. Without `answers` nothing is cached.
+    `output_checks` on every answer, and the first that refuses decides. Without `answers` nothing is cached,
+    without `contents` every run's content is stored unless the request says otherwise.
     """
 
     prompts: PromptSource
@@ -51,6 +55,7 @@ class Dependencies:
     recorder: Recorder
     input_checks: tuple[InputCheck, ...] = ()
     answers: Answers | None = None
+    contents: ContentRules | None = None
     output_checks: tuple[OutputCheck, ...] = (check_size,)
     retries: RetryPolicy = field(default_factory=RetryPolicy)
 
@@ -111,6 +116,7 @@ class Engine:
             await check(request, asked.messages)
         chat = replace(asked, model=target.model)
         target.provider.check(chat)
+        request = await self._as_stored(request)
         return PreparedRun(request, prompt, target, chat, datetime.now(UTC))
 
     async def render(self, request: RunRequest) -> tuple[ResolvedPrompt | InlinePrompt | None, ChatRequest]:
@@ -133,6 +139,20 @@ class Engine:
             tools=tools,
         )
         return prompt, chat
+
+    async def _as_stored(self, request: RunRequest) -> RunRequest:
+        """The request with what the project says now of storing content; it only ever takes away."""
+        contents = self._dependencies.contents
+        if contents is None or not request.record_payload or await contents.stores(request):
+            return request
+        return replace(request, record_payload=False)
+
+    async def _as_stored_now(self, request: RunRequest) -> RunRequest:
+        """The same at the end of a run, which must be recorded even if nobody can be asked."""
+        try:
+            return await self._as_stored(request)
+        except (DatabaseError, InterfaceError, PromptsaasError):
+            return request
 
     async def _begin(self, prepared: PreparedRun) -> Progress:
         """Start the run's clock, and take an equal run's answer where one is asked for and at hand."""
@@ -174,6 +194,8 @@ class Engine:
     ) -> RunResult:
         allowance = self._dependencies.allowance
         try:
+            # Once more: what was switched off while the model answered is not stored either.
+            prepared = replace(prepared, request=await self._as_stored_now(prepared.request))
             refusal = await self._check_output(prepared.request, progress)
             record = finishing.finished(prepared, reservation, progress, cancelled=cancelled, refusal=refusal)
             recorded = await self._dependencies.recorder.record(record)
