@@ -42,6 +42,7 @@ JOBS: Final = (
     PeriodicJob("apps.core.changes.trim", 600),
     PeriodicJob("apps.core.mail.purge", 3600),
     PeriodicJob("apps.datasets.jobs.purge", 600),
+    PeriodicJob("apps.retention.jobs.purge", 10),
 )
 
 
