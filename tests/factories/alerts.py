@@ -1,6 +1,6 @@
 """Rows of alert rules and their history."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apps.analytics.alerts.models import AlertEvent, AlertKind, AlertRule, AlertState, EventReason
@@ -18,6 +18,7 @@ def make_alert_rule(*, project: Project, **values: Any) -> AlertRule:
         "metric": "error_rate",
         "value": "0.05",
         "state_since": datetime.now(UTC),
+        "due_at": datetime.now(UTC) - timedelta(minutes=5),
     }
     with organization_scope(project.organization_id):
         made = AlertRule.objects.create(

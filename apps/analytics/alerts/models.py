@@ -59,12 +59,12 @@ class EventReason(models.TextChoices):
 class AlertRule(TenantModel):
     """What is watched, whom to tell, and what it said last.
 
-    `value` and `warn_value` are in the metric's own unit (a share of one, ms, US dollars, a count), for
-    a change in percent, or in percentage points where the metric is a share. `recipients` are ids of
-    memberships; who left gets nothing. Rules are evaluated at whole multiples of five minutes;
-    `evaluated_until` is the newest such moment. The notification belongs to the present alert:
-    `notified_at` is None as long as nobody was told of it. `calm_since` is when the value came back within
-    its limits, before the state follows.
+    `value` and `warn_value` are in the metric's own unit (a share of one, ms, US dollars, a count); for a
+    change they are in percent, or in percentage points where the metric is a share, and negative for a fall.
+    `recipients` are ids of memberships; who left gets nothing. Rules are looked at every five minutes or
+    every hour: `evaluated_until` is the newest such moment, `due_at` the next. `notified_at` is None as long
+    as nobody was told of the present alert; `calm_since` is when the value came back within its limits,
+    before the state follows.
     """
 
     PREFIX: ClassVar[str] = "alr"
@@ -81,7 +81,7 @@ class AlertRule(TenantModel):
     model = models.CharField(max_length=255, blank=True)
     api_key_id = models.UUIDField(null=True)
     source = models.CharField(max_length=16, blank=True)
-    include_sandbox = models.BooleanField(default=False)
+    sandbox = models.BooleanField(default=False)
     comparison = models.CharField(max_length=5, choices=Comparison.choices, default=Comparison.ABOVE)
     value = models.DecimalField(max_digits=20, decimal_places=6, null=True)
     warn_value = models.DecimalField(max_digits=20, decimal_places=6, null=True)
@@ -103,6 +103,7 @@ class AlertRule(TenantModel):
     last_sample = models.BigIntegerField(null=True)
     evaluated_at = models.DateTimeField(null=True)
     evaluated_until = models.DateTimeField(null=True)
+    due_at = models.DateTimeField()
     notified_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -112,7 +113,7 @@ class AlertRule(TenantModel):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["organization", "project", "-id"], name="alert_rule_project"),
             # The job looks across organizations, so this one does not lead with the organization.
-            models.Index(fields=["evaluated_until"], condition=Q(enabled=True), name="alert_rule_due"),
+            models.Index(fields=["due_at"], condition=Q(enabled=True), name="alert_rule_due"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["organization", "project", "name"], name="alert_rule_name"),

@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ("model", models.CharField(blank=True, max_length=255)),
                 ("api_key_id", models.UUIDField(null=True)),
                 ("source", models.CharField(blank=True, max_length=16)),
-                ("include_sandbox", models.BooleanField(default=False)),
+                ("sandbox", models.BooleanField(default=False)),
                 (
                     "comparison",
                     models.CharField(
@@ -106,6 +106,7 @@ class Migration(migrations.Migration):
                 ("last_sample", models.BigIntegerField(null=True)),
                 ("evaluated_at", models.DateTimeField(null=True)),
                 ("evaluated_until", models.DateTimeField(null=True)),
+                ("due_at", models.DateTimeField()),
                 ("notified_at", models.DateTimeField(null=True)),
                 ("problem", models.CharField(blank=True, max_length=200)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
@@ -226,7 +227,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="alertrule",
             index=models.Index(
-                condition=models.Q(("enabled", True)), fields=["evaluated_until"], name="alert_rule_due"
+                condition=models.Q(("enabled", True)), fields=["due_at"], name="alert_rule_due"
             ),
         ),
         migrations.AddConstraint(
