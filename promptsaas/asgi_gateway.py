@@ -13,6 +13,7 @@ from django.conf import settings  # noqa: E402
 
 from apps.gateway.application import application as gateway  # noqa: E402
 from promptsaas.asgi_types import Application  # noqa: E402
+from promptsaas.metrics.listening import listen_beside_siblings  # noqa: E402
 from promptsaas.router import Router  # noqa: E402
 
 
@@ -22,3 +23,4 @@ def _application() -> Application:
 
 
 application: Application = _application()
+listen_beside_siblings()

@@ -15,6 +15,23 @@ from django.db import close_old_connections
 from django.utils.module_loading import import_string
 
 from apps.core.logs import get_logger
+from apps.core.metrics import counter, summed_gauge
+from promptsaas.metrics.listening import listen
+from promptsaas.metrics.state import StateCollector
+
+# Not "job": Prometheus gives that name to what it asks.
+TURNS: Final = counter("promptsaas_cron_job_turns", "Turns of periodic jobs.", ("task", "outcome"))
+DURATION: Final = summed_gauge(
+    "promptsaas_cron_job_duration_seconds", "How long the last turn of a periodic job took.", ("task",)
+)
+LAST_SUCCESS: Final = summed_gauge(
+    "promptsaas_cron_job_last_success_timestamp_seconds",
+    "When a periodic job last succeeded, in Unix time.",
+    ("task",),
+)
+INTERVAL: Final = summed_gauge(
+    "promptsaas_cron_job_interval_seconds", "How often a periodic job has its turn.", ("task",)
+)
 
 logger = get_logger(__name__)
 
@@ -37,12 +54,14 @@ JOBS: Final = (
     PeriodicJob("apps.core.outbox.relay", 5),
     PeriodicJob("apps.core.mail.deliver", 5),
     PeriodicJob("apps.core.partitions.ensure_all_partitions", 3600),
+    PeriodicJob("apps.core.partitions.drop_empty_partitions", 3600),
     PeriodicJob("apps.core.files.purge_expired", 600),
     PeriodicJob("apps.core.idempotency.purge_expired", 600),
     PeriodicJob("apps.core.changes.trim", 600),
     PeriodicJob("apps.core.mail.purge", 3600),
     PeriodicJob("apps.datasets.jobs.purge", 600),
     PeriodicJob("apps.retention.jobs.purge", 10),
+    PeriodicJob("apps.retention.jobs.sweep_erasures", 30),
 )
 
 
@@ -79,18 +98,28 @@ class Cron:
 def run_once(job: PeriodicJob, function: Callable[[], object]) -> None:
     """One turn of a job, with its database connection checked before and after."""
     close_old_connections()
+    started_at = time.monotonic()
+    outcome = "failed"
     try:
         function()
+        outcome = "succeeded"
     except Exception:
         # Whatever it was, the other jobs and the next turn must not suffer from it.
         logger.exception("cron.job_failed", extra={"job": job.function})
     finally:
+        TURNS.labels(job.function, outcome).inc()
+        DURATION.labels(job.function).set(time.monotonic() - started_at)
+        if outcome == "succeeded":
+            LAST_SUCCESS.labels(job.function).set_to_current_time()
         close_old_connections()
 
 
 def run_cron() -> None:
     """The process: all jobs until SIGTERM or Ctrl-C."""
     cron = Cron()
+    for job in cron.jobs:
+        INTERVAL.labels(job.function).set(job.every_seconds)
+    listen(StateCollector())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: cron.stop())
     logger.info("cron.started", extra={"jobs": len(cron.jobs)})

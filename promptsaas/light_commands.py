@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from promptsaas.demo.options import add_demo_arguments
 from promptsaas.demo.running import demo_main
 from promptsaas.embedded.command_line import prepare
+from promptsaas.metrics_folder import prepare_metrics_folder
 from promptsaas.serving import Address, gateway_command, web_command
 
 
@@ -48,13 +49,21 @@ def _gateway_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _web(wanted: argparse.Namespace) -> int:
     address = Address(wanted.host, wanted.port)
+    _share_metrics("web", wanted.workers)
     return _become(web_command(address, workers=wanted.workers, threads=wanted.threads))
 
 
 def _gateway(wanted: argparse.Namespace) -> int:
     if wanted.web:
         os.environ["WEB_UPSTREAM"] = wanted.web
+    _share_metrics("gateway", wanted.workers)
     return _become(gateway_command(Address(wanted.host, wanted.port), workers=wanted.workers))
+
+
+def _share_metrics(process: str, workers: int) -> None:
+    # One process counts in its own memory, which takes half the time.
+    if workers > 1:
+        prepare_metrics_folder(process)
 
 
 def _become(command: Sequence[str]) -> int:

@@ -6,12 +6,13 @@ demands everything that must not be guessed.
 
 from pathlib import Path
 
-from promptsaas import embedded, environment
+from promptsaas import __version__, embedded, environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 PRODUCTION = environment.text("PROMPTSAAS_ENV", "development") == "production"
 DEBUG = environment.flag("DEBUG", False)
 PROCESS = environment.text("PROMPTSAAS_PROCESS", "web")
+VERSION = environment.text("PROMPTSAAS_VERSION", __version__)
 
 if PRODUCTION:
     SECRET_KEY = environment.text("SECRET_KEY")
@@ -257,6 +258,11 @@ OUTBOX_HANDLERS: dict[str, str] = {}
 GATEWAY_REQUESTS_PER_MINUTE = environment.number("GATEWAY_REQUESTS_PER_MINUTE", 6_000)
 # Runs in flight get so long at a stop. Granian kills its workers after ten seconds.
 GATEWAY_DRAIN_SECONDS = environment.number("GATEWAY_DRAIN_SECONDS", 7)
+# Where Prometheus asks; each process has an address of its own, and none is public. Empty: nowhere.
+METRICS_ADDRESS = environment.text("METRICS_ADDRESS", "")
+METRICS_TOKEN = environment.text("METRICS_TOKEN", "")
+# So many prompts have figures of their own in each server, the rest are "other". Analytics knows them all.
+METRICS_PROMPTS = environment.number("METRICS_PROMPTS", 200)
 OPENAI_API_KEY = environment.text("OPENAI_API_KEY", "")
 
 LOGGING = {

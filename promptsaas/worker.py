@@ -14,8 +14,10 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from apps.core.logs import get_logger
+from apps.core.metrics import take_slot
 from apps.core.queue import get_queue
 from apps.core.redis import DEAD_REDIS
+from promptsaas.metrics.listening import listen
 
 # An idle worker blocks for this minus 15 s before it looks after itself, so it is kept short.
 WORKER_SECONDS = 30
@@ -38,6 +40,7 @@ class ProductWorker(Worker):
 
     def setup_work_horse_signals(self) -> None:
         """In the job's process: by default the wish to end is ignored, a job may set a handler of its own."""
+        take_slot("job")
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
@@ -80,6 +83,7 @@ def run_worker(queue_name: str, *, burst: bool = False) -> None:
         job_monitoring_interval=10,
         log_job_description=False,
     )
+    listen()
     logger.info("worker.started", extra={"queue": queue_name, "pid": os.getpid()})
     # Without RQ's scheduler process: retries are immediate, and periodic work belongs to cron.
     worker.work(burst=burst, with_scheduler=False)

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from apps.batches.leases import GIVE_BACK
 from apps.batches.models import BatchJob, JobStatus, Pump, StopReason
 from apps.batches.services import finish_job, ring_pumps, stop_job
+from apps.core.lease_metrics import LEASE_RECLAIMS
 from apps.core.logs import get_logger
 from apps.core.scope import organization_scope, system_scope
 
@@ -44,6 +45,7 @@ class Swept:
 def sweep() -> Swept:
     """Take back expired leases, stop expired jobs, ring pumps that are missing, end what is through."""
     leases = take_back_leases()
+    LEASE_RECLAIMS.labels("batch_row").inc(leases)
     expired = stop_expired_jobs()
     with system_scope():
         Pump.objects.filter(expires_at__lt=Now()).delete()

@@ -8,12 +8,14 @@ from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import ResolverMatch
 
 from apps.core import log_fields
 from apps.core.api_version import API_VERSION, VERSION_HEADER, check_version
 from apps.core.client_address import client_address
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.logs import get_logger
+from apps.core.metrics import count_request
 from apps.core.request_id import new_request_id, set_request_id
 from apps.core.web.errors import answer, error_response, is_api
 
@@ -95,6 +97,8 @@ class ErrorMiddleware:
 def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
     """One line for each request: the address as the table of addresses has it, never with its values."""
     match = request.resolver_match
+    route = _route_name(match, response.status_code)
+    count_request(request.method or "", route, response.status_code, seconds)
     if match is None and response.status_code < 400:
         # A static file.
         return
@@ -109,6 +113,12 @@ def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
             "duration_ms": round(seconds * 1000, 1),
         },
     )
+
+
+def _route_name(match: ResolverMatch | None, status: int) -> str:
+    if match is None:
+        return "unmatched" if status >= 400 else "static"
+    return f"/{match.route}"
 
 
 def _read_the_rest(request: HttpRequest) -> None:

@@ -4,6 +4,7 @@
 route → authenticate → rate limit → permission → handler; every error leaves in the one JSON shape.
 """
 
+import time
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -14,6 +15,7 @@ from apps.core.error_mapping import MethodNotAllowed, to_error
 from apps.core.errors import InvalidRequest, NotFound, Unavailable
 from apps.core.ids import encode
 from apps.core.logs import get_logger
+from apps.core.metrics import count_request
 from apps.core.request_id import set_request_id
 from apps.gateway.http import Disconnected, HttpRequest, Receive, Send, error_answer, send_json
 from apps.gateway.routes import PlaygroundRoute, PublicRoute, Route, allowed_methods, find_route
@@ -22,6 +24,7 @@ from apps.gateway.serving import Serving, open_serving
 Scope = MutableMapping[str, Any]
 
 VERSION_BYTES: Final = VERSION_HEADER.lower().encode()
+NOBODY_ANSWERED: Final = 499
 BROKEN_OFF: Final = InvalidRequest("The request was broken off.", code="request_broken_off")
 
 logger = get_logger(__name__)
@@ -67,13 +70,14 @@ class Gateway:
         set_request_id(request.request_id)
         log_fields.begin(request.request_id)
         answer = _Answer(send)
+        started = time.perf_counter()
         try:
             await self._handle(request, answer.send)
         except Disconnected:
             logger.info("gateway.client_left", extra={"method": request.method})
             if not answer.started:
                 # Left unanswered, a client whose chunks can't be read would be told of a fault of ours.
-                await send_json(request, send, error_answer(request, BROKEN_OFF))
+                await send_json(request, answer.send, error_answer(request, BROKEN_OFF))
         except Exception as error:
             if answer.started:
                 # Half an answer is out; the server closes the connection when the application raises.
@@ -84,12 +88,16 @@ class Gateway:
                 "request.refused",
                 extra={"method": request.method, "status": refusal.status, "code": refusal.code},
             )
-            await send_json(request, send, error_answer(request, refusal))
+            await send_json(request, answer.send, error_answer(request, refusal))
+        finally:
+            seconds = time.perf_counter() - started
+            count_request(request.method, request.route or "unmatched", answer.status, seconds)
 
     async def _handle(self, request: HttpRequest, send: Send) -> None:
         if self._serving is None:
             raise Unavailable("The gateway is starting.", code="starting", retry_after=1)
         route = _demand_route(request)
+        request.route = route.path
         if isinstance(route, PublicRoute):
             await route.handler(self._serving, request, send)
             return
@@ -105,14 +113,17 @@ class Gateway:
 
 
 class _Answer:
-    """Remembers whether an answer has begun."""
+    """Remembers whether an answer has begun, and its status; 499 as long as nobody was answered."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.started = False
+        self.status = NOBODY_ANSWERED
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        self.started = True
+        if not self.started:
+            self.started = True
+            self.status = message["status"]
         await self._send(message)
 
 

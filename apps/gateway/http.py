@@ -44,7 +44,7 @@ class Disconnected(Exception):
 
 @dataclass(slots=True)
 class HttpRequest:
-    """One request; `answer_headers` go with whatever is answered."""
+    """One request; `answer_headers` go with whatever is answered, `route` is its pattern once it is known."""
 
     method: str
     path: str
@@ -54,6 +54,7 @@ class HttpRequest:
     query_string: bytes = b""
     request_id: str = field(default_factory=new_request_id)
     answer_headers: dict[bytes, bytes] = field(default_factory=dict)
+    route: str = ""
 
     def header(self, name: bytes) -> str:
         """A header's text, empty if it is absent."""

@@ -10,6 +10,7 @@ from django.db import DatabaseError, InterfaceError
 
 from apps.core.errors import Unavailable
 from apps.core.logs import get_logger
+from apps.core.metrics import highest_gauge, summed_gauge
 from apps.gateway.admission import KeyDoor
 from apps.gateway.playground_door import PlaygroundDoor
 from apps.gateway.served_versions import ServedVersions
@@ -19,6 +20,19 @@ from apps.runs.runtime import Runtime, open_runtime
 
 MOST_RUNS_AT_ONCE: Final = 1000
 MARK_USED_SECONDS: Final = 20.0
+REPORT_SECONDS: Final = 2.0
+POOL_FIGURES: Final = ("pool_size", "pool_available", "pool_max", "requests_waiting")
+
+RUNS_IN_FLIGHT: Final = summed_gauge("promptsaas_runs_in_flight", "Runs that the gateway carries now.")
+FEED_LAG: Final = highest_gauge(
+    "promptsaas_change_feed_lag_seconds",
+    "Time since the change feed was last read; over 1 the gateway answers 503.",
+)
+DATABASE_POOL: Final = summed_gauge(
+    "promptsaas_database_pool",
+    "Connections of the recorder's pool: size, available, max; requests_waiting for one.",
+    ("figure",),
+)
 
 logger = get_logger(__name__)
 
@@ -56,6 +70,16 @@ class Serving:
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("gateway.mark_used_failed", extra={"error": str(error)})
 
+    async def report_forever(self) -> None:
+        """Tell now and then what this process holds, for Prometheus."""
+        while True:
+            RUNS_IN_FLIGHT.set(len(self._in_flight))
+            FEED_LAG.set(self.runtime.freshness.lag_seconds())
+            pool = self.runtime.pool.get_stats()
+            for name in POOL_FIGURES:
+                DATABASE_POOL.labels(name.removeprefix("pool_")).set(pool.get(name, 0))
+            await asyncio.sleep(REPORT_SECONDS)
+
     def begin_drain(self) -> None:
         """Refuse new runs; break off, and record, what is left in flight after a while."""
         if not self.draining:
@@ -82,6 +106,7 @@ async def open_serving() -> AsyncIterator[Serving]:
     async with open_runtime() as runtime:
         serving = Serving(runtime)
         marking = asyncio.create_task(serving.mark_used_forever())
+        reporting = asyncio.create_task(serving.report_forever())
         # While requests are answered already; the first call to a real provider need not wait for it.
         loading = asyncio.create_task(runtime.calls.run(load_clients))
         try:
@@ -90,4 +115,5 @@ async def open_serving() -> AsyncIterator[Serving]:
                 await serving.drained()
         finally:
             marking.cancel()
+            reporting.cancel()
             await asyncio.wait({loading})

@@ -24,6 +24,7 @@ from apps.runs import calling, finishing, repair
 from apps.runs.calling import Progress, RetryPolicy
 from apps.runs.inputs import check_request, check_tool_choice
 from apps.runs.output_checks import check_calls, check_size
+from apps.runs.run_metrics import count_run
 from apps.runs.types import (
     Answers,
     ContentRules,
@@ -205,6 +206,7 @@ class Engine:
         await (allowance.settle if recorded and record.charged else allowance.release)(reservation)
         if not recorded:
             return finishing.unrecorded(record.result)
+        count_run(prepared.target.kind, record)
         if self._dependencies.answers is not None:
             await self._dependencies.answers.keep(prepared, record.result)
         return record.result

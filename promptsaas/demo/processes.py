@@ -95,7 +95,8 @@ def plans(ports: Ports) -> list[Plan]:
 
 def environment(ports: Ports, token: str = "") -> dict[str, str]:
     """What every process of the demo finds in its environment; the token marks it as the supervisor's."""
-    values = {"PUBLIC_URL": ports.url}
+    # One machine, one environment: all processes would take the same address.
+    values = {"PUBLIC_URL": ports.url, "METRICS_ADDRESS": ""}
     if uses_embedded():
         # Processes get addresses, not the task of starting servers: one that comes up while the demo ends
         # would start them again.

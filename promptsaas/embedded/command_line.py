@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from promptsaas.embedded import EmbeddedError, ensure_running, profile_from_environment
+from promptsaas.metrics_folder import prepare_metrics_folder
 
 # These read no row and work on a machine without servers.
 WITHOUT_SERVERS = frozenset(
@@ -19,6 +20,9 @@ def prepare(arguments: Sequence[str]) -> None:
     command = arguments[1] if len(arguments) > 1 else "help"
     if command in SERVING | {"demo"}:
         os.environ["PROMPTSAAS_PROCESS"] = command
+    if command == "worker" and "--help" not in arguments:
+        # Each of its jobs is a process of its own.
+        prepare_metrics_folder(command)
     if command in WITHOUT_SERVERS or "--help" in arguments or not uses_embedded():
         return
     try:

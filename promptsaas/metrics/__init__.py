@@ -1,0 +1,1 @@
+"""What operators may read of the running product: which process tells what, and how the state is read."""
