@@ -22,8 +22,10 @@ const fail = (panel, words) => {
     panel.setAttribute("aria-busy", "true");
     window.htmx.ajax("GET", panel.getAttribute("hx-get"), { source: panel, target: panel, swap: "outerHTML" });
   });
-  const text = element("span", {}, words);
+  const text = element("span", {}, [words, panel.dataset.hint].filter(Boolean).join(" "));
   const banner = element("div", { class: "banner banner--bad", role: "alert" }, text, retry);
+  const { shorter, shorterWords } = panel.dataset;
+  if (shorter) banner.append(element("a", { class: "btn btn--sm", href: shorter }, shorterWords));
   body.replaceWith(element("div", { class: "card__body", "data-panel-error": "" }, banner));
 };
 

@@ -96,7 +96,7 @@ def draw(chart: Chart, key: str = "") -> Drawing:
     """Draw a chart. `key` tells two charts of the same title on one page apart."""
     name = f"chart-{crc32(f'{chart.title} {key}'.encode()):x}"
     ticks = steps_to(_top(chart), chart.unit)
-    scale = _Scale(len(chart.heads), ticks[-1])
+    scale = _Scale(len(chart.heads), ticks[0], ticks[-1])
     bars = chart.kind is Kind.BARS
     gaps = _gaps(chart, scale)
     return Drawing(
@@ -108,7 +108,7 @@ def draw(chart: Chart, key: str = "") -> Drawing:
         is_bars=bars,
         textures=[(f"{name}-{css}", css) for css in _classes(chart)] if bars else [],
         ticks=[
-            Tick(round(scale.y(value), 2), chart.unit.write_short(value), value == 0)
+            Tick(scale.y(value), chart.unit.write_short(value), value == ticks[0])
             for value in reversed(ticks)
         ],
         heads=list(chart.axis) or _heads(chart.heads),
@@ -127,6 +127,7 @@ def draw(chart: Chart, key: str = "") -> Drawing:
 @dataclass(frozen=True)
 class _Scale:
     count: int
+    low: float
     top: float
 
     @property
@@ -137,7 +138,7 @@ class _Scale:
         return round((index + 0.5) * self.slot, 2)
 
     def y(self, value: float) -> float:
-        return round(HEIGHT - value / self.top * HEIGHT, 2)
+        return round(HEIGHT - (value - self.low) / (self.top - self.low) * HEIGHT, 2)
 
 
 def _classes(chart: Chart) -> list[str]:

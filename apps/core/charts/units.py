@@ -63,7 +63,9 @@ class Unit(StrEnum):
 
 
 def steps_to(top: float, unit: Unit, lines: int = 3) -> Sequence[float]:
-    """Round values from zero up, `lines` of them above zero, the last at or over `top`."""
+    """Round values from zero up, `lines` of them above it, the last at or over `top`; scores go from 1 to 5."""
+    if unit is Unit.SCORE:
+        return [1.0, 2.0, 3.0, 4.0, 5.0]
     if top <= 0:
         top = 1.0 if unit in {Unit.COUNT, Unit.SCORE} else 0.03 if unit is Unit.SHARE else 3.0
     least = top / lines
