@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.models import CreateModel
 from django.db.migrations.state import ProjectState
 
 from apps.core.logs import get_logger
 from apps.core.row_security import APP_ROLE, SYSTEM_ROLE
+from apps.core.scope import system_scope
 
 DAYS_AHEAD: Final = 14
 OVERFLOW_COUNTED: Final = 1_000
+# Whole weeks before the present one whose partitions stay even when empty: late rows find their place.
+WEEKS_KEPT: Final = 2
 
 logger = get_logger(__name__)
 
@@ -90,6 +93,50 @@ GRANT EXECUTE ON FUNCTION promptsaas_ensure_partitions(text, integer), promptsaa
     TO {APP_ROLE}, {SYSTEM_ROLE};
 """
 
+# In a migration of its own, since the functions above were made by the first one.
+DROP_FUNCTION: Final = f"""
+CREATE FUNCTION promptsaas_drop_empty_partition(parent text, weeks_kept integer)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp SET lock_timeout = '200ms' AS $body$
+DECLARE
+    oldest date := date_trunc('week', now() AT TIME ZONE 'UTC')::date - 7 * weeks_kept;
+    name text;
+    filled boolean;
+BEGIN
+    IF weeks_kept < 1 THEN
+        RAISE EXCEPTION 'the present week and the one before it are kept';
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM pg_class
+        WHERE relname = parent AND relkind = 'p' AND relnamespace = 'public'::regnamespace
+    ) THEN
+        RAISE EXCEPTION '% is not a partitioned table', parent;
+    END IF;
+    FOR name IN
+        SELECT child.relname FROM pg_inherits JOIN pg_class child ON child.oid = pg_inherits.inhrelid
+        WHERE pg_inherits.inhparent = format('public.%I', parent)::regclass
+          AND child.relname ~ '_p[0-9]{{8}}$' AND to_date(right(child.relname, 8), 'YYYYMMDD') < oldest
+        ORDER BY child.relname
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', name) INTO filled;
+        CONTINUE WHEN filled;
+        -- Dropping needs this lock, for a moment; taken first and in the writers' order, it can't deadlock.
+        EXECUTE format('LOCK TABLE ONLY public.%I IN ACCESS EXCLUSIVE MODE', parent);
+        -- A row may have come before the lock.
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', name) INTO filled;
+        IF NOT filled THEN
+            EXECUTE format('DROP TABLE public.%I', name);
+            RETURN name;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$body$;
+REVOKE ALL ON FUNCTION promptsaas_drop_empty_partition(text, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION promptsaas_drop_empty_partition(text, integer) TO {SYSTEM_ROLE};
+"""
+NO_DROP_FUNCTION: Final = "DROP FUNCTION promptsaas_drop_empty_partition(text, integer);"
+
 _PARTITIONED_TABLES: Final = """
 SELECT parent.relname, max(right(child.relname, 8)) FILTER (WHERE child.relname ~ '_p[0-9]{8}$')
 FROM pg_partitioned_table partitioned
@@ -154,6 +201,31 @@ def ensure_all_partitions(days_ahead: int = DAYS_AHEAD) -> int:
     for table, rows in overflowing().items():
         logger.error("partition.overflow", extra={"table": table, "rows": rows})
     return made
+
+
+def drop_empty_partitions() -> list[str]:
+    """Drop the partitions of past weeks that hold no row any more; cron calls it. Returns their names.
+
+    Each goes in a transaction of its own, whose lock on the parent is waited for a fifth of a second: under
+    load it is left for the next turn.
+    """
+    dropped = []
+    for state in partitions_ahead():
+        while (name := _drop_one(state.table)) is not None:
+            logger.info("partition.dropped", extra={"partition": name})
+            dropped.append(name)
+    return dropped
+
+
+def _drop_one(table: str) -> str | None:
+    try:
+        with system_scope(), connection.cursor() as cursor:
+            cursor.execute("SELECT promptsaas_drop_empty_partition(%s, %s)", [table, WEEKS_KEPT])
+            name: str | None = cursor.fetchone()[0]
+    except OperationalError as error:
+        logger.info("partition.in_use", extra={"table": table, "error": str(error)})
+        return None
+    return name
 
 
 def partitions_ahead() -> list[PartitionState]:
