@@ -55,6 +55,7 @@ JOBS: Final = (
     PeriodicJob("apps.core.mail.deliver", 5),
     PeriodicJob("apps.core.partitions.ensure_all_partitions", 3600),
     PeriodicJob("apps.core.partitions.drop_empty_partitions", 3600),
+    PeriodicJob("apps.core.partitions.drop_empty_partitions", 3600),
     PeriodicJob("apps.core.files.purge_expired", 600),
     PeriodicJob("apps.core.idempotency.purge_expired", 600),
     PeriodicJob("apps.core.changes.trim", 600),
