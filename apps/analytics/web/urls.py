@@ -11,7 +11,7 @@ _ROOM = f"{_PROJECT}analytics/"
 
 urlpatterns: list[URLPattern] = [
     path(_ROOM, overview.OverviewView.as_view(), name="overview"),
-    path(f"{_ROOM}panels/<slug:name>/", panels.PanelView.as_view(), name="panel"),
+    path(f"{_ROOM}panels/<slug:panel>/", panels.PanelView.as_view(), name="panel"),
     path(f"{_ROOM}costs/", costs.CostsView.as_view(), name="costs"),
     path(f"{_ROOM}versions/", versions.VersionsIndexView.as_view(), name="versions-of"),
     path(f"{_ROOM}versions/<str:prompt>/", versions.VersionsView.as_view(), name="versions"),
