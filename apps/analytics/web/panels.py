@@ -57,21 +57,21 @@ class PanelView(AnalyticsView):
 
     current: ClassVar[str] = "overview"
 
-    def get(self, request: HttpRequest, *, name: str, **_: str) -> HttpResponse:
-        """Answer with the fragment, the page around it, or the file."""
-        panel = PANELS.get(name)
-        if panel is None:
+    def get(self, request: HttpRequest, *, panel: str, **_: str) -> HttpResponse:
+        """Answer with the fragment, the page around it, or the file. Raises NotFound."""
+        found = PANELS.get(panel)
+        if found is None:
             raise NotFound("There is no such panel.")
         state = self.read_state(timezone.now())
-        filled = panel.fill(state.asked(self.project), state)
+        filled = found.fill(state.asked(self.project), state)
         if request.GET.get("export") == "csv":
-            return self.file(name, state, _file_of(filled))
-        context = {"panel": panel, **_context_of(filled), "state": state}
+            return self.file(panel, state, _file_of(filled))
+        context = {"panel": found, **_context_of(filled), "state": state}
         context["csv"] = f"{request.path}?{state.query(export='csv')}"
         context["overview"] = self.address("analytics:overview")
         if request.headers.get("HX-Request"):
-            return self.render(f"analytics/panels.html#{panel.shape}", context)
-        context["panel_template"] = f"analytics/panels.html#{panel.shape}"
+            return self.render(f"analytics/panels.html#{found.shape}", context)
+        context["panel_template"] = f"analytics/panels.html#{found.shape}"
         return self.page("analytics/panel.html", state, context)
 
 
