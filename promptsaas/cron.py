@@ -55,12 +55,12 @@ JOBS: Final = (
     PeriodicJob("apps.core.mail.deliver", 5),
     PeriodicJob("apps.core.partitions.ensure_all_partitions", 3600),
     PeriodicJob("apps.core.partitions.drop_empty_partitions", 3600),
-    PeriodicJob("apps.core.partitions.drop_empty_partitions", 3600),
     PeriodicJob("apps.core.files.purge_expired", 600),
     PeriodicJob("apps.core.idempotency.purge_expired", 600),
     PeriodicJob("apps.core.changes.trim", 600),
     PeriodicJob("apps.core.mail.purge", 3600),
     PeriodicJob("apps.datasets.jobs.purge", 600),
+    PeriodicJob("apps.analytics.alerts.jobs.watch", 60),
     PeriodicJob("apps.retention.jobs.purge", 10),
     PeriodicJob("apps.retention.jobs.sweep_erasures", 30),
 )

@@ -7,9 +7,10 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.models import TenantModel
-from apps.retention.erasure_models import ErasureKind, ErasureRequest, ErasureState
+from apps.retention.erasure_models import OPEN_STATES, ErasureKind, ErasureRequest, ErasureState
 
 __all__ = [
+    "OPEN_STATES",
     "DataClass",
     "ErasureKind",
     "ErasureRequest",

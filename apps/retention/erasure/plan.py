@@ -1,0 +1,142 @@
+"""The steps of each kind of erasure, in their order."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from django.core.mail import send_mail
+from django.utils import timezone
+
+from apps.audit import services as audit
+from apps.audit.actor import SYSTEM
+from apps.retention.erasure import certificates, datasets, members, organizations, runs, traces
+from apps.retention.erasure.work import Place, Step, Work, settled
+from apps.retention.models import ErasureKind, ErasureRequest, ErasureState
+
+
+def finish(work: Work) -> bool:
+    """The end: whom it was about is forgotten, the counts are the certificate."""
+    request = work.request
+    request.state, request.ended_at, request.sealed_subject = ErasureState.DONE, timezone.now(), None
+    request.counts = work.counts
+    request.save(update_fields=["ended_at", "sealed_subject"])
+    if request.kind == ErasureKind.ORGANIZATION:
+        request.reason = ""
+        request.save(update_fields=["reason"])
+        _tell_requester(request)
+        return False
+    audit.record(
+        actor=SYSTEM,
+        action="erasure.completed",
+        target=request,
+        organization_id=request.organization_id,
+        changes={"state": (ErasureState.RUNNING, ErasureState.DONE), "counts": (None, dict(work.counts))},
+    )
+    return False
+
+
+def _tell_requester(request: ErasureRequest) -> None:
+    """Nobody can open the organization's pages now, so its certificate goes to who asked."""
+    person = request.requested_by
+    if person is not None and person.is_active:
+        text = certificates.as_text(certificates.certificate(request))
+        send_mail("The organization has been deleted", text, None, [person.email])
+
+
+# Rows before the runs that they came from: whose a run was is known until it is emptied.
+_CONTENT: Final = (
+    Step("dataset_rows", datasets.blank_dataset_rows),
+    Step("dataset_changes", datasets.blank_dataset_changes),
+    Step("files", traces.delete_found_files, Place.ORGANIZATION),
+    Step("uploads", traces.delete_uploads),
+    Step("batches", datasets.blank_batches),
+    Step("batch_results", datasets.blank_batch_results),
+    Step("feedback", runs.erase_feedback_of_person),
+    Step("runs", runs.erase_runs_of_person),
+)
+_TRACES: Final = (
+    Step("stored_answers", traces.delete_stored_answers),
+    Step("messages", traces.delete_messages),
+    Step("mails", traces.delete_mails),
+    Step("invitations", members.empty_found_invitations),
+    Step("cached_answers", traces.forget_cached_answers, Place.OUTSIDE),
+)
+_LATE: Final = (Step("calls_under_way", settled), Step("late_runs", runs.erase_late_runs))
+_DETAILS: Final = Step("audit_details", traces.delete_audit_details)
+_END: Final = Step("finish", finish)
+
+END_USER: Final = (*_CONTENT, *_TRACES, _DETAILS, *_LATE, _END)
+MEMBER: Final = (
+    Step("membership", members.end_membership, Place.ORGANIZATION),
+    Step("names", members.replace_names),
+    *_CONTENT,
+    *_TRACES,
+    _DETAILS,
+    Step("account", members.erase_account),
+    _END,
+)
+ORGANIZATION: Final = (
+    Step("shut", organizations.shut),
+    Step("data_key", organizations.shred_key),
+    Step("tables", organizations.delete_tables),
+    Step("mails", organizations.delete_mails_of_organization),
+    Step("cached_answers", traces.forget_cached_answers, Place.OUTSIDE),
+    Step("calls_under_way", settled),
+    Step("late_tables", organizations.delete_tables),
+    Step("late_mails", organizations.delete_mails_of_organization),
+    Step("trail_sealed", organizations.seal_trail),
+    Step("trail", organizations.delete_trail),
+    Step("organization", organizations.end_organization),
+    _END,
+)
+_STEPS: Final = {
+    ErasureKind.END_USER: END_USER,
+    ErasureKind.MEMBER: MEMBER,
+    ErasureKind.ORGANIZATION: ORGANIZATION,
+}
+
+# What each step does, for whoever watches it.
+WORDS: Final = {
+    "dataset_rows": "Rows of datasets",
+    "dataset_changes": "Edited rows of drafts",
+    "files": "Files",
+    "uploads": "Uploads that wait to be imported",
+    "batches": "Metadata of batches",
+    "batch_results": "Results of batches",
+    "feedback": "Feedback",
+    "runs": "Runs",
+    "stored_answers": "Stored answers to repeated requests",
+    "messages": "Messages that wait",
+    "mails": "Mails",
+    "invitations": "Invitations",
+    "cached_answers": "Cached answers",
+    "audit_details": "Audit details",
+    "calls_under_way": "Waiting for calls that were under way at the beginning",
+    "late_runs": "Runs recorded meanwhile",
+    "membership": "Membership, keys and grants",
+    "names": "Names on the organization's work",
+    "account": "Account, sessions and second factors",
+    "shut": "Shutting API keys and memberships",
+    "data_key": "Destroying the data key",
+    "tables": "Everything the organization owns",
+    "late_tables": "What was recorded meanwhile",
+    "late_mails": "Mails",
+    "trail_sealed": "The end of the audit chain",
+    "trail": "Audit log",
+    "organization": "The organization itself",
+    "finish": "Certificate",
+}
+
+
+def steps_of(request: ErasureRequest) -> Sequence[Step]:
+    """The steps of a request."""
+    return _STEPS[ErasureKind(request.kind)]
+
+
+def progress(request: ErasureRequest) -> tuple[int, int, str]:
+    """Steps that are through, steps in all, and the present one in words."""
+    names = [step.name for step in steps_of(request)]
+    if request.state == ErasureState.DONE:
+        return len(names), len(names), ""
+    if request.step not in names:
+        return 0, len(names), ""
+    return names.index(request.step), len(names), WORDS[request.step]
