@@ -12,9 +12,21 @@ from django.db import models
 
 from apps.analytics.alerts.models import AlertEvent, AlertRule
 from apps.analytics.counting.models import CountedHistory, KeptFacts
+from apps.analytics.incidents.models import DegradationLook, DegradationSetting, Incident
 from apps.core.models import TenantModel
 
-__all__ = ["AlertEvent", "AlertRule", "CountedHistory", "Grain", "KeptFacts", "Rollup", "Segment"]
+__all__ = [
+    "AlertEvent",
+    "AlertRule",
+    "CountedHistory",
+    "DegradationLook",
+    "DegradationSetting",
+    "Grain",
+    "Incident",
+    "KeptFacts",
+    "Rollup",
+    "Segment",
+]
 
 
 class Grain(models.IntegerChoices):

@@ -32,6 +32,7 @@ PREFIXES: Final[dict[str, str]] = {
     "fbk": "feedback",
     "fil": "file",
     "grt": "grant",
+    "inc": "incident",
     "ivt": "invitation",
     "key": "API key",
     "lbl": "label",

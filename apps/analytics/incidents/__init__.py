@@ -1,0 +1,1 @@
+"""Incidents: a version got worse than it used to be. When that is so is in `degradation`."""
