@@ -1,0 +1,89 @@
+"""Figures of few roll-ups: whose they are, what they leave unsaid, and what is refused."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from apps.analytics import periods, queries
+from apps.analytics.dimensions import Filters
+from apps.analytics.queries import Asked
+from apps.core.errors import InvalidRequest
+from apps.core.scope import organization_scope
+from tests.factories import make_project, make_rollup, make_segment
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime.now(UTC)
+HOUR = NOW.replace(minute=0, second=0, microsecond=0)
+
+
+def test_figures__of_another_project_and_organization__are_not_there() -> None:
+    project, other = make_project(), make_project()
+    sibling = make_project(organization=project.organization, name="Sibling")
+    for each in (project, other, sibling):
+        make_rollup(segment=make_segment(project=each), starts_at=HOUR, requests=1)
+    period = periods.preset("24h", NOW)
+    with organization_scope(project.organization_id):
+        assert queries.summary(Asked(project.pk, period), ["requests"]).total.requests == 1
+        assert queries.summary(Asked(other.pk, period), ["requests"]).total.requests == 0
+        assert queries.series(Asked(other.pk, period), ["cost"], group_by="prompt").lines == ()
+        assert queries.last_data(other.pk) is None
+
+
+def test_figures__of_a_label_called_others__are_not_all_others() -> None:
+    project = make_project()
+    for label, count in (("others", 5), ("production", 3), ("", 1)):
+        segment = make_segment(project=project, label=label)
+        make_rollup(segment=segment, starts_at=HOUR, requests=count)
+    with organization_scope(project.organization_id):
+        asked = Asked(project.pk, periods.preset("24h", NOW))
+        rows = queries.breakdown(asked, "label", ["requests"], most=2)
+    assert [(row.group.kind, row.group.value, row.total.requests) for row in rows] == [
+        ("value", "others", 5),
+        ("value", "production", 3),
+        ("others", "", 1),
+    ]
+
+
+def test_figures__with_some_unknown_prices__say_that_they_are_incomplete() -> None:
+    project = make_project()
+    values = {"requests": 3, "priced": 1, "cost": Decimal("0.5"), "unknown_price": 2}
+    make_rollup(segment=make_segment(project=project), starts_at=HOUR, **values)
+    with organization_scope(project.organization_id):
+        total = queries.summary(Asked(project.pk, periods.preset("24h", NOW))).total
+    assert (total["cost"], total["unknown_price"], total.incomplete) == (Decimal("0.5"), 2, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        ({"prompt": ["nobody's"]}, "prompt"),
+        ({"version": ["1"]}, "version"),
+        ({"version": ["latest"]}, "version"),
+        ({"key": ["psk_live_x"]}, "key"),
+        ({"source": ["telex"]}, "source"),
+        ({"model": ["a\x00b"]}, "model"),
+        ({"label": ["x" * 256]}, "label"),
+        ({"label": [str(number) for number in range(21)]}, "label"),
+    ],
+)
+def test_read_filters__what_does_not_exist__is_refused_by_name(
+    given: dict[str, list[str]], param: str
+) -> None:
+    project = make_project()
+    with organization_scope(project.organization_id), pytest.raises(InvalidRequest) as refused:
+        queries.read_filters(project, given)
+    assert refused.value.param == param
+
+
+def test_check__metrics_and_dimensions_that_do_not_go_together__are_refused() -> None:
+    for keys, group_by, param in (
+        (["requests", "speed"], None, "metrics"),
+        ([], None, "metrics"),
+        (["requests"], "customer", "group_by"),
+        (["cost"], "error", "metrics"),
+    ):
+        with pytest.raises(InvalidRequest) as refused:
+            queries.check(keys, group_by, Filters())
+        assert refused.value.param == param
