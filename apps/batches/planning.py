@@ -12,6 +12,7 @@ from django.db import connection
 
 from apps.core.errors import InvalidRequest
 from apps.datasets.models import DatasetRow, DatasetVersion
+from apps.datasets.row_storage import demand_rows
 from apps.prompts import queries as prompt_queries
 from apps.prompts.rendering import render
 from apps.prompts.types import ResolvedPrompt
@@ -117,7 +118,7 @@ def plan_batch(
     """Find what a batch would use and look through its rows.
 
     Raises NotFound for an unknown prompt or connection, InvalidRequest for a prompt without a model, an empty
-    dataset, or a required variable that no row has (``variable_missing``).
+    dataset, or a required variable that no row has (``variable_missing``), Conflict for deleted rows.
     """
     resolved = prompt_queries.resolve(
         project_id=project.id, name=prompt.name, label=prompt.label, number=prompt.number
@@ -125,6 +126,7 @@ def plan_batch(
     rows = min(dataset_version.row_count, row_limit or dataset_version.row_count)
     if rows < 1:
         raise InvalidRequest("The dataset has no rows.", code="dataset_empty", param="dataset_version")
+    demand_rows(dataset_version)
     chosen = find_model(project.id, model or resolved.model, livemode=livemode)
     check_parameters(dict(parameters or {}))
     missing = missing_variables(resolved, dataset_version, rows)

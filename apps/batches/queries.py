@@ -195,7 +195,8 @@ def with_source(job: BatchJob, items: Sequence[BatchItem]) -> list[ResultRow]:
     wanted = [item.number for item in items]
     found = DatasetRow.objects.filter(dataset_version_id=job.dataset_version_id, number__in=wanted)
     rows = {row[0]: row[1:] for row in found.values_list("number", "variables", "expected", "metadata")}
-    return [ResultRow(item, *rows[item.number]) for item in items]
+    # Retention takes a dataset's rows once it has taken the answers.
+    return [ResultRow(item, *rows.get(item.number, ({}, None, {}))) for item in items]
 
 
 def input_columns(job: BatchJob) -> list[str]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import connection
 
 from apps.datasets.models import DatasetRow, DatasetVersion
+from apps.datasets.row_storage import demand_rows
 
 SHOWN: Final = 100
 
@@ -77,7 +78,9 @@ class Difference:
 
 
 def compare(before: DatasetVersion, after: DatasetVersion, *, limit: int = SHOWN) -> Difference:
-    """From one version to another. About a second for 100,000 rows."""
+    """From one version to another. About a second for 100,000 rows. Raises Conflict."""
+    demand_rows(before)
+    demand_rows(after)
     names: dict[str, UUID | int] = {
         "organization": after.organization_id,
         "before": before.id,

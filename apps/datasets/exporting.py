@@ -15,7 +15,7 @@ import orjson
 from apps.core.scope import organization_scope
 from apps.core.spreadsheets import safe_cell
 from apps.datasets.models import DatasetVersion
-from apps.datasets.row_storage import ROWS_A_READ, read_page
+from apps.datasets.row_storage import ROWS_A_READ, demand_rows, read_page
 from apps.datasets.values import StoredValues, as_cell, as_json_row, original
 
 ExportFormat = Literal["csv", "jsonl", "spreadsheet"]
@@ -34,7 +34,8 @@ class ExportFile:
 
 
 def export_file(version: DatasetVersion, format: ExportFormat) -> ExportFile:  # noqa: A002 (the word of the API)
-    """A version as a file. Its chunks open a scope of their own for each page of rows."""
+    """A version as a file. Its chunks open a scope of their own for each page of rows. Raises Conflict."""
+    demand_rows(version)
     name = f"{version.dataset.name} v{version.number}".replace("/", "-")
     if format == "jsonl":
         return ExportFile(f"{name}.jsonl", "application/jsonl; charset=utf-8", _jsonl(version))

@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
+from apps.core.errors import Conflict
 from apps.core.sql import UUID7
 from apps.datasets.models import DatasetRow, DatasetVersion
 from apps.datasets.values import StoredValues
@@ -64,6 +65,15 @@ SELECT COALESCE(sum(octet_length(variables::text) + COALESCE(octet_length(expect
 FROM datasets_datasetrow
 WHERE organization_id = %(organization)s AND dataset_version_id = %(version)s
 """
+
+
+def demand_rows(version: DatasetVersion) -> None:
+    """Raise Conflict (`dataset_rows_deleted`) for a version whose rows retention has taken."""
+    if version.rows_deleted_at is not None:
+        raise Conflict(
+            f"Retention has deleted the rows of v{version.number}. Use another version.",
+            code="dataset_rows_deleted",
+        )
 
 
 def insert_rows(version: DatasetVersion, rows: Iterable[StoredValues], *, before: int = 0) -> int:

@@ -156,6 +156,9 @@ class BatchSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     cancelling_at = serializers.DateTimeField(allow_null=True)
     completed_at = serializers.DateTimeField(allow_null=True)
+    content_deleted_at = serializers.DateTimeField(
+        allow_null=True, help_text="When retention took what the rows answered; their figures stay."
+    )
     expires_at = serializers.DateTimeField()
 
 
@@ -229,6 +232,7 @@ def batch_json(job: BatchJob) -> dict[str, Any]:
         "created_at": job.created_at,
         "cancelling_at": job.cancelling_at,
         "completed_at": job.completed_at,
+        "content_deleted_at": job.content_deleted_at,
         "expires_at": job.expires_at,
     }
 

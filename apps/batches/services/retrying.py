@@ -11,6 +11,7 @@ from apps.audit.services import record
 from apps.batches.models import COMPLETION_WINDOW, BatchJob, JobStatus, StopReason
 from apps.batches.services.ringing import ring_pump
 from apps.core.errors import Conflict, InvalidRequest
+from apps.datasets.row_storage import demand_rows
 
 # A new round is a new usage key: what the last round was charged stays charged, and once only.
 _REOPEN: Final = """
@@ -32,6 +33,7 @@ def retry_failed(*, actor: Actor, job: BatchJob, cost_cap: Decimal | None = None
 
     `cost_cap` replaces the job's cap, over all rounds together; None keeps it.
     Raises Conflict ``batch_running`` before the end, ``nothing_to_retry`` when no row failed or was stopped,
+    ``dataset_rows_deleted`` when retention has taken what it ran over;
     InvalidRequest ``cost_cap_used`` when the cap has no room, ``cost_cap_absent`` for a job without a cap.
     """
     locked = BatchJob.objects.select_for_update(no_key=True).get(pk=job.pk)
@@ -39,6 +41,7 @@ def retry_failed(*, actor: Actor, job: BatchJob, cost_cap: Decimal | None = None
         raise Conflict("This batch still runs; retry when it has ended.", code="batch_running")
     if not locked.failed + locked.cancelled:
         raise Conflict("No row failed or was stopped.", code="nothing_to_retry")
+    demand_rows(locked.dataset_version)
     _raise_cap(locked, cost_cap)
     rows = _reopen_items(locked)
     before = locked.status
@@ -78,6 +81,6 @@ def _reopen_job(job: BatchJob, rows: int) -> None:
     job.stop_reason = StopReason.NONE
     job.pending = rows
     job.failed = job.cancelled = 0
-    job.completed_at = job.cancelling_at = None
+    job.completed_at = job.cancelling_at = job.content_deleted_at = None
     job.expires_at = timezone.now() + COMPLETION_WINDOW
     job.save()

@@ -136,6 +136,9 @@ class DatasetVersionSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=[choice.value for choice in VersionKind])
     note = serializers.CharField(allow_blank=True)
     byte_count = serializers.IntegerField(allow_null=True, help_text="Size of the values.")
+    rows_deleted_at = serializers.DateTimeField(
+        allow_null=True, help_text="When retention took the rows; null while they are there."
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -215,6 +218,7 @@ def version_json(version: DatasetVersion) -> dict[str, Any]:
         "kind": version.kind,
         "note": version.note,
         "byte_count": version.byte_count,
+        "rows_deleted_at": version.rows_deleted_at,
         "created_at": version.created_at,
     }
 

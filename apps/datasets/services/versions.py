@@ -21,7 +21,7 @@ from apps.datasets.mapping import (
     type_of,
 )
 from apps.datasets.models import Dataset, DatasetDraft, DatasetVersion, VersionKind
-from apps.datasets.row_storage import copy_rows, insert_rows, iterate_rows, measure_rows
+from apps.datasets.row_storage import copy_rows, demand_rows, insert_rows, iterate_rows, measure_rows
 from apps.datasets.values import StoredValues, columns_mapping, original, stored
 from apps.tenants.models import Project
 
@@ -97,6 +97,7 @@ def restore_version(
     latest = lock_latest(dataset, expected_number)
     if latest is None or latest.id == version.id:
         raise InvalidRequest("This is the latest version already.", code="version_unchanged", param="version")
+    demand_rows(version)
     restored = next_version(
         actor,
         dataset,
@@ -121,6 +122,7 @@ def change_columns(
     if latest is None:
         raise InvalidRequest("The dataset has no version.", code="dataset_version_not_found")
     refuse_open_draft(dataset)
+    demand_rows(latest)
     given = {item.column: item for item in mapping}
     ordered = [given.pop(column["column"], None) for column in latest.columns]
     if given or None in ordered:
