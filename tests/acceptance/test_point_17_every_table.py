@@ -17,6 +17,7 @@ from apps.core.tables.declaring import registered
 from apps.tenants.models import Project
 from tests.factories import (
     TENANT_FACTORIES,
+    make_alert_rule,
     make_api_key,
     make_batch,
     make_connection,
@@ -45,6 +46,7 @@ PLACES: Final[dict[str, tuple[str, Callable[[Project], Any]]]] = {
         "{organization}/{project}/settings/providers/prices/",
         lambda project: make_price(project=project, pattern=f"made/{uuid4().hex}"),
     ),
+    "alerts": ("{organization}/{project}/alerts/", lambda project: make_alert_rule(project=project)),
     "members": ("{organization}/settings/members/", lambda project: None),
     "audit": ("{organization}/settings/audit/", lambda project: None),
 }
@@ -122,9 +124,15 @@ def _narrowings(key: str) -> list[dict[str, str]]:
     return found
 
 
-MODELS: Final = {"prompts": "prompts.Prompt", "batches": "batches.BatchJob", "runs": "runs.Run"}
+MODELS: Final = {
+    "alerts": "analytics.AlertRule",
+    "prompts": "prompts.Prompt",
+    "batches": "batches.BatchJob",
+    "runs": "runs.Run",
+}
 # Where what can be done with the chosen rows is asked, and how the question names them.
 BULK: Final = {
+    "alerts": ("alerts/disable/", "Turn off 3 rules"),
     "prompts": ("prompts/archive/", "Archive 3 prompts"),
     "batches": ("batches/stop/", "Stop 3 batches"),
     "runs": ("runs/dataset/", "Add 3 runs"),

@@ -25,7 +25,18 @@ from tests.factories import (
 # What programs read, and signing out, which would end the walk.
 _NO_PAGES: Final = ("api/", "^api/", "healthz", "readyz", "accounts/logout/", "docs/api/postman.json")
 # Pages that ask about chosen rows: about all there are.
-_CHOOSING: Final = ("prompts/tag/", "prompts/move/", "prompts/archive/", "batches/stop/", "runs/dataset/")
+_CHOOSING: Final = (
+    "prompts/tag/",
+    "prompts/move/",
+    "prompts/archive/",
+    "batches/stop/",
+    "runs/dataset/",
+    "alerts/acknowledge/",
+    "alerts/mute/",
+    "alerts/enable/",
+    "alerts/disable/",
+    "alerts/delete/",
+)
 
 
 @dataclass(frozen=True)
