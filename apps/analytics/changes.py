@@ -15,8 +15,10 @@ from apps.analytics.queries import Figures, Group, Row
 
 LEAST_REQUESTS: Final = 50
 LEAST_RATINGS: Final = 10
-# The error rate must also have moved by more than chance would move it: three standard errors.
+# A rate or a rating must also have moved by more than chance would move it, in standard errors; a rating's
+# are taken as large as they can be, so two of them say as much.
 _SIGMAS: Final = 3.0
+_SIGMAS_OF_RATING: Final = 2.0
 _NOTICED_POINT: Final = 0.01
 _NOTICED_RATIO: Final = log(1.1)
 _NOTICED_RATING: Final = 0.1
@@ -56,13 +58,21 @@ def _size(metric: str, now: Figures, before: Figures) -> float | None:
     if new is None or old is None:
         return None
     if metric == "satisfaction":
-        enough = min(now.sums.feedback_count, before.sums.feedback_count) >= LEAST_RATINGS
-        return abs(float(new) - float(old)) / _NOTICED_RATING if enough else None
+        return _size_of_rating(float(new), float(old), now.sums.feedback_count, before.sums.feedback_count)
     if min(now.requests, before.requests) < LEAST_REQUESTS:
         return None
     if metric in _RATIOS:
         return abs(log(float(new) / float(old))) / _NOTICED_RATIO if new > 0 and old > 0 else None
     return _size_of_rate(now, before)
+
+
+def _size_of_rating(new: float, old: float, count: int, count_before: int) -> float | None:
+    if min(count, count_before) < LEAST_RATINGS:
+        return None
+    # Single ratings aren't kept here; from 1 to 5 they can't lie wider apart than this.
+    spread = [(mean - 1) * (5 - mean) / number for mean, number in ((new, count), (old, count_before))]
+    difference = abs(new - old)
+    return difference / _NOTICED_RATING if difference > _SIGMAS_OF_RATING * sqrt(sum(spread)) else None
 
 
 def _size_of_rate(now: Figures, before: Figures) -> float | None:

@@ -42,6 +42,7 @@ class AnalyticsView(ProjectView, abstract=True):
             "tabs": analytics_tabs(self, self.current, state.query()),
             "ranges": self._ranges(state),
             "range_words": _range_words(state),
+            "compares": self.current != "versions",
             "compare_href": f"?{state.query(compare='off' if state.compare else '')}",
             "sandbox_href": f"?{state.query(sandbox='' if state.sandbox else '1')}",
             "chips": list(self._chips(state)),
@@ -51,7 +52,7 @@ class AnalyticsView(ProjectView, abstract=True):
             "choices": self._choices(state),
             "group_options": [(key, f"Group by {in_sentence(DIMENSIONS[key].words)}") for key in GROUPS]
             + [(UNGROUPED, "All together")],
-            "interval_options": [("", "Usual interval"), *((key, _INTERVAL_WORDS[key]) for key in INTERVALS)],
+            "interval_options": _intervals(state),
             "facts": _facts(state),
             "shorter": self.shorter(state),
         }
@@ -123,6 +124,16 @@ def _range_words(state: State) -> str:
         return f"{short_day(start)} to {short_day(last)} {last.year}"
     local = timezone.localtime(start)
     return f"{short_day(local)}, {local:%H:%M} to {timezone.localtime(end):%H:%M}"
+
+
+def _intervals(state: State) -> list[tuple[str, str]]:
+    """What a chart may be cut into; the usual one is named by what it is."""
+    usual = next(key for key, grain in INTERVALS.items() if grain == state.period.interval)
+    words = _INTERVAL_WORDS[usual] if not state.interval else "Usual interval"
+    return [
+        ("", words),
+        *((key, each) for key, each in _INTERVAL_WORDS.items() if state.interval or key != usual),
+    ]
 
 
 def _facts(state: State) -> str:

@@ -1,6 +1,5 @@
 """Figures in the words of pages: what something cost, what is unknown, and how it differs from before."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -73,18 +72,21 @@ def absence(metric: str, figures: Figures) -> str:
     return "no answers" if metric.startswith("latency") else UNKNOWN
 
 
-def change_of(metric: str, now: Figures, before: Figures | None, than: str) -> Change | None:
-    """How a figure differs from the period before, in words; None where there is nothing to compare with."""
+def change_of(metric: str, now: Figures, before: Figures | None) -> Change | None:
+    """How a figure differs from the period before; None where there is nothing to compare with."""
     if before is None or not before.requests:
         return None
     value = known_cost if metric == "cost" else lambda figures: figures[metric]
     change = format_change(metric, value(now), value(before))
-    if change.direction == "unknown":
-        return None
+    return None if change.direction == "unknown" else change
+
+
+def than(metric: str, change: Change) -> str:
+    """What stands between a change and what it is compared with: "slower than", "from"."""
     if change.direction == "same":
-        return replace(change, words=f"as {than}")
+        return "since"
     up, down = _MORE.get(metric, ("more than", "less than"))
-    return replace(change, words=f"{change.words} {up if change.direction == 'up' else down} {than}")
+    return up if change.direction == "up" else down
 
 
 def in_sentence(words: str) -> str:

@@ -6,38 +6,33 @@ from typing import Final
 from apps.analytics import queries
 from apps.analytics.metrics import Value
 from apps.analytics.queries import Asked, Figures, Line
-from apps.analytics.web.figures import change_of, known_cost, unknown_words, words
+from apps.analytics.web.figures import change_of, known_cost, than, unknown_words, words
 from apps.analytics.web.state import State
 from apps.analytics.wording import Change
 from apps.core.charts import Figures as FileFigures
-from apps.core.charts import Spark, Unit, spark
+from apps.core.charts import Spark, spark
 from apps.core.charts.figures import Cell, Row
-from apps.core.formatting import format_number
 
 _METRICS: Final = {
     "requests": "Requests",
     "cost": "Cost",
     "latency_p95": "p95 latency",
     "error_rate": "Error rate",
-    "total_tokens": "Tokens",
     "satisfaction": "Satisfaction",
 }
 
 
-LONG_NUMBER: Final = 10_000_000
-
-
 @dataclass(frozen=True)
 class Tile:
-    """One figure: its value, its line over time, what it was before; `exact` where the value is shortened."""
+    """One figure: its value, its line over time, what it was before."""
 
     metric: str
     name: str
     value: str
     unit: str
-    exact: str
     note: str
     change: Change | None
+    than: str
     spark: Spark | None
     spark_label: str
 
@@ -58,18 +53,15 @@ def file_of(tiles: list[Tile]) -> FileFigures:
 def _tile(metric: str, name: str, line: Line, state: State) -> Tile:
     total = line.total
     value, _, unit = words(metric, total).partition(" of ")
-    exact = total[metric]
-    if metric == "total_tokens" and isinstance(exact, int) and exact >= LONG_NUMBER:
-        value, unit = Unit.COUNT.write_short(exact), ""
-    change = change_of(metric, total, line.previous, state.before_words) if state.compare else None
+    change = change_of(metric, total, line.previous) if state.compare else None
     return Tile(
         metric,
         "Cost, known prices" if metric == "cost" and total.sums.unknown_price and total.sums.priced else name,
         value,
         f"of {unit}" if unit else "",
-        format_number(exact) if value[-1:] in {"k", "M", "B"} else "",
         _extra(metric, total),
         change,
+        f"{than(metric, change)} before" if change else "",
         spark([_value(metric, point.figures) for point in line.points]),
         f"{name} over the range",
     )
@@ -85,19 +77,17 @@ def _extra(metric: str, total: Figures) -> str:
         return f"{unknown_words(sums.unknown_price)}{' not in it' if sums.priced else ''}"
     if metric == "satisfaction" and sums.feedback_count:
         return f"from {sums.feedback_count:,} rating{'s' * (sums.feedback_count != 1)}"
-    if metric == "total_tokens" and sums.unknown_tokens:
-        return f"{sums.unknown_tokens:,} call{'s' * (sums.unknown_tokens != 1)} of unknown tokens not in it"
     if metric == "error_rate" and sums.failed:
         return f"{sums.failed:,} failed"
     return ""
 
 
 def _written(tile: Tile) -> str:
-    return tile.exact or f"{tile.value} {tile.unit}".strip()
+    return f"{tile.value} {tile.unit}".strip()
 
 
 def _note(tile: Tile) -> str:
-    return "; ".join(filter(None, [tile.change.words if tile.change else "", tile.note]))
+    return "; ".join(filter(None, [f"{tile.change.words} {tile.than}" if tile.change else "", tile.note]))
 
 
 def _cell(text: str) -> Cell:

@@ -129,13 +129,14 @@ def _compared(rows: tuple[VersionFigures, ...]) -> list[Compared]:
 
 
 def _best(metric: str, rows: tuple[VersionFigures, ...]) -> set[int]:
-    """The versions with the best value, where at least two are known and not all are the same."""
+    """The versions with the best value as it reads, where at least two are known and not all are the same."""
     choose = _BEST.get(metric)
     known = {row.number: float(value) for row in rows if (value := row.figures[metric]) is not None}
-    if choose is None or len(set(known.values())) < 2:
+    shown = {row.number: words(metric, row.figures) for row in rows if row.number in known}
+    if choose is None or len(set(shown.values())) < 2:
         return set()
-    best = choose(known.values())
-    return {number for number, value in known.items() if value == best}
+    best = choose(known, key=lambda number: known[number])
+    return {number for number, text in shown.items() if text == shown[best]}
 
 
 def _parts(scores: list[Efficiency]) -> list[Compared]:

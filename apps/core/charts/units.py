@@ -54,7 +54,9 @@ class Unit(StrEnum):
         """The figure beside an axis: `150k`, `$40`, `6 s`, `0.9 %`."""
         match self:
             case Unit.MONEY:
-                return f"${_short(value)}"
+                return (
+                    f"${value:.2f}" if 0.01 <= value < 1 and round(value, 2) == value else f"${_short(value)}"
+                )
             case Unit.DURATION:
                 return _short_duration(value)
             case Unit.SHARE:
@@ -63,7 +65,7 @@ class Unit(StrEnum):
 
 
 def steps_to(top: float, unit: Unit, lines: int = 3) -> Sequence[float]:
-    """Round values from zero up, `lines` of them above it, the last at or over `top`; scores go from 1 to 5."""
+    """Round values from zero up, `lines` of them above it, the last at or over `top`; scores are 1 to 5."""
     if unit is Unit.SCORE:
         return [1.0, 2.0, 3.0, 4.0, 5.0]
     if top <= 0:
