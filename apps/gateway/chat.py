@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from apps.core.error_mapping import to_error
+from apps.gateway.calls import run_request
 from apps.gateway.chat_answers import Chunks, completion
-from apps.gateway.chat_requests import ChatBody, parse_chat_body, run_request
+from apps.gateway.chat_requests import ChatBody, parse_chat_body
 from apps.gateway.fields import fingerprint
 from apps.gateway.http import HttpRequest, JsonAnswer, Send, end_stream, send_event, send_json, start_stream
 from apps.gateway.running import Item, Items, Job, demand_answer, serve_run, tell_cache

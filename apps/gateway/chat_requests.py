@@ -1,17 +1,15 @@
-"""From the body of POST /v1/chat/completions to a RunRequest. Pure."""
+"""The body of POST /v1/chat/completions. Pure."""
 
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 from apps.core.errors import InvalidRequest
 from apps.gateway import fields
 from apps.gateway.chat_options import cache_seconds, repair_attempts
-from apps.gateway.fields import LONGEST_RUN_SECONDS, typed
+from apps.gateway.fields import typed
 from apps.runs.conversation import clean_messages
 from apps.runs.inputs import PARAMETERS
-from apps.runs.types import PromptReference, RunRequest
-from apps.tenants.access import AccessFacts
+from apps.runs.types import PromptReference
 
 DEFAULT_LABEL: Final = "production"
 PROMPT_PREFIX: Final = "prompt:"
@@ -61,34 +59,6 @@ def parse_chat_body(body: Any) -> ChatBody:
         cache_seconds=cache_seconds(body),
         repair_attempts=repair_attempts(body, stream=stream),
         tools=fields.tools(body),
-    )
-
-
-def run_request(
-    body: ChatBody, facts: AccessFacts, *, run_id: UUID, request_id: str, claim: UUID | None
-) -> RunRequest:
-    """The run that a checked body asks for, in the name of a key."""
-    return RunRequest(
-        run_id=run_id,
-        organization_id=facts.organization_id,
-        project_id=facts.project_id,
-        source="gateway",
-        usage_key=f"run:{run_id}",
-        prompt=body.prompt,
-        model=body.model,
-        messages=body.messages,
-        variables=body.variables,
-        overrides=body.parameters,
-        metadata=body.metadata,
-        user=body.user,
-        api_key_id=facts.api_key_id,
-        request_id=request_id,
-        livemode=facts.livemode,
-        timeout_seconds=LONGEST_RUN_SECONDS,
-        claim=claim,
-        cache_seconds=body.cache_seconds,
-        repair_attempts=body.repair_attempts,
-        tools=body.tools,
     )
 
 

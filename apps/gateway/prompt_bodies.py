@@ -1,20 +1,18 @@
-"""From the addresses and bodies of /api/v1/prompts/<name> to references and runs. Pure."""
+"""The addresses and bodies of /api/v1/prompts/<name>. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
-from uuid import UUID
 
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.numbers import whole_number
 from apps.gateway import fields
 from apps.gateway.chat_options import cache_seconds, repair_attempts
-from apps.gateway.fields import LONGEST_RUN_SECONDS, typed
+from apps.gateway.fields import typed
 from apps.gateway.http import HttpRequest
 from apps.prompts.types import PRODUCTION
 from apps.runs.conversation import clean_messages
 from apps.runs.inputs import check_parameters
-from apps.runs.types import PromptReference, RunRequest
-from apps.tenants.access import AccessFacts
+from apps.runs.types import PromptReference
 
 PREFIX: Final = "/api/v1/prompts/"
 RUN: Final = "/run"
@@ -28,44 +26,17 @@ RUN_FIELDS: Final = _SHARED | {"stream", "metadata", "user", "cache", "repair"}
 class PromptCall:
     """A checked body of render or run; render leaves the last six as they are."""
 
-    reference: PromptReference
+    prompt: PromptReference
     variables: dict[str, Any]
     messages: tuple[dict[str, Any], ...]
     model: str | None
     parameters: dict[str, Any]
     tools: tuple[dict[str, Any], ...] | None
     stream: bool = False
-    metadata: dict[str, str] | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
     user: str = ""
     cache_seconds: int | None = None
     repair_attempts: int = 0
-
-    def request(
-        self, facts: AccessFacts, *, run_id: UUID, request_id: str, claim: UUID | None = None
-    ) -> RunRequest:
-        """The run that is asked for, in the name of a key."""
-        return RunRequest(
-            run_id=run_id,
-            organization_id=facts.organization_id,
-            project_id=facts.project_id,
-            source="gateway",
-            usage_key=f"run:{run_id}",
-            prompt=self.reference,
-            model=self.model,
-            messages=self.messages,
-            variables=self.variables,
-            overrides=self.parameters,
-            metadata=self.metadata or {},
-            user=self.user,
-            api_key_id=facts.api_key_id,
-            request_id=request_id,
-            livemode=facts.livemode,
-            timeout_seconds=LONGEST_RUN_SECONDS,
-            claim=claim,
-            cache_seconds=self.cache_seconds,
-            repair_attempts=self.repair_attempts,
-            tools=self.tools,
-        )
 
 
 def prompt_name(request: HttpRequest, ending: str = "") -> str:
@@ -130,7 +101,7 @@ def call_parameters(body: dict[str, Any]) -> dict[str, Any]:
 def _shared(name: str, body: dict[str, Any]) -> dict[str, Any]:
     label = typed(body, "label", str, None)
     return {
-        "reference": reference(name, label or None, fields.number(body, "version")),
+        "prompt": reference(name, label or None, fields.number(body, "version")),
         "variables": typed(body, "variables", dict, {}),
         "messages": clean_messages(typed(body, "messages", list, [])),
         "model": typed(body, "model", str, None) or None,

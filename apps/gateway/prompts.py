@@ -9,6 +9,7 @@ import orjson
 from apps.core import ids
 from apps.core.errors import InvalidRequest, NotFound
 from apps.gateway import prompt_bodies
+from apps.gateway.calls import run_request
 from apps.gateway.fields import fingerprint
 from apps.gateway.http import HttpRequest, JsonAnswer, Send, send_json, send_not_modified
 from apps.gateway.prompt_bodies import PromptCall
@@ -38,7 +39,7 @@ async def render_prompt(serving: Serving, request: HttpRequest, send: Send, fact
     """Answer with the messages, and the body that the provider would get, byte for byte. Nothing is run."""
     name = prompt_bodies.prompt_name(request, prompt_bodies.RENDER)
     call = prompt_bodies.parse_render(name, await request.json())
-    run = call.request(facts, run_id=ids.uuid7(), request_id=request.request_id)
+    run = run_request(call, facts, run_id=ids.uuid7(), request_id=request.request_id)
     prompt, chat = await serving.runtime.engine.render(run)
     assert prompt is not None
     provider, problem = await _provider_request(serving, run)
@@ -47,7 +48,7 @@ async def render_prompt(serving: Serving, request: HttpRequest, send: Send, fact
         "prompt": prompt.name,
         "prompt_id": ids.encode("prm", prompt.prompt_id) if prompt.prompt_id else None,
         "version": prompt.number,
-        "label": call.reference.label,
+        "label": call.prompt.label,
         "messages": list(chat.messages),
         "model": chat.model,
         "parameters": chat.parameters,
@@ -68,7 +69,7 @@ async def run_prompt(serving: Serving, request: HttpRequest, send: Send, facts: 
     call = prompt_bodies.parse_run(name, raw)
 
     def build(run_id: UUID, claim: UUID | None) -> RunRequest:
-        return call.request(facts, run_id=run_id, request_id=request.request_id, claim=claim)
+        return run_request(call, facts, run_id=run_id, request_id=request.request_id, claim=claim)
 
     async def answer(run_id: UUID, items: Items) -> None:
         await answer_run(_exchange(request, send, facts, call, run_id), items)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import orjson
 from django.http import HttpRequest
 
+from apps.prompts.json_text import pretty
 from apps.prompts.models import Prompt, PromptVersion
 from apps.prompts.snippets import calls
 
@@ -18,13 +18,13 @@ def version_facts(version: PromptVersion) -> dict[str, Any]:
             for index, message in enumerate(version.messages, 1)
         ],
         "parameters": sorted(version.parameters.items()),
-        "schema": _pretty(version.output_schema) if version.output_schema else "",
+        "schema": pretty(version.output_schema) if version.output_schema else "",
         "tools": [
             {
                 "name": tool["function"]["name"],
                 "description": tool["function"].get("description", ""),
                 "id": f"tool-{index}",
-                "text": _pretty(tool["function"].get("parameters", {})),
+                "text": pretty(tool["function"].get("parameters", {})),
             }
             for index, tool in enumerate(version.tools, 1)
         ],
@@ -38,7 +38,3 @@ def snippets(
     reference = f"{prompt.name}@{labels[0]}" if labels else f"{prompt.name}#{version.number}"
     origin = request.build_absolute_uri("/")[:-1]
     return {"reference": reference, "calls": calls(origin, reference, version.variables)}
-
-
-def _pretty(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

@@ -15,6 +15,7 @@ from apps.prompts import drafting, grants
 from apps.prompts import queries as prompt_queries
 from apps.prompts.content import MAX_MESSAGES
 from apps.prompts.drafting import TypedPrompt, TypedVariable
+from apps.prompts.json_text import pretty
 from apps.prompts.models import Prompt
 from apps.prompts.types import ROLES
 from apps.runs import queries
@@ -172,8 +173,8 @@ def _typed_run(run: Run, content: Content, prompt: Prompt | None) -> tuple[Typed
             for name, value in content.parameters.items()
             if name in drafting.PARAMETERS
         },
-        output_schema=_pretty(content.output_schema) if content.output_schema else "",
-        tools=_pretty(list(content.tools)) if content.tools else "",
+        output_schema=pretty(content.output_schema) if content.output_schema else "",
+        tools=pretty(list(content.tools)) if content.tools else "",
     )
     return typed, note
 
@@ -195,7 +196,7 @@ def _literal(messages: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ..
 
 def _words(message: Mapping[str, Any]) -> str:
     calls = message.get("tool_calls")
-    return (message.get("content") or "") + (_pretty(calls) if calls else "")
+    return (message.get("content") or "") + (pretty(calls) if calls else "")
 
 
 def _typed_row(variable: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,7 +207,3 @@ def _text(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     return orjson.dumps(value).decode()
-
-
-def _pretty(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
