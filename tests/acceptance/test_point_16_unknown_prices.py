@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
+from apps.analytics.counting.waiting import count_waiting
 from apps.audit.actor import SYSTEM
 from apps.batches.services.starting import BatchOptions
 from apps.core.scope import organization_scope
@@ -137,3 +138,20 @@ def test_point_16__price_set_while_serving__holds_within_a_second(project: Proje
     found = with_runtime(use).price
     assert found is not None
     assert found.status == "priced"
+
+
+def test_point_16__figures_of_unknown_price__are_unknown_in_api_and_file(
+    web: Client, project: Project
+) -> None:
+    run(project)
+    count_waiting()
+    for kind in ("series", "summary"):
+        told = web.get(f"/api/v1/analytics/{kind}?metrics=cost,cost_per_request&group_by=model")
+        body = told.json()
+        groups = body["lines"] if kind == "series" else [*body["rows"], body]
+        for group in groups:
+            assert group["total"] == {"cost": None, "cost_per_request": None, "unknown_price": 1}
+        exported = web.get(f"/api/v1/analytics/{kind}?metrics=cost&group_by=model&format=csv")
+        text = exported.content.decode()
+        assert any(line.startswith(MODEL) and line.endswith(",unknown,1") for line in text.splitlines())
+        assert says_unknown(text)

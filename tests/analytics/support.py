@@ -11,6 +11,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from apps.analytics.models import Grain, Segment
+from apps.analytics.periods import floor
 from apps.core import crypto
 from apps.core.scope import organization_scope
 from apps.prompts.models import Prompt
@@ -24,7 +26,7 @@ from apps.runs.models import Feedback, Run
 from apps.runs.services import give_feedback
 from apps.runs.types import RunError, RunRecord
 from apps.tenants.models import Project
-from tests.factories import make_run_record
+from tests.factories import make_rollup, make_run_record
 
 CODES = ("provider_timeout", "output_invalid", "provider_rate_limited")
 PRICES = (
@@ -42,6 +44,12 @@ def write_runs(project: Project, records: Iterable[RunRecord]) -> list[UUID]:
         rows = sorted((record_rows.seal(each, key) for each in records), key=lambda row: row.run_id)
         cursor.execute(record_rows.STATEMENT, record_rows.parameters(rows))
     return [row.run_id for row in rows]
+
+
+def roll_up(segment: Segment, moment: datetime, **values: Any) -> None:
+    """Numbers of a moment, in every grain."""
+    for grain in Grain:
+        make_rollup(segment=segment, grain=grain, starts_at=floor(moment, grain), **values)
 
 
 def write_history(

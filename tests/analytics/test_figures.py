@@ -1,6 +1,6 @@
 """Figures of few roll-ups: whose they are, what they leave unsaid, and what is refused."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,19 +10,20 @@ from apps.analytics.dimensions import Filters
 from apps.analytics.queries import Asked
 from apps.core.errors import InvalidRequest
 from apps.core.scope import organization_scope
-from tests.factories import make_project, make_rollup, make_segment
+from tests.analytics.support import roll_up
+from tests.factories import make_project, make_segment
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime.now(UTC)
-HOUR = NOW.replace(minute=0, second=0, microsecond=0)
+LATELY = NOW - timedelta(minutes=5)
 
 
 def test_figures__of_another_project_and_organization__are_not_there() -> None:
     project, other = make_project(), make_project()
     sibling = make_project(organization=project.organization, name="Sibling")
     for each in (project, other, sibling):
-        make_rollup(segment=make_segment(project=each), starts_at=HOUR, requests=1)
+        roll_up(make_segment(project=each), LATELY, requests=1)
     period = periods.preset("24h", NOW)
     with organization_scope(project.organization_id):
         assert queries.summary(Asked(project.pk, period), ["requests"]).total.requests == 1
@@ -35,7 +36,7 @@ def test_figures__of_a_label_called_others__are_not_all_others() -> None:
     project = make_project()
     for label, count in (("others", 5), ("production", 3), ("", 1)):
         segment = make_segment(project=project, label=label)
-        make_rollup(segment=segment, starts_at=HOUR, requests=count)
+        roll_up(segment, LATELY, requests=count)
     with organization_scope(project.organization_id):
         asked = Asked(project.pk, periods.preset("24h", NOW))
         rows = queries.breakdown(asked, "label", ["requests"], most=2)
@@ -49,7 +50,7 @@ def test_figures__of_a_label_called_others__are_not_all_others() -> None:
 def test_figures__with_some_unknown_prices__say_that_they_are_incomplete() -> None:
     project = make_project()
     values = {"requests": 3, "priced": 1, "cost": Decimal("0.5"), "unknown_price": 2}
-    make_rollup(segment=make_segment(project=project), starts_at=HOUR, **values)
+    roll_up(make_segment(project=project), LATELY, **values)
     with organization_scope(project.organization_id):
         total = queries.summary(Asked(project.pk, periods.preset("24h", NOW))).total
     assert (total["cost"], total["unknown_price"], total.incomplete) == (Decimal("0.5"), 2, True)
