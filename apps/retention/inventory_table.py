@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from apps.billing.plans import LEDGER_YEARS
 from apps.retention import inventory
 from apps.retention.inventory import Line, Part, Rule, Treatment
 
@@ -37,7 +38,7 @@ SKELETON: Final = Rule(
 LEDGER: Final = Rule(
     Treatment.STAYS,
     reason="The law asks for the records behind invoices. They hold random ids and figures only.",
-    until="for as long as the law on accounting asks",
+    until=f"for {LEDGER_YEARS} years",
 )
 ACCOUNTS: Final = Rule(
     Treatment.STAYS,
@@ -225,6 +226,7 @@ _BATCHES: Final = (
 _ANALYTICS: Final = (
     _part("analytics.Segment", "source label connection model", "Figures of runs"),
     _part("analytics.Rollup", "errors latency_buckets latency_counts overrides", "Figures of runs"),
+    _part("analytics.Incident", "changes", "Figures of runs"),
     _part(
         "analytics.AlertRule",
         "name metric label model source levels recipients problem",

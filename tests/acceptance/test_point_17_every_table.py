@@ -22,6 +22,7 @@ from tests.factories import (
     make_batch,
     make_connection,
     make_dataset_version,
+    make_erasure,
     make_price,
     make_project,
     make_prompt,
@@ -49,6 +50,10 @@ PLACES: Final[dict[str, tuple[str, Callable[[Project], Any]]]] = {
     "alerts": ("{organization}/{project}/alerts/", lambda project: make_alert_rule(project=project)),
     "members": ("{organization}/settings/members/", lambda project: None),
     "audit": ("{organization}/settings/audit/", lambda project: None),
+    "erasures": (
+        "{organization}/settings/privacy/erasure/",
+        lambda project: make_erasure(project=project),
+    ),
 }
 
 

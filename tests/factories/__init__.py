@@ -5,13 +5,14 @@ Factories open the organization's scope themselves, so they work inside and outs
 project; the isolation tests demand one for every TenantModel.
 """
 
-import tests.factories.core
-import tests.factories.erasure  # noqa: F401
+import tests.factories.core  # noqa: F401
 from tests.factories.alerts import make_alert_event, make_alert_rule
 from tests.factories.analytics import make_rollup, make_segment
 from tests.factories.batches import SENTIMENT_SCHEMA, make_batch
 from tests.factories.billing import make_quota
 from tests.factories.datasets import make_dataset_import, make_dataset_version
+from tests.factories.erasure import make_erasure
+from tests.factories.incidents import make_incident
 from tests.factories.prompts import make_content, make_prompt
 from tests.factories.providers import make_connection, make_price
 from tests.factories.registry import TENANT_FACTORIES, tenant_factory
@@ -39,7 +40,9 @@ __all__ = [
     "make_content",
     "make_dataset_import",
     "make_dataset_version",
+    "make_erasure",
     "make_hold",
+    "make_incident",
     "make_member",
     "make_organization",
     "make_policy",

@@ -17,6 +17,13 @@ ALLOWED = {
     "apps/core/idempotency.py": "the purge of expired keys",
     "apps/core/models.py": "declares the manager",
     "apps/datasets/services/purging.py": "the purge of deleted datasets",
+    "apps/retention/erasure/bell.py": "the sweeper of erasures finds what is due in every organization",
+    "apps/retention/erasure/datasets.py": "erasure changes rows that no member may, in the system scope",
+    "apps/retention/erasure/members.py": "erasure changes rows that no member may, in the system scope",
+    "apps/retention/erasure/organizations.py": "a whole organization is deleted, in the system scope",
+    "apps/retention/erasure/runs.py": "erasure changes rows that no member may, in the system scope",
+    "apps/retention/erasure/traces.py": "erasure deletes what no member may, in the system scope",
+    "apps/retention/erasure/work.py": "the work on an erasure begins in the system scope",
     "apps/tenants/access.py": "the doors: API key, and session to memberships",
     "apps/tenants/invitation_door.py": "the door of invitations: a link's token names no organization",
 }

@@ -1,5 +1,7 @@
 from django.urls import URLPattern
 
+from apps.retention.web import erasure_urls, policy_urls
+
 app_name = "retention"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [*policy_urls.urlpatterns, *erasure_urls.urlpatterns]
