@@ -6,8 +6,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count
 
+from apps.analytics import periods
+from apps.analytics import queries as analytics
+from apps.analytics.models import Grain
+from apps.analytics.queries import Asked, Figures
 from apps.batches.models import TERMINAL_STATUSES, BatchJob
 from apps.prompts.models import LabelMove
 from apps.runs.models import Run, RunStatus
@@ -45,27 +49,32 @@ class FailingPrompt:
         return self.failed / self.runs
 
 
-def activity_between(project_id: UUID, start: datetime, end: datetime) -> Activity:
-    """Return the runs that began in `[start, end)`."""
-    sums = Run.objects.filter(
-        project_id=project_id, pk__gte=first_id_of(start), pk__lt=first_id_of(end)
-    ).aggregate(
-        runs=Count("id", filter=Q(sandbox=False)),
-        failed=Count("id", filter=Q(status=RunStatus.FAILED, sandbox=False)),
-        cost=Sum("price_amount", filter=Q(price_status="priced")),
-        unpriced=Count("id", filter=Q(price_status="unknown", sandbox=False)),
-        sandbox=Count("id", filter=Q(sandbox=True)),
-    )
-    return Activity(**sums | {"cost": sums["cost"] or Decimal(0)})
-
-
 def today_and_yesterday(project_id: UUID, now: datetime) -> tuple[Activity, Activity]:
-    """Return today so far, and yesterday up to the same time of day, in the zone of `now`."""
+    """Return today so far, and yesterday up to the same time of day, in the zone of `now`.
+
+    From roll-ups, so both end on five minutes: today holds what is counted by now, yesterday less than five
+    minutes more than has passed today.
+    """
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     day = timedelta(days=1)
-    return activity_between(project_id, midnight, now), activity_between(
-        project_id, midnight - day, now - day
+    sandbox = _figures(project_id, midnight, now, sandbox=True)
+    return (
+        _activity(_figures(project_id, midnight, now), sandbox.requests),
+        _activity(_figures(project_id, midnight - day, now - day), 0),
     )
+
+
+def _figures(project_id: UUID, start: datetime, end: datetime, *, sandbox: bool = False) -> Figures:
+    # On the stroke of midnight the day has not lasted yet.
+    period = periods.between(start, max(end, start + timedelta(seconds=1)), end, Grain.FIVE_MINUTES)
+    return analytics.summary(
+        Asked(project_id, period, sandbox=sandbox), ("requests", "cost"), compare=False
+    ).total
+
+
+def _activity(figures: Figures, sandbox: int) -> Activity:
+    sums = figures.sums
+    return Activity(sums.requests, sums.failed, sums.cost, sums.unknown_price, sandbox)
 
 
 def open_batches(project_id: UUID) -> Sequence[BatchJob]:

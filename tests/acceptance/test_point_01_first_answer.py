@@ -7,6 +7,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.test import Client
 
+from apps.analytics.counting.waiting import count_waiting
 from apps.billing.queries import usage_summary
 from apps.core.scope import organization_scope, system_scope
 from apps.prompts.models import Prompt
@@ -58,6 +59,7 @@ def test_point_01__sample_data__is_marked_and_in_no_total(client: Client) -> Non
         assert set(Run.objects.values_list("sandbox", flat=True)) == {True}
         usage = usage_summary(organization.id)
     assert (usage.used, usage.sandbox_used) == (0, 2)
+    count_waiting()
     today = client.get(welcome.replace("welcome/", "home/activity/")).content.decode()
     assert '<span class="tile__name">Runs</span><span class="tile__value">0</span>' in today
     assert "2 today on the sandbox, not counted" in today

@@ -25,7 +25,8 @@ class Column(Generic[Item]):
     the field, annotation or expression that a click on the head sorts by; ``nullable`` says that it may be
     NULL (those rows stand last, both ways up) and ``downwards`` that the first click sorts the largest first.
     ``always`` columns can't be hidden, those without ``default`` are shown once they are chosen, and
-    ``export_only`` ones stand in files alone.
+    ``export_only`` ones stand in files alone. ``page_only`` ones stand in no file: they are another room's
+    facts, which the page loads after its rows.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Column(Generic[Item]):
     always: bool = False
     default: bool = True
     export_only: bool = False
+    page_only: bool = False
 
     @property
     def expression(self) -> Combinable | None:
@@ -110,6 +112,11 @@ class Table(Generic[Row, Item]):
             for column in self.columns
             if column.sort is not None
         }
+
+    @property
+    def exported(self) -> list[Column[Item]]:
+        """The columns of a file."""
+        return [column for column in self.columns if not column.page_only]
 
     @property
     def choosable(self) -> list[Column[Item]]:

@@ -74,11 +74,11 @@ def _chunks(
 
 
 def _csv_head(table: Table[Row, Item]) -> bytes:
-    return _csv_text([[column.key for column in table.columns]])
+    return _csv_text([[column.key for column in table.exported]])
 
 
 def _csv_lines(table: Table[Row, Item], items: Sequence[Item]) -> bytes:
-    return _csv_text([[cell_text(column.value(item)) for column in table.columns] for item in items])
+    return _csv_text([[cell_text(column.value(item)) for column in table.exported] for item in items])
 
 
 def _csv_text(lines: list[list[str]]) -> bytes:
@@ -88,7 +88,7 @@ def _csv_text(lines: list[list[str]]) -> bytes:
 
 
 def _json_lines(table: Table[Row, Item], items: Sequence[Item]) -> bytes:
-    objects = ({column.key: column.value(item) for column in table.columns} for item in items)
+    objects = ({column.key: column.value(item) for column in table.exported} for item in items)
     return b"".join(
         orjson.dumps(each, default=_json_value, option=orjson.OPT_UTC_Z) + b"\n" for each in objects
     )

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
+from apps.analytics.freshness import rolled_up_until
 from apps.billing.queries import usage_summary
 from apps.core import ids
 from apps.dashboard import queries
@@ -53,8 +54,10 @@ class ActivityPanel(ProjectView):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Answer with the panel."""
-        today, yesterday = queries.today_and_yesterday(self.project.id, timezone.localtime())
-        return self.render("dashboard/panels.html#activity", {"today": today, "yesterday": yesterday})
+        now = timezone.localtime()
+        today, yesterday = queries.today_and_yesterday(self.project.id, now)
+        context = {"today": today, "yesterday": yesterday, "until": min(rolled_up_until(), now)}
+        return self.render("dashboard/panels.html#activity", context)
 
 
 class BatchesPanel(ProjectView):

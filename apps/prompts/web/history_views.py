@@ -39,6 +39,7 @@ class HistoryPage(OnePromptPage, abstract=True):
         return {
             **self.head(prompt, labels, "history"),
             **self._comparison(left, right, split=split, every_line=every_line),
+            "figures": self.figures("analytics:history-part"),
             "items": self._timeline(prompt, versions[:VERSIONS_SHOWN], labels, left, right),
             "older": self._history(prompt, **picked, view=view, lines=lines, upto=next_number)
             if next_number
@@ -120,6 +121,7 @@ class HistoryPage(OnePromptPage, abstract=True):
                 "text": version.message,
                 "who": version.author_name,
                 "at": version.created_at,
+                "figures": f"figures-{version.public_id}",
                 "current": version.number == right,
                 "picked": "a" if version.number == left else "",
                 "note": {right: "B, shown", left: "A, base"}.get(version.number, "") if left != right else "",

@@ -37,6 +37,7 @@ class PromptListView(SharedPromptsPage):
             "folders": [] if by_name_or_text or asked.export or asked.count else self._folders(asked, folder),
             "actions": self._actions(asked),
             "can_edit": self.access.can(Permission.PROMPTS_EDIT),
+            "sees_runs": self.access.can(Permission.RUNS_VIEW),
             "new_address": self.address("new", folder=folder),
         }
         return self.list_page(PROMPTS, asked, listed, "prompts/list.html", context)

@@ -13,6 +13,14 @@ from apps.prompts.library import Archived, Found, Where
 from apps.prompts.models import Prompt
 from apps.tenants.models import Project
 
+# What analytics knows of a prompt's last seven days; it fills these columns once the rows are there.
+WEEK_COLUMNS: Final = {
+    "calls": "7-day calls",
+    "cost": "7-day cost",
+    "errors": "7-day errors",
+    "score": "7-day score",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class PromptRow:
@@ -73,6 +81,10 @@ PROMPTS: Final = register(
             Column("labels", "Labels", lambda row: dict(row.labels)),
             Column("tags", "Tags", lambda row: row.prompt.tags),
             Column("newest", "Newest", lambda row: row.prompt.latest_number, numeric=True),
+            *(
+                Column(key, title, lambda row: "", numeric=True, page_only=True)
+                for key, title in WEEK_COLUMNS.items()
+            ),
             Column(
                 "changed", "Last change", lambda row: row.prompt.changed_at, sort="changed_at", downwards=True
             ),

@@ -63,6 +63,8 @@ class OverviewPage(LabelsPage, abstract=True):
             "playground": self._playground(),
             "runs_panel": self._panel("runs:panel"),
             "runs_page": self._panel("runs:list"),
+            "figures_panel": self.figures("analytics:prompt-part"),
+            "figures_page": self._panel("analytics:overview"),
             **more,
         }
         return self.render("prompts/overview.html", context, status=status)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.functional import cached_property
 
 from apps.prompts import grants, queries
@@ -49,6 +49,15 @@ class OnePromptPage(PromptPage, abstract=True):
         """Raises PermissionDenied naming the permission that is missing on the prompt."""
         if not self.may(permission):
             self.access.require(permission)
+
+    def figures(self, name: str) -> str:
+        """An address of analytics' facts about this prompt; empty for who may not see runs."""
+        if not self.access.can(Permission.RUNS_VIEW):
+            return ""
+        try:
+            return reverse(name, args=[self.organization.slug, self.project.slug, self.prompt.public_id])
+        except NoReverseMatch:
+            return ""
 
     def head(self, prompt: Prompt, labels: dict[str, int], current: str) -> dict[str, Any]:
         """Badges, breadcrumb and tabs of a prompt's pages."""
