@@ -43,7 +43,7 @@ def main() -> int:
         # Another organization, so that the fences have something to keep out.
         other, project = make_project(), make_project()
         began = time.perf_counter()
-        write_history(make_cast(other), rows=max(rows // 20, 1))
+        write_history(make_cast(other), rows=max(rows // 20, 1), seed=0.25)
         write_history(make_cast(project), rows=rows)
         roll_up()
         print(f"{rows:,} runs written and rolled up in {time.perf_counter() - began:,.0f} s", flush=True)

@@ -18,6 +18,7 @@ Need: TypeAlias = Literal["latency", "errors"]
 
 EVERYTHING: Final[frozenset[Need]] = frozenset(("latency", "errors"))
 NONE_NEEDED: Final[frozenset[Need]] = frozenset()
+ERRORS: Final[frozenset[Need]] = frozenset(("errors",))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,8 @@ class AnalyticsPointSerializer(serializers.Serializer[Any]):
     """One interval; `partial` while it isn't over."""
 
     starts_at = serializers.DateTimeField()
-    partial = serializers.BooleanField()
-    values = _values()  # type: ignore[assignment]
+    partial = serializers.BooleanField()  # type: ignore[assignment]
+    values = _values()
 
 
 class AnalyticsLineSerializer(serializers.Serializer[Any]):
@@ -96,7 +96,7 @@ class AnalyticsSummarySerializer(_AnalyticsHeadSerializer):
     object = serializers.ChoiceField(choices=["analytics_summary"])
     total = _values()
     previous = _values(allow_null=True)
-    errors = AnalyticsErrorsSerializer(many=True)
+    errors = AnalyticsErrorsSerializer(many=True)  # type: ignore[assignment]
     rows = AnalyticsRowSerializer(many=True)
 
 

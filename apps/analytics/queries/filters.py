@@ -65,7 +65,8 @@ def _versions(prompts: Sequence[UUID | None], texts: Sequence[str]) -> tuple[UUI
         raise InvalidRequest(
             "A version's number needs exactly one prompt beside it; else give its id.", param="version"
         )
-    rows = PromptVersion.objects.filter(prompt_id__in=prompts, number__in=numbers.values())
+    of_prompts = [prompt for prompt in prompts if prompt]
+    rows = PromptVersion.objects.filter(prompt_id__in=of_prompts, number__in=numbers.values())
     found = dict(rows.values_list("number", "pk")) if numbers else {}
     return tuple(_version(text, numbers, found) for text in texts)
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from apps.analytics import metrics as catalogue
 from apps.analytics.dimensions import DIMENSIONS, METRICS_OF_ERRORS, Filters
-from apps.analytics.metrics import METRICS, NOTHING, Metric, Need, Sums
+from apps.analytics.metrics import ERRORS, METRICS, NOTHING, Metric, Need, Sums
 from apps.analytics.periods import LENGTHS, Part, Period
 from apps.analytics.queries import statements
 from apps.analytics.queries.names import groups_of
@@ -75,12 +75,11 @@ def summary(asked: Asked, metrics: Sequence[str] | None = None, *, compare: bool
     Raises InvalidRequest for unknown metrics.
     """
     chosen = check(metrics or _default_metrics(asked.filters), None, asked.filters)
-    need = catalogue.needed(each.key for each in chosen) | {"errors"}
+    need = catalogue.needed(each.key for each in chosen) | ERRORS
     now = _whole(asked, asked.period, need)
     before = asked.period.previous if compare and asked.period.comparable else None
     previous = Figures(_whole(asked, before, need)) if before else None
-    errors = sorted(now.errors.items(), key=lambda each: (-each[1], each[0]))
-    return Summary(asked.period, Figures(now), previous, tuple(errors))
+    return Summary(asked.period, Figures(now), previous, tuple(_most_first(now.errors)))
 
 
 def breakdown(
@@ -180,11 +179,14 @@ def _largest(asked: Asked, group_by: str | None, metric: Metric, most: int) -> d
     return {**groups_of(group_by, keys), REST: OTHERS}
 
 
-def _ranked(asked: Asked, group_by: str, column: str) -> list[tuple[str, object]]:
+def _ranked(asked: Asked, group_by: str, column: str) -> list[tuple[str, Any]]:
     if group_by != BY_ERROR:
         return statements.largest(asked, asked.period.parts(), group_by, column)
-    errors = _whole(asked, asked.period, frozenset(("errors",))).errors
-    return sorted(errors.items(), key=lambda each: (-each[1], each[0]))
+    return _most_first(_whole(asked, asked.period, ERRORS).errors)
+
+
+def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
 
 
 def _by_line(
@@ -220,7 +222,7 @@ def _add_up(
     """The sums by the group's key; those of no group of their own are under the rest's."""
     keys = tuple(key for key, group in groups.items() if group.kind not in ("all", "others"))
     if group_by == BY_ERROR or asked.filters.errors:
-        need = need | {"errors"}
+        need = need | ERRORS
     by_error = group_by == BY_ERROR
     lines = Lines() if by_error or group_by is None else Lines(group_by, keys)
     found = statements.add_up(asked, parts, lines=lines, by_moment=by_moment, need=need)

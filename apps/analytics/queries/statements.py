@@ -143,7 +143,8 @@ class _Statement:
         for row in rows:
             place, (buckets, counts, codes) = _place(row), row[-3:]
             histogram = merged.get(place) or _histogram(buckets, counts)
-            found[place] = Sums(*row[2:-3], latency=histogram, errors=_errors(codes))
+            numbers = dict(zip(NUMBERS, row[2:-3], strict=True))
+            found[place] = Sums(**numbers, latency=histogram, errors=_errors(codes))
         return found
 
     def overrides(self) -> dict[str, dict[str, int]]:
@@ -183,7 +184,8 @@ class _Statement:
         every = ", ".join([f"chosen AS MATERIALIZED ({self.chosen})", *tables])
         with connection.cursor() as cursor:
             cursor.execute(f"WITH {every} {select}", self.parameters)
-            return cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
     def _chosen(self, filters: Filters, dimensions: tuple[str, ...]) -> str:
         keys = [_KEY[dimension] for dimension in dimensions]
