@@ -13,12 +13,13 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    expect,
     sync_playwright,
 )
 from pytest_django.fixtures import Settings
 
 from apps.tenants.models import User
-from tests.browser.servers import Site, web_alone, whole_product
+from tests.browser.servers import Site, web_alone
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -30,6 +31,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Busy cores, not the product, decide how long a page of a test takes.
+PATIENCE_MS = 20_000
 # The browser logs every answer of 400 and more, which tests ask for on purpose; htmx logs what is broken off
 # when a page is left while a panel of it loads.
 EXPECTED_NOISE = (
@@ -50,7 +53,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
-    items.sort(key=lambda item: "tests/browser/" in item.nodeid)
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    """Browser tests come last, the longest of them first."""
+    if "tests/browser/" not in item.nodeid:
+        return 0
+    long = ("tests/browser/whole/", "test_every_page")
+    return next((place for place, part in enumerate(long, 1) if part in item.nodeid), len(long) + 1)
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +70,7 @@ def chromium() -> Iterator[Browser]:
     # Playwright runs an event loop in this thread, so Django would refuse every query in it.
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        expect.set_options(timeout=PATIENCE_MS)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
@@ -71,18 +83,11 @@ def web_site(django_db_setup: None) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture(scope="module")
-def whole_site(django_db_setup: None) -> Iterator[Site]:
-    """Everything: the public origin with gateway and workers, which would run other modules' batches."""
-    with whole_product() as site:
-        yield site
-
-
 @pytest.fixture
 def context(chromium: Browser, transactional_db: None) -> Iterator[BrowserContext]:
     """A fresh profile; the rows of a test are committed and gone after it."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
 

@@ -4,7 +4,7 @@
 Without scripts the forms are walked in test_without_scripts.py and, for signing in, in test_signed_out.py.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,21 +13,14 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from apps.tenants.models import User
 from tests.browser.checks import FIND_OVERFLOW, axe_findings
-from tests.browser.conftest import session_cookie
-from tests.browser.servers import Site, public_origin
+from tests.browser.conftest import PATIENCE_MS, session_cookie
+from tests.browser.servers import Site
 from tests.factories import make_organization, make_user
 
 MOST_TABS: Final = 150
 # What 1280 × 900 leaves at 200 % zoom, and the narrowest phone.
 ZOOMED: Final[dict[str, Any]] = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
 PHONE: Final[dict[str, Any]] = {"viewport": {"width": 320, "height": 640}, "has_touch": True}
-
-
-@pytest.fixture(scope="module")
-def site(django_db_setup: None) -> Iterator[Site]:
-    """Dashboard and gateway at one address, as the playground needs them."""
-    with public_origin() as site:
-        yield site
 
 
 @dataclass(frozen=True)
@@ -128,16 +121,16 @@ def promote(hand: Hand, page: Page) -> None:
     ("kind", "screen"), [(Keyboard, ZOOMED), (Hand, PHONE)], ids=["keyboard-at-200-percent", "touch-at-320"]
 )
 def test_point_24__core_flow_in_dark_colours__works(
-    chromium: Browser, site: Site, kind: Callable[[Page], Hand], screen: dict[str, Any]
+    chromium: Browser, whole_site: Site, kind: Callable[[Page], Hand], screen: dict[str, Any]
 ) -> None:
     user: User = make_user(name="Mira Okafor")
     make_organization(name="Acme", owner=user)
     context = chromium.new_context(**screen, color_scheme="dark", reduced_motion="reduce")
-    context.set_default_timeout(15_000)
-    context.add_cookies([session_cookie(user, site)])
+    context.set_default_timeout(PATIENCE_MS)
+    context.add_cookies([session_cookie(user, whole_site)])
     page = context.new_page()
     hand = kind(page)
-    page.goto(f"{site.url}/acme/default/prompts/")
+    page.goto(f"{whole_site.url}/acme/default/prompts/")
     check(page)
     create(hand, page)
     edit_and_save(hand, page)
