@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from apps.batches.models import BatchJob
 from apps.billing import plans
 from apps.core import errors
 from apps.core.models import find
@@ -17,7 +18,7 @@ from apps.core.scope import organization_scope, system_scope
 from apps.retention import rules, selecting
 from apps.retention.models import DataClass, LegalHold, PurgeRun, RetentionPolicy
 from apps.retention.rules import Hold, Row, Settings
-from apps.runs.models import Run
+from apps.runs.models import Run, RunPayload, RunSource
 from apps.tenants.models import Organization, Project
 
 # Counting further would take longer than a page may.
@@ -115,18 +116,27 @@ def recent_purges() -> list[PurgeRun]:
 
 
 def run_retention(run: Run) -> RunRetention:
-    """How long one run is kept."""
+    """How long one run is kept. The content of a batch's run goes with the batch, if that is sooner."""
     settings = load_settings(run.organization_id)
     moment = created_at(run.pk)
     content, facts = (
         Row(data_class, moment, run.project_id, run.prompt_id)
         for data_class in (DataClass.RUN_PAYLOADS, DataClass.RUN_FACTS)
     )
+    ends = [rules.kept_until(settings, content)]
+    if run.source == RunSource.BATCH:
+        ended_at = BatchJob.objects.filter(pk=run.source_id).values_list("completed_at", flat=True).first()
+        ends.append(rules.kept_until(settings, Row(DataClass.BATCHES, ended_at, run.project_id)))
     return RunRetention(
-        rules.kept_until(settings, content),
+        min((end for end in ends if end is not None), default=None),
         rules.kept_until(settings, facts),
         rules.is_held(settings, content),
     )
+
+
+def has_content(run: Run) -> bool:
+    """Whether a run's content is still there."""
+    return RunPayload.objects.filter(pk=run.pk).exists()
 
 
 def created_at(row_id: UUID) -> datetime:

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from apps.retention.models import LONGEST_DAYS, DataClass
 
+FOR_GOOD: Final = "the organization is deleted"
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -47,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One class of data: what goes, from when its age counts, what stays.
+    """One class of data: what goes, from when its age counts, what stays and until when.
 
     `per_project` says whether projects may differ and holds name them; a class without belongs to the whole
     organization, and any hold in force keeps all of it. No policy has fewer than `fewest_days`.
@@ -57,6 +59,7 @@ class Rule:
     goes: str
     age: str
     stays: str
+    until: str = FOR_GOOD
     per_project: bool = True
     fewest_days: int = 1
 
@@ -68,6 +71,7 @@ RULES: Final = (
         age="from the moment of the run",
         stays="The run's facts: tokens, cost, times, model, status, error, metadata, the user id that was "
         "sent. Feedback's scores.",
+        until="the facts of runs go",
     ),
     Rule(
         DataClass.BATCHES,
