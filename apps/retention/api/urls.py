@@ -1,7 +1,7 @@
 from django.urls import URLPattern
 
-from apps.retention.api import erasure_urls
+from apps.retention.api import erasure_urls, policy_urls
 
 app_name = "retention-api"
 
-urlpatterns: list[URLPattern] = [*erasure_urls.urlpatterns]
+urlpatterns: list[URLPattern] = [*policy_urls.urlpatterns, *erasure_urls.urlpatterns]
