@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-NONE: Final = "none"
-"""Stands in an address for runs without a prompt, a version, a label or a key."""
+NONE: Final = "-"
+"""Stands in an address for runs without a prompt, a version, a label or a key; no label can be called so."""
 
 
 @dataclass(frozen=True, slots=True)

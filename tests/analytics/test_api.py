@@ -64,7 +64,7 @@ def test_series__by_prompt__has_lines_with_points_and_what_is_unknown(api: Clien
         "error_rate": 0.25,
         "unknown_price": 0,
     }
-    assert nothing["group"] == {"kind": "none", "value": "none", "name": "Without a prompt"}
+    assert nothing["group"] == {"kind": "none", "value": "-", "name": "Without a prompt"}
     assert (nothing["total"]["cost"], nothing["total"]["unknown_price"]) == (None, 2)
     assert len(greeting["points"]) == 168
     assert sum(point["values"]["requests"] for point in greeting["points"]) == 8
@@ -126,7 +126,7 @@ def test_figures__of_the_sandbox__stand_for_themselves(api: Client) -> None:
 
 def test_figures__narrowed__are_of_those_runs(api: Client) -> None:
     assert get(api, "summary?prompt=greeting&label=production")["total"]["requests"] == 8
-    assert get(api, "summary?prompt=none&prompt=greeting")["total"]["requests"] == 10
+    assert get(api, "summary?prompt=-&prompt=greeting")["total"]["requests"] == 10
     assert get(api, "summary?model=%3Dlocal/echo")["total"]["requests"] == 2
     assert get(api, "summary?error=provider_timeout")["total"]["errors"] == 2
     assert get(api, "summary?label=nobody's")["total"]["requests"] == 0

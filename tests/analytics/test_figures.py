@@ -1,5 +1,6 @@
 """Figures of few roll-ups: whose they are, what they leave unsaid, and what is refused."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -32,17 +33,19 @@ def test_figures__of_another_project_and_organization__are_not_there() -> None:
         assert queries.last_data(other.pk) is None
 
 
-def test_figures__of_a_label_called_others__are_not_all_others() -> None:
+def test_figures__of_labels_called_others_and_none__are_those_labels() -> None:
     project = make_project()
-    for label, count in (("others", 5), ("production", 3), ("", 1)):
+    for label, count in (("others", 5), ("none", 3), ("", 1)):
         segment = make_segment(project=project, label=label)
         roll_up(segment, LATELY, requests=count)
     with organization_scope(project.organization_id):
         asked = Asked(project.pk, periods.preset("24h", NOW))
         rows = queries.breakdown(asked, "label", ["requests"], most=2)
+        narrowed = replace(asked, filters=queries.read_filters(project, {"label": ["none"]}))
+        assert queries.summary(narrowed).total.requests == 3
     assert [(row.group.kind, row.group.value, row.total.requests) for row in rows] == [
         ("value", "others", 5),
-        ("value", "production", 3),
+        ("value", "none", 3),
         ("others", "", 1),
     ]
 

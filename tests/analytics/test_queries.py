@@ -131,7 +131,7 @@ def test_figures__by_each_dimension__equal_a_recount(history: History, dimension
 def value_of(dimension: str, run: Run) -> str:
     value = getattr(run, COLUMNS[dimension])
     if value in (None, ""):
-        return "none"
+        return "-"
     return encode(PREFIXES[dimension], value) if dimension in PREFIXES else value
 
 
@@ -174,10 +174,8 @@ def test_series__by_error__splits_failures_and_their_rate(history: History) -> N
 
 def test_figures__narrowed_by_every_filter__equal_a_recount(history: History) -> None:
     prompt = history.prompts[0]
-    given = {"prompt": [prompt.name, "none"], "label": ["production", "none"], "source": ["gateway"]}
-    filters = queries.read_filters(
-        history.project, {**given, "key": [encode("key", history.keys[0]), "none"]}
-    )
+    given = {"prompt": [prompt.name, "-"], "label": ["production", "-"], "source": ["gateway"]}
+    filters = queries.read_filters(history.project, {**given, "key": [encode("key", history.keys[0]), "-"]})
     asked = history.asked(filters=filters)
     counted = history.counted(asked).where(
         lambda run: (

@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from apps.analytics import periods, queries
-from apps.analytics.dimensions import DIMENSIONS
+from apps.analytics.dimensions import DIMENSIONS, NONE
 from apps.analytics.metrics import METRICS
 from apps.analytics.models import Grain
 from apps.analytics.periods import INTERVALS, PRESETS, Period
@@ -50,7 +50,7 @@ def _repeated(name: str, description: str) -> OpenApiParameter:
     if name == "source":
         item = {"type": "string", "enum": list(RunSource.values)}
     schema = {"type": "array", "items": item, "maxItems": 20}
-    none = "" if name in ("source", "model", "error") else ' "none" is runs without one.'
+    none = "" if name in ("source", "model", "error") else f' "{NONE}" is runs without one.'
     return OpenApiParameter(name, schema, description=f"{description}{none} May be repeated.", explode=True)
 
 

@@ -19,7 +19,7 @@ LONGEST_VALUE: Final = 255
 
 def read_filters(project: Project, given: Mapping[str, Sequence[str]]) -> Filters:
     """The filters that an address names: `prompt` (name or id), `version` (id, or number beside one prompt),
-    `label`, `model`, `key`, `source` and `error`, each up to 20 times; "none" is runs without one.
+    `label`, `model`, `key`, `source` and `error`, each up to 20 times; "-" is runs without one.
 
     Raises InvalidRequest naming the parameter.
     """

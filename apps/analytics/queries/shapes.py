@@ -16,7 +16,7 @@ Kind: TypeAlias = Literal["all", "value", "none", "others"]
 class Group:
     """What a line or a row is about.
 
-    ``value`` is how a filter names it: a public id, a name, or "none". All others together, and everything,
+    ``value`` is how a filter names it: a public id, a name, or "-". All others together, and everything,
     have none.
     """
 
