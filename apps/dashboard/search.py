@@ -12,6 +12,8 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.urls import NoReverseMatch, reverse
 
+from apps.analytics.alerts.models import AlertRule
+from apps.analytics.alerts.queries import list_rules
 from apps.batches.models import BatchJob
 from apps.batches.queries import list_jobs
 from apps.core import ids
@@ -150,6 +152,13 @@ BY_ID: Final[dict[str, Kind]] = {
     ),
     "run": Kind("Run", "list", "runs:detail", Permission.RUNS_VIEW, _run),
     "req": Kind("Run", "list", "runs:detail", Permission.RUNS_VIEW, _run),
+    "alr": Kind(
+        "Alert rule",
+        "bell",
+        "analytics:alert",
+        Permission.RUNS_VIEW,
+        _named_row(lambda: AlertRule.objects.all(), "alr"),
+    ),
     "key": Kind("API key", "key", "tenants:keys", Permission.KEYS_VIEW, _key),
     "prj": Kind("Project", "folder", "dashboard:home", ANY_MEMBER, _project),
 }
@@ -179,6 +188,15 @@ BY_NAME: Final = (
         Permission.BATCHES_VIEW,
         lambda project, text: list_jobs(project, search=text),
     ),
+    Named(
+        "Alert rules",
+        "Alert rule",
+        "bell",
+        "alr",
+        "analytics:alert",
+        Permission.RUNS_VIEW,
+        lambda project, text: list_rules(project, search=text),
+    ),
 )
 
 # Words, icon, name of the address in a project.
@@ -188,6 +206,7 @@ PAGES: Final = (
     ("Playground", "play", "runs:playground"),
     ("Datasets", "data", "datasets:list"),
     ("Batches", "layers", "batches:list"),
+    ("Alerts", "bell", "analytics:alerts"),
     ("Runs", "list", "runs:list"),
     ("Example prompts", "layers", "dashboard:gallery"),
     ("Quickstart", "help", "dashboard:welcome"),
@@ -196,6 +215,7 @@ ACTIONS: Final = (
     ("New prompt", "plus", "prompts:new"),
     ("New batch", "plus", "batches:new"),
     ("Upload dataset", "upload", "datasets:upload"),
+    ("New alert rule", "bell", "analytics:alert-new"),
     ("New API key", "key", "tenants:new-key"),
     ("Add provider connection", "plus", "providers:new"),
 )

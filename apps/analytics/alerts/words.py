@@ -69,7 +69,12 @@ def limit_words(spec: RuleSpec, value: Decimal | None) -> str:
     """A limit of a rule in its unit; that of a change without its sign."""
     if value is None:
         return ""
-    return _change_words(spec, abs(value)) if spec.kind == AlertKind.CHANGE else _amount(spec, value)
+    if spec.kind == AlertKind.CHANGE:
+        return _change_words(spec, abs(value))
+    if METRICS[spec.metric].unit == "share":
+        # As it was entered: not rounded.
+        return f"{(value * 100).normalize():,f}\N{NO-BREAK SPACE}%"
+    return _amount(spec, value)
 
 
 def value_words(spec: RuleSpec, value: Decimal | None) -> str:
@@ -140,7 +145,7 @@ def _change_words(spec: RuleSpec, value: Decimal) -> str:
     rounded = value.quantize(Decimal("0.01")) if value < 10 else value.quantize(Decimal(1))
     plain = f"{rounded.normalize():,f}"
     if METRICS[spec.metric].unit == "share":
-        return f"{plain} percentage point{'' if plain == '1' else 's'}"
+        return f"{plain}\N{NO-BREAK SPACE}point{'' if plain == '1' else 's'}"
     return f"{plain}\N{NO-BREAK SPACE}%"
 
 

@@ -1,18 +1,18 @@
 """What a rule saw in the past week, hour by hour, with the line from which it fires."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, TypeVar
-
-from django.utils import timezone
 
 from apps.analytics.alerts import words
 from apps.analytics.alerts.models import AlertKind, Comparison
 from apps.analytics.alerts.observing import measure
 from apps.analytics.alerts.replaying import WouldHave
 from apps.analytics.alerts.spec import RuleSpec, watched_metric
-from apps.analytics.web.clock import short_day
+from apps.analytics.models import Grain
+from apps.analytics.queries import Figures, Point
+from apps.analytics.web.clock import clock_of
 from apps.core.charts import Chart, Kind, Mark, Series, Unit
 from apps.tenants.models import Project
 
@@ -86,11 +86,11 @@ def _chart(
     compared: str = "",
     limit: Decimal | None = None,
 ) -> Chart:
-    local = [timezone.localtime(each) for each in ends]
+    clock = clock_of([Point(each, Figures()) for each in ends], Grain.HOUR)
     fired = _places(ends, found.replay.moments)
     return Chart(
         title,
-        heads=[f"{short_day(each)}, {each:%H:%M}" for each in local],
+        heads=clock.heads,
         series=series,
         unit=unit,
         kind=Kind.LINES,
@@ -101,7 +101,8 @@ def _chart(
         marks=[Mark(place, "fired") for place in fired] if len(fired) <= MOST_MARKS else [],
         limit=float(limit) if limit is not None else None,
         limit_name="alert",
-        exact_heads=[f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for each in ends],
+        axis=clock.axis,
+        exact_heads=clock.exact,
     )
 
 

@@ -55,7 +55,7 @@ class AlertRuleForm(forms.Form):
     )
     compared_with = forms.ChoiceField(label="Against", choices=ComparedWith.choices)
     minimum_sample = forms.IntegerField(
-        label="From how many calls on",
+        label="Least number of calls",
         min_value=1,
         max_value=1_000_000_000,
         initial=20,

@@ -35,6 +35,8 @@ CHOSEN: Final = (
     ("disable", "Turn off", "stop"),
     ("delete", "Delete", "trash"),
 )
+# What a new rule begins with, so that its past week shows at once.
+USUAL: Final = {"metric": "error_rate", "value": "5", "compared_with": "day"}
 PREFILLED: Final = ("metric", "prompt", "label", "model")
 KINDS: Final = {
     AlertKind.THRESHOLD: "A figure goes above or below a value.",
@@ -163,8 +165,11 @@ class NewAlertView(AlertFormPage):
     def get(self, request: HttpRequest, **_: str) -> HttpResponse:
         me = people.member_by_user(self.user.id)
         sandbox = figures.has_only_sandbox(self.project.id)
-        initial = {"recipients": [me.public_id] if me else [], "sandbox": sandbox}
+        initial: dict[str, Any] = {"recipients": [me.public_id] if me else [], "sandbox": sandbox, **USUAL}
         given = {name: request.GET[name] for name in PREFILLED if name in request.GET}
+        if "metric" in given:
+            # The usual value is one of the usual metric.
+            initial["value"] = ""
         return self.form_page(self.form(kind_of(request.GET.get("kind", "")), initial=initial | given))
 
     def post(self, request: HttpRequest, **_: str) -> HttpResponse:
