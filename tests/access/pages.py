@@ -3,11 +3,16 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
 
 from django.contrib.sessions.backends.base import SessionBase
 
+from apps.analytics.models import Grain
 from apps.core.scope import organization_scope
+from apps.prompts.models import Prompt
+from apps.prompts.queries import latest_version
 from apps.runs.feedback import Giver
 from apps.runs.services import give_feedback
 from apps.tenants.models import Project, User
@@ -18,7 +23,9 @@ from tests.factories import (
     make_batch,
     make_dataset_version,
     make_prompt,
+    make_rollup,
     make_run,
+    make_segment,
     owner_of,
 )
 
@@ -37,6 +44,24 @@ _CHOOSING: Final = (
     "alerts/disable/",
     "alerts/delete/",
 )
+
+_CALLS: Final[dict[str, Any]] = {
+    "requests": 60,
+    "failed": 3,
+    "errors": {"provider_timeout": 2, "output_invalid": 1},
+    "schema_failures": 1,
+    "cost": Decimal("0.42"),
+    "priced": 50,
+    "unknown_price": 10,
+    "input_tokens": 6_000,
+    "output_tokens": 900,
+    "latency_buckets": [300, 400],
+    "latency_counts": [50, 7],
+    "latency_sum": 60_000,
+    "overrides": {"variable:tone": 40, "any": 40},
+    "feedback_sum": 30,
+    "feedback_count": 8,
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +116,21 @@ def _values(
     return {**rich, **own, "number": "2" if fills is OF_PROMPTS else "1"}
 
 
+def _counted_calls(project: Project, prompt: Prompt) -> None:
+    """A day of calls in roll-ups, of a prompt's version and of none, some of unknown price."""
+    with organization_scope(project.organization_id):
+        version = latest_version(prompt)
+    given = {"prompt_id": prompt.pk, "version_id": version.pk, "version_number": version.number}
+    for more in (given | {"label": "staging"}, {"model": "local/llama"}):
+        segment = make_segment(project=project, **more)
+        for hours in range(3):
+            hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours)
+            for grain in (Grain.FIVE_MINUTES, Grain.HOUR):
+                make_rollup(segment=segment, grain=grain, starts_at=hour, **_CALLS)
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        make_rollup(segment=segment, grain=Grain.DAY, starts_at=today, **_CALLS)
+
+
 def _rich_rows(project: Project) -> dict[str, str]:
     """Parameters of patterns: a prompt with versions and labels, a run with feedback, a started batch."""
     prompt = make_prompt(project=project, versions=3, labels={"staging": 2, "production": 1})
@@ -99,6 +139,7 @@ def _rich_rows(project: Project) -> dict[str, str]:
     batch, run = make_batch(project=project), make_run(project=project)
     with organization_scope(project.organization_id):
         give_feedback(giver=Giver("user:1", "1"), run=run, score=4, comment="Good.")
+    _counted_calls(project, prompt)
     return {
         "organization": project.organization.slug,
         "project": project.slug,

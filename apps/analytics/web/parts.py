@@ -32,7 +32,10 @@ class PromptsPart(ProjectView):
     permissions: ClassVar[dict[str, str]] = {"GET": Permission.RUNS_VIEW}
 
     def get(self, request: HttpRequest, **_: str) -> HttpResponse:
-        """Answer with a cell for each prompt named by `prompt`. Raises InvalidRequest."""
+        """Answer with the cells of each prompt named by `prompt`, for each column that the page shows.
+
+        Raises InvalidRequest.
+        """
         asked = request.GET.getlist("prompt")
         if len(asked) > MOST_PROMPTS:
             raise InvalidRequest(f"prompt is given at most {MOST_PROMPTS} times.", param="prompt")
@@ -45,7 +48,8 @@ class PromptsPart(ProjectView):
             {"prompt": ids.encode(Prompt.PREFIX, prompt_id), **_facts(week.get(prompt_id, Figures()))}
             for prompt_id in prompt_ids
         ]
-        return self.render("analytics/parts.html#prompts", {"rows": rows})
+        shows = dict.fromkeys(request.GET.getlist("column"), True)
+        return self.render("analytics/parts.html#prompts", {"rows": rows, "shows": shows})
 
 
 class PromptPart(ProjectView):
@@ -83,7 +87,8 @@ class HistoryPart(ProjectView):
     permissions: ClassVar[dict[str, str]] = {"GET": Permission.RUNS_VIEW}
 
     def get(self, request: HttpRequest, *, prompt: str, **_: str) -> HttpResponse:
-        """Answer with a line for each version that was called in the last 90 days. Raises NotFound."""
+        """Answer with a line for each version named by `version` that was called. Raises NotFound."""
+        shown = set(request.GET.getlist("version"))
         found = find_prompt(self.project, prompt)
         period = periods.preset(VERSION_RANGE, timezone.now())
         rows = [
@@ -93,7 +98,7 @@ class HistoryPart(ProjectView):
                 **_facts(row.figures),
             }
             for row in queries.versions(self.project.id, found.pk, period)
-            if row.figures.requests
+            if row.figures.requests and ids.encode(PromptVersion.PREFIX, row.version_id) in shown
         ]
         context = {"rows": rows, "prompt": found, "formula": FORMULA, "range": VERSION_RANGE}
         return self.render("analytics/parts.html#versions", context)

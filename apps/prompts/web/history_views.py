@@ -121,7 +121,7 @@ class HistoryPage(OnePromptPage, abstract=True):
                 "text": version.message,
                 "who": version.author_name,
                 "at": version.created_at,
-                "figures": f"figures-{version.public_id}",
+                "version": version.public_id,
                 "current": version.number == right,
                 "picked": "a" if version.number == left else "",
                 "note": {right: "B, shown", left: "A, base"}.get(version.number, "") if left != right else "",
