@@ -63,6 +63,7 @@ JOBS: Final = (
     PeriodicJob("apps.analytics.alerts.jobs.watch", 60),
     PeriodicJob("apps.retention.jobs.purge", 10),
     PeriodicJob("apps.retention.jobs.sweep_erasures", 30),
+    PeriodicJob("apps.retention.jobs.sweep_exports", 30),
 )
 
 

@@ -180,6 +180,11 @@ def _matches(row: AuditDetail, event: AuditEvent) -> bool:
     return bool(event.detail_digests.get(row.part) == records.digest(salt, content))
 
 
+def content_of_detail(row: AuditDetail) -> dict[str, Any]:
+    """What a detail holds. Raises SealBroken, or JSONDecodeError, for what was altered."""
+    return _open(row)[1]
+
+
 def _open(row: AuditDetail) -> tuple[bytes, dict[str, Any]]:
     plain = crypto.unseal(
         bytes(row.sealed),

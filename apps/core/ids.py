@@ -40,6 +40,7 @@ PREFIXES: Final[dict[str, str]] = {
     "lgh": "legal hold",
     "mbr": "member",
     "org": "organization",
+    "oxp": "export",
     "pcr": "provider connection",
     "pdm": "default model",
     "prc": "price",

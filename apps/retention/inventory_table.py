@@ -238,6 +238,8 @@ _ANALYTICS: Final = (
 _RETENTION: Final = (
     _part("retention.LegalHold", "reason release_reason", "Reasons of legal holds", AUTHORED, AUTHORED),
     _part("retention.PurgeRun", "position counts", "Counts of purges"),
+    _part("retention.OrganizationExport", "position counts", "Exports"),
+    _part("retention.ExportPart", "name kind sha256", "Exports", DELETED, DELETED),
     _part(
         "retention.ErasureRequest",
         "subject_digest sealed_subject",

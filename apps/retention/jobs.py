@@ -5,11 +5,13 @@ from uuid import UUID
 
 from apps.retention import services
 from apps.retention.erasure import bell
+from apps.retention.exports import bell as export_bell
 
 # A turn is short, so that a cron process that is asked to stop need not wait; the next one goes on.
 TURN_SECONDS: Final = 8.0
 # Below the time that the queue gives a job.
 ERASING_SECONDS: Final = 60.0
+EXPORTING_SECONDS: Final = 60.0
 
 
 def purge() -> int:
@@ -26,3 +28,13 @@ def erase(request_id: str) -> None:
 def sweep_erasures() -> int:
     """Every thirty seconds, in the cron process: ring for erasures that are due and that nobody works on."""
     return bell.ring_due()
+
+
+def export(export_id: str) -> None:
+    """Work on an archive that was rung for; rings for itself again while there is more to do."""
+    export_bell.answer(UUID(export_id), EXPORTING_SECONDS)
+
+
+def sweep_exports() -> int:
+    """Every thirty seconds, in the cron process: ring for archives that wait, end those that are over."""
+    return export_bell.sweep()

@@ -8,14 +8,19 @@ from django.db.models import Q
 
 from apps.core.models import TenantModel
 from apps.retention.erasure_models import OPEN_STATES, ErasureKind, ErasureRequest, ErasureState
+from apps.retention.export_models import UNDER_WAY, ExportPart, ExportState, OrganizationExport
 
 __all__ = [
     "OPEN_STATES",
+    "UNDER_WAY",
     "DataClass",
     "ErasureKind",
     "ErasureRequest",
     "ErasureState",
+    "ExportPart",
+    "ExportState",
     "LegalHold",
+    "OrganizationExport",
     "PurgeRun",
     "PurgeState",
     "RetentionPolicy",

@@ -5,7 +5,8 @@ Factories open the organization's scope themselves, so they work inside and outs
 project; the isolation tests demand one for every TenantModel.
 """
 
-import tests.factories.core  # noqa: F401
+import tests.factories.core
+import tests.factories.exports  # noqa: F401
 from tests.factories.alerts import make_alert_event, make_alert_rule
 from tests.factories.analytics import make_rollup, make_segment
 from tests.factories.batches import SENTIMENT_SCHEMA, make_batch

@@ -1,7 +1,11 @@
 from django.urls import URLPattern
 
-from apps.retention.api import erasure_urls, policy_urls
+from apps.retention.api import erasure_urls, export_urls, policy_urls
 
 app_name = "retention-api"
 
-urlpatterns: list[URLPattern] = [*policy_urls.urlpatterns, *erasure_urls.urlpatterns]
+urlpatterns: list[URLPattern] = [
+    *policy_urls.urlpatterns,
+    *erasure_urls.urlpatterns,
+    *export_urls.urlpatterns,
+]
