@@ -288,7 +288,7 @@ def test_api__change_that_falls__is_written_without_a_sign(client: Client, proje
     assert only_rule(project).value == -40
     assert "down by more than 40" in made["description"]
     patched = api(client, project, "PATCH", f"/{made['id']}", {"name": "Far fewer calls"}).json()
-    assert (patched["value"], only_rule(project).value) == ("40", -40)
+    assert (patched["value"], only_rule(project).value) == ("40", Decimal(-40))
 
 
 def test_audit__key_reads_and_changes_nothing(client: Client, project: Project) -> None:

@@ -174,7 +174,7 @@ def test_rule__change_against_the_day_before__is_looked_at_by_the_hour() -> None
         make_rollup(segment=segment, starts_at=NOON - timedelta(hours=ago), requests=100, failed=failed)
     assert look(project) == 1
     rule = again(rule)
-    assert (rule.state, rule.last_value, rule.due_at) == ("alert", 6, NOON + timedelta(hours=1))
+    assert (rule.state, rule.last_value, rule.due_at) == ("alert", Decimal(6), NOON + timedelta(hours=1))
 
 
 def test_rule__broken__says_so_and_stops_no_other() -> None:

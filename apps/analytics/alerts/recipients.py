@@ -48,7 +48,7 @@ def checked(project: Project, kind: str, member_ids: Iterable[UUID]) -> list[UUI
 
 
 def _allowed(project: Project, permission: str, member_ids: Iterable[UUID] | None) -> list[Membership]:
-    members = people.members().filter(user__is_active=True).order_by("shown_name", "pk")
+    members = people.members().filter(user__is_active=True)
     if member_ids is not None:
         members = members.filter(pk__in=list(member_ids))
     granted: dict[UUID, set[str]] = {}
@@ -56,7 +56,7 @@ def _allowed(project: Project, permission: str, member_ids: Iterable[UUID] | Non
         granted.setdefault(grant.user_id, set()).add(grant.permission.codename)
     return [
         each
-        for each in members
+        for each in sorted(members, key=lambda member: (member.user.display_name.lower(), member.pk))
         if permission in permissions_of_role(each)
         or permission in completed(granted.get(each.user_id, ())) & PROJECT_PERMISSIONS
     ]

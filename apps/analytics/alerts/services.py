@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.analytics.alerts import mail, recipients
-from apps.analytics.alerts.models import AlertEvent, AlertRule, AlertState, EventReason
+from apps.analytics.alerts.models import MOST_RECIPIENTS, AlertEvent, AlertRule, AlertState, EventReason
 from apps.analytics.alerts.spec import RuleSpec, columns_of, spec_of
 from apps.analytics.alerts.spec import checked as checked_spec
 from apps.audit import services as audit
@@ -224,8 +224,8 @@ def _kept_and_new(rule: AlertRule, spec: RuleSpec, member_ids: Iterable[UUID]) -
         rule.project, spec.kind, [each for each in wanted if each not in rule.recipients]
     )
     kept = [each for each in wanted if each in rule.recipients]
-    if len(kept) + len(new) > recipients.MOST_RECIPIENTS:
-        message = f"A rule tells at most {recipients.MOST_RECIPIENTS} members."
+    if len(kept) + len(new) > MOST_RECIPIENTS:
+        message = f"A rule tells at most {MOST_RECIPIENTS} members."
         raise InvalidRequest(message, code="alert_rule_invalid", param="recipients")
     return kept + new
 

@@ -105,8 +105,13 @@ def standing_of(rule: AlertRule) -> Standing:
 
 def _look_at_quota(rule: AlertRule, spec: RuleSpec, at: datetime, usage: UsageSummary) -> None:
     """Each level has one event in a period, which the database keeps; the highest new one is told."""
-    told = AlertEvent.objects.filter(rule=rule, period_start=usage.period_start, level__isnull=False)
-    new = crossed_levels(spec.levels, usage.used, usage.included, list(told.values_list("level", flat=True)))
+    told = AlertEvent.objects.filter(rule=rule, period_start=usage.period_start)
+    new = crossed_levels(
+        spec.levels,
+        usage.used,
+        usage.included,
+        [each for each in told.values_list("level", flat=True) if each],
+    )
     before = standing_of(rule)
     state = quota_state(spec.levels, usage.used, usage.included)
     share = Decimal(usage.used) / usage.included if usage.included else None

@@ -51,19 +51,22 @@ class AlertScopeSerializer(serializers.Serializer[Any]):
         max_value=2_000_000_000,
         help_text="A number; takes a prompt.",
     )
-    label = serializers.CharField(required=False, allow_null=True, max_length=64)
+    label = serializers.CharField(  # type: ignore[assignment]
+        required=False, allow_null=True, max_length=64
+    )
     model = serializers.CharField(required=False, allow_null=True, max_length=255)
     key = serializers.CharField(required=False, allow_null=True, max_length=64, help_text="An API key's id.")
-    source = serializers.ChoiceField(required=False, allow_null=True, choices=RunSource.choices)
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        required=False, allow_null=True, choices=RunSource.choices
+    )
     sandbox = serializers.BooleanField(
         required=False, help_text="The sandbox's calls in place of the real ones."
     )
 
 
-class AlertQuestionSerializer(serializers.Serializer[Any]):
-    """What a rule watches and when it fires. A kind leaves out what it does not use."""
+class _WatchedSerializer(serializers.Serializer[Any]):
+    """What every kind of body may say of a rule."""
 
-    kind = serializers.ChoiceField(choices=AlertKind.choices)
     metric = serializers.ChoiceField(
         required=False, allow_null=True, choices=list(METRICS), help_text="For threshold and change."
     )
@@ -94,10 +97,15 @@ class AlertQuestionSerializer(serializers.Serializer[Any]):
     )
 
 
-class AlertPatchSerializer(AlertQuestionSerializer):
+class AlertQuestionSerializer(_WatchedSerializer):
+    """What a rule watches and when it fires. A kind leaves out what it does not use."""
+
+    kind = serializers.ChoiceField(choices=AlertKind.choices)
+
+
+class AlertPatchSerializer(_WatchedSerializer):
     """What changes; the rest stays. The kind can't change."""
 
-    kind = None
     name = serializers.CharField(required=False, max_length=LONGEST_NAME)
     recipients = serializers.ListField(
         child=serializers.CharField(max_length=64),

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final, TypeVar
 
 from apps.analytics.alerts import words
-from apps.analytics.alerts.models import AlertKind, Comparison
+from apps.analytics.alerts.models import AlertKind, ComparedWith, Comparison
 from apps.analytics.alerts.observing import measure
 from apps.analytics.alerts.replaying import WouldHave
 from apps.analytics.alerts.spec import RuleSpec, watched_metric
@@ -61,7 +61,7 @@ def _against(project: Project, spec: RuleSpec, found: WouldHave, now: datetime) 
         words.unit_of(spec),
         found,
         meta="Last 7 days, by the hour",
-        compared=words.ComparedWith(spec.compared_with).label,
+        compared=ComparedWith(spec.compared_with).label,
     )
 
 
