@@ -24,6 +24,10 @@ ALLOWED = {
     "apps/retention/erasure/runs.py": "erasure changes rows that no member may, in the system scope",
     "apps/retention/erasure/traces.py": "erasure deletes what no member may, in the system scope",
     "apps/retention/erasure/work.py": "the work on an erasure begins in the system scope",
+    "apps/retention/exports/bell.py": "the sweeper of archives finds what waits in every organization",
+    "apps/retention/exports/writing.py": "finds whose archive it is, which names its scope",
+    "apps/retention/queries.py": "policies and holds, which the purge reads for each organization",
+    "apps/retention/services/purging.py": "the purge carries out every organization's policies",
     "apps/tenants/access.py": "the doors: API key, and session to memberships",
     "apps/tenants/invitation_door.py": "the door of invitations: a link's token names no organization",
 }
