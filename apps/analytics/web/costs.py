@@ -14,7 +14,7 @@ from apps.analytics.web.figures import in_sentence, unknown_words
 from apps.analytics.web.state import GROUPS, State
 from apps.analytics.web.tables import narrowed
 from apps.core.charts import Figures, draw
-from apps.core.charts.figures import Cell, Row
+from apps.core.charts.figures import Cell, Row, exact_figure
 from apps.core.errors import InvalidRequest
 from apps.core.formatting import UNKNOWN, format_money, format_percent
 
@@ -110,7 +110,7 @@ def _per_call(cost: Cost) -> str:
 def _file_of(table: CostTable, head: str) -> Figures:
     columns = [group.name for group in table.columns if group.kind != "all"]
     heads = [*columns, "Cost", "Calls of unknown price", "Calls"]
-    exact = [*(f"{name} (USD)" for name in columns), "Cost (USD)", "Calls of unknown price", "Calls"]
+    exact_heads = [*(f"{name} (USD)" for name in columns), "Cost (USD)", "Calls of unknown price", "Calls"]
 
     def row(name: str, cells: Any, total: Cost) -> Row:
         shown = [_cell(cell) for cell in cells] if columns else []
@@ -118,9 +118,9 @@ def _file_of(table: CostTable, head: str) -> Figures:
         return Row(name, name, [*shown, _cell(total), *counts])
 
     rows = [row(each.group.name, each.cells, each.total) for each in table.rows]
-    return Figures(head, heads, exact, [*rows, row("Total", table.totals, table.total)])
+    return Figures(head, heads, exact_heads, [*rows, row("Total", table.totals, table.total)])
 
 
 def _cell(cost: Cost) -> Cell:
     words = _words(cost)
-    return Cell(words, words if cost.amount is None or words == UNKNOWN else f"{cost.amount:f}")
+    return Cell(words, words if cost.amount is None or words == UNKNOWN else exact_figure(cost.amount))

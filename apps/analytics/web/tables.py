@@ -19,7 +19,7 @@ from apps.analytics.web.figures import cost_words, in_sentence, words
 from apps.analytics.web.state import State
 from apps.analytics.wording import Change, format_change, format_value
 from apps.core import charts
-from apps.core.charts.figures import Cell
+from apps.core.charts.figures import Cell, exact_figure
 from apps.core.charts.figures import Row as FileRow
 from apps.core.formatting import format_percent
 
@@ -181,7 +181,7 @@ def _overridden_row(found: Override, state: State) -> TableRow:
 
 
 def _exact_cost(figures: Figures) -> str:
-    return f"{figures.sums.cost:f}" if figures.sums.priced else cost_words(figures)
+    return exact_figure(figures.sums.cost) if figures.sums.priced else cost_words(figures)
 
 
 def _count(number: int) -> Cell:

@@ -76,7 +76,7 @@ class _Column:
         if value is None:
             word = self.words.get(index, self.missing)
             return Cell(word, word)
-        return Cell(self.unit.write(value), _exact(value))
+        return Cell(self.unit.write(value), exact_figure(value))
 
 
 def _columns(chart: Chart) -> Iterator[_Column]:
@@ -94,8 +94,8 @@ def _columns(chart: Chart) -> Iterator[_Column]:
         yield column(each, each.name)
 
 
-def _exact(value: Number) -> str:
-    """Plain digits, without an exponent and without zeros that say nothing."""
+def exact_figure(value: Number) -> str:
+    """A figure in plain digits, without an exponent and without zeros that say nothing."""
     if isinstance(value, int):
         return str(value)
     text = f"{value:f}" if not isinstance(value, float) else f"{value:.6f}"
