@@ -45,6 +45,9 @@ def _rollup(project: Project) -> Rollup:
 @tenant_factory("analytics.KeptFacts", scoped=False)
 def _kept_facts(project: Project) -> KeptFacts:
     with system_scope():
-        return KeptFacts.all_organizations.create(
-            organization_id=project.organization_id, project_id=project.id, since=datetime.now(UTC)
-        )
+        # A project has one.
+        return KeptFacts.all_organizations.update_or_create(
+            organization_id=project.organization_id,
+            project_id=project.id,
+            defaults={"since": datetime.now(UTC)},
+        )[0]
