@@ -7,8 +7,10 @@ from apps.core.web.views import nothing_here
 from apps.tenants.web.views import addresses
 from promptsaas.api_reference.views import collection, openapi, reference
 
-ROOMS = ("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing")
-ROOMS += ("analytics", "retention")
+ROOMS = (
+    *("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing"),
+    *("analytics", "retention"),
+)
 
 api: list[URLPattern | URLResolver] = [path("", include(f"apps.{room}.api.urls")) for room in ROOMS]
 

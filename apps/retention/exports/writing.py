@@ -14,12 +14,12 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actor import SYSTEM
-from apps.core import files
+from apps.core import crypto, files
 from apps.core.models import StoredFile
 from apps.core.scope import organization_scope, system_scope
 from apps.retention.exports import records
@@ -131,7 +131,7 @@ def drop_parts(export: OrganizationExport) -> None:
     parts.delete()
 
 
-def _erasures() -> Any:
+def _erasures() -> QuerySet[ErasureRequest]:
     return ErasureRequest.objects.filter(kind__in=ERASURES_OF_PERSONS).filter(
         Q(state=ErasureState.RUNNING) | Q(state=ErasureState.DONE)
     )
@@ -168,7 +168,7 @@ def _copy_files(export: OrganizationExport, page: Page) -> None:
         assert isinstance(row, StoredFile)
         try:
             content = files.content(row)
-        except (files.FileBroken, files.crypto.SealBroken):
+        except (files.FileBroken, crypto.SealBroken):
             # It can't be read in the product either; its line in the table says that it was there.
             continue
         _store(export, f"files/{row.public_id}/{safe_name(row.name)}", "file", content)
