@@ -61,6 +61,7 @@ JOBS: Final = (
     PeriodicJob("apps.core.mail.purge", 3600),
     PeriodicJob("apps.datasets.jobs.purge", 600),
     PeriodicJob("apps.analytics.alerts.jobs.watch", 60),
+    PeriodicJob("apps.analytics.incidents.jobs.look", 60),
     PeriodicJob("apps.retention.jobs.purge", 10),
     PeriodicJob("apps.retention.jobs.sweep_erasures", 30),
     PeriodicJob("apps.retention.jobs.sweep_exports", 30),

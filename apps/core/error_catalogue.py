@@ -80,6 +80,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "idempotency_key_in_use": "A request with this Idempotency-Key is still running. Repeat a moment later.",
     "idempotency_key_invalid": "An Idempotency-Key has 1 to 255 printable characters.",
     "idempotency_key_reused": "This Idempotency-Key was used with another request. Use a new one.",
+    "incident_closed": "The incident is over. Only an open one can be acknowledged.",
     "internal_error": "Something went wrong on our side. Tell us the request id.",
     "invalid_character": "The text holds NUL or half a character pair, which can't be stored.",
     "invalid_json": "The body is not valid JSON.",

@@ -23,6 +23,7 @@ from tests.factories import (
     make_connection,
     make_dataset_version,
     make_erasure,
+    make_incident,
     make_price,
     make_project,
     make_prompt,
@@ -48,6 +49,7 @@ PLACES: Final[dict[str, tuple[str, Callable[[Project], Any]]]] = {
         lambda project: make_price(project=project, pattern=f"made/{uuid4().hex}"),
     ),
     "alerts": ("{organization}/{project}/alerts/", lambda project: make_alert_rule(project=project)),
+    "incidents": ("{organization}/{project}/incidents/", lambda project: make_incident(project=project)),
     "members": ("{organization}/settings/members/", lambda project: None),
     "audit": ("{organization}/settings/audit/", lambda project: None),
     "erasures": (

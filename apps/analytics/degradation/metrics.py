@@ -38,7 +38,7 @@ class Metric:
     `least_change` is the smallest change worth an incident, on the metric's scale of comparison: a difference
     of logarithms (0.0953 is 10 %), for marks a plain difference. `least_points` bounds a rate's rise in
     absolute terms as well. `season_weight` is how many calls (for rates: bad calls) an hour of the day needs
-    before its own level counts half.
+    before its own level counts half. `bar` is the score from which an incident opens.
     """
 
     key: str
@@ -48,6 +48,7 @@ class Metric:
     least_before: int
     least_change: float
     season_weight: float
+    bar: float
     least_bad: int = 0
     least_points: float = 0.0
     lower_is_worse: bool = False
@@ -69,10 +70,11 @@ ERROR_RATE: Final = Metric(
     family=Family.RATE,
     least_now=30,
     least_before=200,
-    least_change=math.log(1.4),
+    least_change=math.log(1.5),
     least_points=0.005,
     least_bad=5,
     season_weight=10,
+    bar=4.25,
 )
 SCHEMA_FAILURES: Final = Metric(
     key="schema_failures",
@@ -80,10 +82,11 @@ SCHEMA_FAILURES: Final = Metric(
     family=Family.RATE,
     least_now=30,
     least_before=200,
-    least_change=math.log(1.4),
+    least_change=math.log(1.5),
     least_points=0.005,
     least_bad=5,
     season_weight=10,
+    bar=4.25,
 )
 LATENCY: Final = Metric(
     key="latency",
@@ -93,6 +96,7 @@ LATENCY: Final = Metric(
     least_before=200,
     least_change=math.log(1.1),
     season_weight=20,
+    bar=4.5,
 )
 COST: Final = Metric(
     key="cost",
@@ -102,6 +106,7 @@ COST: Final = Metric(
     least_before=200,
     least_change=math.log(1.15),
     season_weight=50,
+    bar=4.4,
 )
 FEEDBACK: Final = Metric(
     key="feedback",
@@ -111,6 +116,7 @@ FEEDBACK: Final = Metric(
     least_before=50,
     least_change=0.3,
     season_weight=150,
+    bar=4.4,
     lower_is_worse=True,
 )
 

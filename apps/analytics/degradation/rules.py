@@ -1,6 +1,6 @@
 """The two rules a project chooses from, and when an incident is over.
 
-The statistical rule opens at a score of OPEN and is calm again under CALM: between the two an incident stays
+The statistical rule opens at the metric's bar and is calm again under CALM: between the two an incident stays
 as it is, so that it does not flicker. The simple rule is the one that needs no explanation: error rate up by
 0.1, latency up by 10 %, last hour against the 24 hours before.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from apps.analytics.degradation.metrics import ERROR_RATE, LATENCY, Metric, summed
-from apps.analytics.degradation.statistic import CALM, OPEN, Comparison, History, compare
+from apps.analytics.degradation.statistic import CALM, Comparison, History, compare
 
 SIMPLE_METRICS: Final = (ERROR_RATE, LATENCY)
 SIMPLE_LEAST_CALLS: Final = 20
@@ -60,7 +60,7 @@ def _by_score(metric: Metric, history: History) -> Finding:
         return Finding(metric, Rule.STATISTICAL)
     clearest = max(windows, key=lambda comparison: comparison.score)
     calm = windows[0].score < CALM
-    return Finding(metric, Rule.STATISTICAL, clearest, clearest.score >= OPEN and not calm, calm)
+    return Finding(metric, Rule.STATISTICAL, clearest, clearest.score >= metric.bar and not calm, calm)
 
 
 def _by_difference(metric: Metric, history: History) -> Finding:

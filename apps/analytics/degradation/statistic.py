@@ -7,9 +7,9 @@ generalized likelihood ratio statistic for sequential detection of a change-poin
 Transactions on Information Theory 44 (1998) 2917-2929). For rates it is the likelihood ratio of two shares,
 for means Welch's test (Biometrika 34 (1947) 28-35), both with the spread of `spread.py`.
 
-Looking again every five minutes and in four windows is paid for by the bar: OPEN is set so that a quiet
-series raises less than one false alarm a month (measured by `bench/degradation.py`), not so that a single
-look would be significant.
+Looking again every five minutes and in four windows is paid for by the metric's bar, which is set so that a
+quiet series raises less than one false alarm a month (measured by `bench/degradation.py`), not so that a
+single look would be significant.
 """
 
 import math
@@ -24,7 +24,6 @@ from apps.analytics.degradation.season import HOURS, LEAST_DAYS, Season
 WINDOWS: Final = (10, 15, 30, 60)
 HOUR: Final = 60
 DAY: Final = 1440
-OPEN: Final = 4.4
 CALM: Final = 2.0
 
 
@@ -146,11 +145,14 @@ def _against(
     metric: Metric, history: History, window: int, points: Sequence[Point], baseline: Baseline
 ) -> Comparison:
     now = summed(points)
-    mean = now.total / now.count
     score = 0.0
-    if _matters(metric, points, now, baseline.mean):
+    if _matters(metric, now, baseline.mean):
         score = _score(metric, history, window, now, baseline)
-    return Comparison(window, baseline.mean, mean, baseline.count, now.count, score)
+        if score >= metric.bar:
+            # One burst is no incident: what is left without the worst five minutes must be clear of calm.
+            rest = _without_worst(metric, points, baseline.mean)
+            score = min(score, metric.bar - CALM + _score_of_rest(metric, history, window, rest, baseline))
+    return Comparison(window, baseline.mean, now.total / now.count, baseline.count, now.count, score)
 
 
 def change(metric: Metric, before: float, now: float) -> float:
@@ -162,18 +164,26 @@ def change(metric: Metric, before: float, now: float) -> float:
     return metric.sign * math.log(now / before) if before > 0 else math.inf
 
 
-def _matters(metric: Metric, points: Sequence[Point], now: Point, before: float) -> bool:
-    """Whether the change is worth a word, and still is without its worst five minutes: one burst is none."""
+def _matters(metric: Metric, now: Point, before: float) -> bool:
+    """Whether the change is worth a word."""
     if metric.family is Family.RATE and (
         now.total < metric.least_bad or now.total / now.count - before < metric.least_points
     ):
         return False
-    if change(metric, before, now.total / now.count) < metric.least_change:
-        return False
+    return change(metric, before, now.total / now.count) >= metric.least_change
+
+
+def _without_worst(metric: Metric, points: Sequence[Point], before: float) -> Point:
     excess = [metric.sign * (point.total - before * point.count) for point in points]
-    worst = points[excess.index(max(excess))]
-    count = now.count - worst.count
-    return count > 0 and change(metric, before, (now.total - worst.total) / count) >= metric.least_change / 2
+    worst = excess.index(max(excess))
+    return summed(point for index, point in enumerate(points) if index != worst)
+
+
+def _score_of_rest(metric: Metric, history: History, window: int, rest: Point, baseline: Baseline) -> float:
+    """The score of what is left; 0 where it shows less than half of what is worth a word."""
+    if not rest.count or change(metric, baseline.mean, rest.total / rest.count) < metric.least_change / 2:
+        return 0.0
+    return _score(metric, history, window, rest, baseline)
 
 
 def _score(metric: Metric, history: History, window: int, now: Point, baseline: Baseline) -> float:

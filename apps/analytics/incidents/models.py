@@ -45,9 +45,9 @@ RULES_OF_INCIDENTS: Final = (DegradationRule.STATISTICAL, DegradationRule.SIMPLE
 class Incident(TenantModel):
     """One version got worse in one metric: since when, from what to what, and what changed beside it.
 
-    Values are a share of one for rates, ms for latency (the geometric mean), US dollars for cost, a mark from
-    1 to 5 for feedback; `before_count` and `now_count` are the calls (or marks) behind them. `began_at` is the
-    beginning of the window that showed it, `opened_at` when it was seen. `last_value` is that of the newest
+    Values are a share of one for rates, ms for latency (the geometric mean), US dollars for cost, a mark
+    from 1 to 5 for feedback; `before_count` and `now_count` are the calls (or marks) behind them. `began_at`
+    is the beginning of the window that showed it, `opened_at` when it was seen, `last_value` that of the last
     look. `score` is in standard deviations and `chance` how likely a single look is to reach it by chance;
     None under the simple rule. `changes` are facts of `changes.Change`, as they were at the opening.
     """

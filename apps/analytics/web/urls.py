@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from apps.analytics.web import alert_urls, costs, overview, panels, parts, versions
+from apps.analytics.web import alert_urls, costs, incident_urls, overview, panels, parts, versions
 
 app_name = "analytics"
 
@@ -11,6 +11,7 @@ _ROOM = f"{_PROJECT}analytics/"
 
 urlpatterns: list[URLPattern] = [
     *alert_urls.urlpatterns,
+    *incident_urls.urlpatterns,
     path(_ROOM, overview.OverviewView.as_view(), name="overview"),
     path(f"{_ROOM}panels/<slug:panel>/", panels.PanelView.as_view(), name="panel"),
     path(f"{_ROOM}costs/", costs.CostsView.as_view(), name="costs"),
