@@ -1,11 +1,12 @@
 from django.urls import URLPattern, path
 
-from apps.analytics.api import alert_urls, views
+from apps.analytics.api import alert_urls, incident_urls, views
 
 app_name = "analytics-api"
 
 urlpatterns: list[URLPattern] = [
     *alert_urls.urlpatterns,
+    *incident_urls.urlpatterns,
     path("analytics/series", views.AnalyticsSeriesAPIView.as_view(), name="series"),
     path("analytics/summary", views.AnalyticsSummaryAPIView.as_view(), name="summary"),
 ]
