@@ -72,8 +72,16 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
+class Area:
+    """Kinds that a page tells together."""
+
+    words: str
+    kinds: Sequence[Kind]
+
+
+@dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A table that is not in an archive, and why."""
+    """What is not in an archive, and why; `models` are tables of which nothing is in it."""
 
     models: tuple[str, ...]
     words: str
@@ -88,117 +96,183 @@ def _without(
 
 _DIGEST: Final = "It would let in whoever can guess what it was made from."
 
-KINDS: Final[Sequence[Kind]] = (
-    Kind("organization", "The organization", Organization),
-    Kind("projects", "Projects", Project),
-    Kind("members", "Members", Membership, records.members, related=("user",)),
-    Kind("roles", "Own roles", CustomRole),
-    Kind(
-        "project_grants",
-        "Rights on single projects",
-        ProjectUserObjectPermission,
-        records.grants,
-        related=("permission",),
-        secrets=("permission_id",),
-        why="The right stands by its name.",
+AREAS: Final[Sequence[Area]] = (
+    Area(
+        "Organization and people",
+        (
+            Kind("organization", "The organization", Organization),
+            Kind("projects", "Projects", Project),
+            Kind("members", "Members", Membership, records.members, related=("user",)),
+            Kind("roles", "Own roles", CustomRole),
+            Kind(
+                "project_grants",
+                "Rights on single projects",
+                ProjectUserObjectPermission,
+                records.grants,
+                related=("permission",),
+                secrets=("permission_id",),
+                why="The right stands by its name.",
+            ),
+            Kind(
+                "prompt_grants",
+                "Rights on single prompts",
+                PromptUserObjectPermission,
+                records.grants,
+                related=("permission",),
+                secrets=("permission_id",),
+                why="The right stands by its name.",
+            ),
+            _without("invitations", "Invitations", Invitation, ("digest",), _DIGEST),
+            _without("api_keys", "API keys", APIKey, ("digest",), _DIGEST),
+        ),
     ),
-    Kind(
-        "prompt_grants",
-        "Rights on single prompts",
-        PromptUserObjectPermission,
-        records.grants,
-        related=("permission",),
-        secrets=("permission_id",),
-        why="The right stands by its name.",
+    Area(
+        "Connections and prices",
+        (
+            _without(
+                "connections",
+                "Connections to providers",
+                ProviderCredential,
+                ("sealed_key", "sealed_headers", "key_hint"),
+                "Providers' keys never leave the product.",
+            ),
+            Kind("default_models", "Default models", DefaultModel),
+            Kind("prices", "Own prices", PriceOverride),
+        ),
     ),
-    _without("invitations", "Invitations", Invitation, ("digest",), _DIGEST),
-    _without("api_keys", "API keys, without the keys", APIKey, ("digest",), _DIGEST),
-    _without(
-        "connections",
-        "Connections to providers, without their keys",
-        ProviderCredential,
-        ("sealed_key", "sealed_headers", "key_hint"),
-        "Providers' keys never leave the product.",
+    Area(
+        "Prompts",
+        (
+            Kind("prompts", "Prompts", Prompt),
+            Kind("prompt_versions", "Versions of prompts", PromptVersion),
+            Kind("labels", "Labels", Label),
+            Kind("label_moves", "Moves of labels", LabelMove),
+            Kind("prompt_drafts", "Drafts of prompts", Draft),
+        ),
     ),
-    Kind("default_models", "Default models", DefaultModel),
-    Kind("prices", "Own prices", PriceOverride),
-    Kind("prompts", "Prompts", Prompt),
-    Kind("prompt_versions", "Versions of prompts", PromptVersion),
-    Kind("labels", "Labels", Label),
-    Kind("label_moves", "Moves of labels", LabelMove),
-    Kind("prompt_drafts", "Drafts of prompts", Draft),
-    Kind("datasets", "Datasets", Dataset),
-    Kind("dataset_versions", "Versions of datasets", DatasetVersion),
-    Kind(
-        "dataset_rows",
-        "Rows of datasets",
-        DatasetRow,
-        order=("number",),
-        parent=(DatasetVersion, "dataset_version_id"),
+    Area(
+        "Datasets",
+        (
+            Kind("datasets", "Datasets", Dataset),
+            Kind("dataset_versions", "Versions of datasets", DatasetVersion),
+            Kind(
+                "dataset_rows",
+                "Rows of datasets",
+                DatasetRow,
+                order=("number",),
+                parent=(DatasetVersion, "dataset_version_id"),
+            ),
+            Kind("dataset_imports", "Uploads that wait to be imported", DatasetImport),
+            Kind("dataset_drafts", "Drafts of datasets", DatasetDraft),
+            Kind("dataset_changes", "Edited rows of drafts", DatasetChange),
+        ),
     ),
-    Kind("dataset_imports", "Uploads that wait to be imported", DatasetImport),
-    Kind("dataset_drafts", "Drafts of datasets", DatasetDraft),
-    Kind("dataset_changes", "Edited rows of drafts", DatasetChange),
-    Kind("runs", "Runs", Run, order=("-pk",), parent=(Project, "project_id")),
-    Kind(
-        "run_contents",
-        "Contents of runs that are kept",
-        Run,
-        records.run_contents,
-        order=("-pk",),
-        parent=(Project, "project_id"),
-        at_once=100,
+    Area(
+        "Runs",
+        (
+            Kind("runs", "Runs", Run, order=("-pk",), parent=(Project, "project_id")),
+            Kind(
+                "run_contents",
+                "Contents of runs that are kept",
+                Run,
+                records.run_contents,
+                order=("-pk",),
+                parent=(Project, "project_id"),
+                at_once=100,
+            ),
+            Kind(
+                "feedback",
+                "Feedback",
+                Feedback,
+                records.feedback,
+                secrets=("sealed_text",),
+                why="Its words stand in the open.",
+            ),
+        ),
     ),
-    Kind(
-        "feedback",
-        "Feedback",
-        Feedback,
-        records.feedback,
-        secrets=("sealed_text",),
-        why="Its words stand in the open.",
+    Area(
+        "Batches",
+        (
+            Kind("batches", "Batches", BatchJob),
+            Kind(
+                "batch_rows",
+                "Results of batches",
+                BatchItem,
+                order=("number",),
+                parent=(BatchJob, "batch_id"),
+            ),
+        ),
     ),
-    Kind("batches", "Batches", BatchJob),
-    Kind("batch_rows", "Results of batches", BatchItem, order=("number",), parent=(BatchJob, "batch_id")),
-    Kind("rollup_segments", "Analytics: what is counted", Segment),
-    Kind("rollups", "Analytics: the figures", Rollup, order=("grain", "starts_at", "segment_id")),
-    Kind("alert_rules", "Alert rules", AlertRule),
-    Kind("alert_events", "What alert rules found", AlertEvent),
-    Kind("incidents", "Incidents", Incident),
-    Kind("degradation_settings", "How incidents are found", DegradationSetting),
-    Kind("usage", "Usage records", UsageEvent),
-    Kind("quotas", "Quotas", Quota),
-    Kind("retention_policies", "Retention", RetentionPolicy),
-    Kind("legal_holds", "Legal holds", LegalHold),
-    Kind("purges", "Deletions by retention", PurgeRun),
-    _without(
-        "erasures",
-        "Erasures",
-        ErasureRequest,
-        ("sealed_subject", "subject_digest"),
-        "Whoever is erased must not come back by an archive.",
+    Area(
+        "Analytics and alerts",
+        (
+            Kind("rollup_segments", "Analytics' segments", Segment),
+            Kind("rollups", "Analytics' figures", Rollup, order=("grain", "starts_at", "segment_id")),
+            Kind("alert_rules", "Alert rules", AlertRule),
+            Kind("alert_events", "What alert rules found", AlertEvent),
+            Kind("incidents", "Incidents", Incident),
+            Kind("degradation_settings", "How incidents are found", DegradationSetting),
+        ),
     ),
-    Kind("audit_events", "Audit events", AuditEvent),
-    Kind(
-        "audit_details",
-        "Personal parts and long values of audit events",
-        AuditDetail,
-        records.audit_details,
-        order=("event_id", "part"),
-        secrets=("sealed",),
-        why="What it holds stands in the open.",
+    Area(
+        "Usage",
+        (
+            Kind("usage", "Usage records", UsageEvent),
+            Kind("quotas", "Quotas", Quota),
+        ),
     ),
-    Kind(
-        "audit_seals",
-        "The chain of the audit log",
-        AuditSeal,
-        records.hashes("previous_hash", "hash"),
-        order=("sequence",),
+    Area(
+        "Privacy",
+        (
+            Kind("retention_policies", "Retention", RetentionPolicy),
+            Kind("legal_holds", "Legal holds", LegalHold),
+            Kind("purges", "Deletions by retention", PurgeRun),
+            _without(
+                "erasures",
+                "Erasures",
+                ErasureRequest,
+                ("sealed_subject", "subject_digest"),
+                "Whoever is erased must not come back by an archive.",
+            ),
+        ),
     ),
-    Kind("audit_cuts", "Where the chain was cut", AuditCut, records.hashes("hash", "mac")),
-    Kind(FILES, "Uploaded and made files", StoredFile, at_once=FILES_AT_ONCE),
+    Area(
+        "Audit log",
+        (
+            Kind("audit_events", "Audit events", AuditEvent),
+            Kind(
+                "audit_details",
+                "Details of audit events",
+                AuditDetail,
+                records.audit_details,
+                order=("event_id", "part"),
+                secrets=("sealed",),
+                why="What it holds stands in the open.",
+            ),
+            Kind(
+                "audit_seals",
+                "The chain of the audit log",
+                AuditSeal,
+                records.hashes("previous_hash", "hash"),
+                order=("sequence",),
+            ),
+            Kind("audit_cuts", "Where the chain was cut", AuditCut, records.hashes("hash", "mac")),
+        ),
+    ),
+    Area(
+        "Files",
+        (Kind(FILES, "Uploaded and made files", StoredFile, at_once=FILES_AT_ONCE),),
+    ),
 )
+KINDS: Final[Sequence[Kind]] = tuple(kind for area in AREAS for kind in area.kinds)
 
 LEFT_OUT: Final[Sequence[LeftOut]] = (
+    LeftOut(
+        (),
+        "Providers' keys and headers, API keys, links of invitations, and digests of them",
+        "Whoever holds them could act in your name.",
+    ),
+    LeftOut((), "Whom erasures were about", "Whoever is erased must not come back by an archive."),
     LeftOut(
         ("core.DataKey",),
         "Keys that seal your data",

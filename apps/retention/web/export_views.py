@@ -10,7 +10,7 @@ from apps.core import errors
 from apps.retention import services
 from apps.retention.exports import downloading, reading
 from apps.retention.exports.bell import state_now
-from apps.retention.exports.kinds import KINDS, LEFT_OUT
+from apps.retention.exports.kinds import AREAS, LEFT_OUT
 from apps.retention.exports.writing import KEPT
 from apps.retention.models import ExportState, OrganizationExport
 from apps.retention.web.base import PrivacyPage
@@ -32,7 +32,7 @@ class ExportPage(PrivacyPage, abstract=True):
         """The page, with a dialog over it where one is given."""
         context = {
             **self.live(),
-            "kinds": KINDS,
+            "areas": AREAS,
             "left_out": LEFT_OUT,
             "days": KEPT.days,
             **more,
