@@ -8,12 +8,12 @@ from django.utils import timezone
 from apps.analytics import queries
 from apps.analytics.dimensions import DIMENSIONS
 from apps.analytics.queries import Cost, CostTable
-from apps.analytics.web import charts
 from apps.analytics.web.base import AnalyticsView
 from apps.analytics.web.figures import in_sentence, unknown_words
+from apps.analytics.web.panels import PANELS
 from apps.analytics.web.state import GROUPS, State
 from apps.analytics.web.tables import narrowed
-from apps.core.charts import Figures, draw
+from apps.core.charts import Figures
 from apps.core.charts.figures import Cell, Row, exact_figure
 from apps.core.errors import InvalidRequest
 from apps.core.formatting import UNKNOWN, format_money, format_percent
@@ -33,17 +33,15 @@ class CostsView(AnalyticsView):
         across = self._across(state)
         asked = state.asked(self.project)
         rows = state.group_by or "prompt"
-        if request.GET.get("export") == "chart":
-            return self.file("cost", state, draw(charts.cost(asked, state)).figures)
         table = queries.costs(asked, rows=rows, columns=across or None, most=MOST_ROWS)
         if request.GET.get("export") == "csv":
             return self.file("costs", state, _file_of(table, DIMENSIONS[rows].words))
-        chart = draw(charts.cost(asked, state))
         return self.page(
             "analytics/costs.html",
             state,
             {
-                "chart": chart,
+                "panel": PANELS["cost"],
+                "panel_address": f"{self.address('analytics:panel', 'cost')}?{state.query()}",
                 "is_empty": not table.rows,
                 "table": _shown(table, rows, state),
                 "row_words": DIMENSIONS[rows].words,
@@ -54,7 +52,6 @@ class CostsView(AnalyticsView):
                 "unknown": unknown_words(table.total.unknown_price),
                 "per_call": _per_call(table.total),
                 "calls": table.total.requests,
-                "chart_csv": f"?{state.query(export='chart')}",
                 "table_csv": f"?{state.query(export='csv', across=across)}",
                 "unknown_address": self.address("runs:unknown-prices"),
                 "across_fields": state.fields(),
