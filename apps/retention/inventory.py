@@ -76,6 +76,14 @@ class Line:
     rule: Rule
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Everything that one rule holds for, in words."""
+
+    rule: Rule
+    words: tuple[str, ...]
+
+
 def text_fields(model: type[models.Model]) -> set[str]:
     """The fields of a model that can hold words: everything but numbers, times, ids and fixed choices."""
     return {
@@ -100,3 +108,11 @@ def lines(parts: tuple[Part, ...], kind: str, *, stays: bool) -> Iterator[Line]:
         if (part.words, rule) not in seen:
             seen.add((part.words, rule))
             yield Line(part.words, rule)
+
+
+def grouped(found: list[Line]) -> list[Group]:
+    """Lines with one rule as one, in the order of their first."""
+    by_rule: dict[Rule, list[str]] = {}
+    for line in found:
+        by_rule.setdefault(line.rule, []).append(line.words)
+    return [Group(rule, tuple(words)) for rule, words in by_rule.items()]

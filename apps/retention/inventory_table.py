@@ -5,7 +5,7 @@ from typing import Final
 
 from apps.billing.plans import LEDGER_YEARS
 from apps.retention import inventory
-from apps.retention.inventory import Line, Part, Rule, Treatment
+from apps.retention.inventory import Group, Line, Part, Rule, Treatment
 
 DELETED: Final = Rule(Treatment.DELETED)
 BLANKED: Final = Rule(Treatment.BLANKED)
@@ -238,8 +238,8 @@ _ANALYTICS: Final = (
 _RETENTION: Final = (
     _part("retention.LegalHold", "reason release_reason", "Reasons of legal holds", AUTHORED, AUTHORED),
     _part("retention.PurgeRun", "position counts", "Counts of purges"),
-    _part("retention.OrganizationExport", "position counts", "Exports"),
-    _part("retention.ExportPart", "name kind sha256", "Exports", DELETED, DELETED),
+    _part("retention.OrganizationExport", "position counts", "Exports of everything"),
+    _part("retention.ExportPart", "name kind sha256", "Exports of everything", DELETED, DELETED),
     _part(
         "retention.ErasureRequest",
         "subject_digest sealed_subject",
@@ -287,12 +287,10 @@ PARTS: Final = (
 )
 
 EVERY_KIND: Final = ("end_user", "member", "organization")
-PERSONS: Final = ("end_user", "member")
 
 # What lies in no table of ours, or is told better in its own words: the line, and the kinds it is true of.
 OUTSIDE: Final = (
     (Line("Cached answers in Redis", DELETED), EVERY_KIND),
-    (Line("Exports of everything the organization owns", DELETED), PERSONS),
     (Line("The account of somebody who belongs to another organization too", ANYWHERE), ("member",)),
     (
         Line(
@@ -317,6 +315,11 @@ OUTSIDE: Final = (
         EVERY_KIND,
     ),
 )
+
+
+def groups(kind: str) -> tuple[list[Group], list[Group]]:
+    """What goes and what stays, for pages: data with the same rule together."""
+    return inventory.grouped(what_goes(kind)), inventory.grouped(what_stays(kind))
 
 
 def what_goes(kind: str) -> list[Line]:

@@ -42,16 +42,19 @@ def _tell_requester(request: ErasureRequest) -> None:
         send_mail("The organization has been deleted", text, None, [person.email])
 
 
+WAITING: Final = "calls_under_way"
+
 # Rows before the runs that they came from: whose a run was is known until it is emptied.
 _CONTENT: Final = (
     Step("dataset_rows", datasets.blank_dataset_rows),
     Step("dataset_changes", datasets.blank_dataset_changes),
-    Step("files", traces.delete_found_files, Place.ORGANIZATION),
     Step("uploads", traces.delete_uploads),
     Step("batches", datasets.blank_batches),
     Step("batch_results", datasets.blank_batch_results),
     Step("feedback", runs.erase_feedback_of_person),
     Step("runs", runs.erase_runs_of_person),
+    # After the rows: an export that is being written meanwhile must not have read them still.
+    Step("files", traces.delete_found_files, Place.ORGANIZATION),
 )
 _TRACES: Final = (
     Step("stored_answers", traces.delete_stored_answers),
@@ -60,7 +63,11 @@ _TRACES: Final = (
     Step("invitations", members.empty_found_invitations),
     Step("cached_answers", traces.forget_cached_answers, Place.OUTSIDE),
 )
-_LATE: Final = (Step("calls_under_way", settled), Step("late_runs", runs.erase_late_runs))
+_LATE: Final = (
+    Step(WAITING, settled),
+    Step("late_runs", runs.erase_late_runs),
+    Step("late_files", traces.delete_found_files, Place.ORGANIZATION),
+)
 _DETAILS: Final = Step("audit_details", traces.delete_audit_details)
 _END: Final = Step("finish", finish)
 
@@ -72,6 +79,7 @@ MEMBER: Final = (
     *_TRACES,
     _DETAILS,
     Step("account", members.erase_account),
+    *_LATE,
     _END,
 )
 ORGANIZATION: Final = (
@@ -80,7 +88,7 @@ ORGANIZATION: Final = (
     Step("tables", organizations.delete_tables),
     Step("mails", organizations.delete_mails_of_organization),
     Step("cached_answers", traces.forget_cached_answers, Place.OUTSIDE),
-    Step("calls_under_way", settled),
+    Step(WAITING, settled),
     Step("late_tables", organizations.delete_tables),
     Step("late_mails", organizations.delete_mails_of_organization),
     Step("trail_sealed", organizations.seal_trail),
@@ -110,8 +118,9 @@ WORDS: Final = {
     "invitations": "Invitations",
     "cached_answers": "Cached answers",
     "audit_details": "Audit details",
-    "calls_under_way": "Waiting for calls that were under way at the beginning",
+    WAITING: "Waiting for calls that were under way at the beginning",
     "late_runs": "Runs recorded meanwhile",
+    "late_files": "Files written meanwhile",
     "membership": "Membership, keys and grants",
     "names": "Names on the organization's work",
     "account": "Account, sessions and second factors",

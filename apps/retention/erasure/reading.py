@@ -1,6 +1,7 @@
 """Reads of erasures, inside the organization's scope."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -9,19 +10,24 @@ from apps.core import ids
 from apps.core.errors import NotFound
 from apps.core.models import find
 from apps.retention.erasure.certificates import counted
-from apps.retention.erasure.plan import progress
+from apps.retention.erasure.plan import WAITING, progress
 from apps.retention.erasure.subjects import Subject, digest_of, subject_of
+from apps.retention.erasure.work import settle_time
 from apps.retention.models import ErasureKind, ErasureRequest, LegalHold
 from apps.tenants.models import User
 
 
 @dataclass(frozen=True, slots=True)
 class ErasureProgress:
-    """How far an erasure is: steps through and in all, the present one in words, holds that stop it."""
+    """How far an erasure is: steps through and in all, the present one in words, holds that stop it.
+
+    `waits_until` is when it goes on by itself, while it lets calls that were under way come to their end.
+    """
 
     through: int
     steps: int
     doing: str
+    waits_until: datetime | None
     counted: list[tuple[str, int]]
     held_by: list[LegalHold]
 
@@ -60,7 +66,9 @@ def standing_holds() -> list[LegalHold]:
 def progress_of(request: ErasureRequest, holds: list[LegalHold]) -> ErasureProgress:
     """How far an erasure is; `holds` are those that stand."""
     through, steps, doing = progress(request)
-    return ErasureProgress(through, steps, doing, counted(request), holds if request.is_open else [])
+    held = holds if request.is_open else []
+    waits = request.started_at + settle_time() if request.started_at and request.step == WAITING else None
+    return ErasureProgress(through, steps, doing, waits, counted(request), held)
 
 
 def shown_subject(request: ErasureRequest) -> Subject:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from apps.core import errors
 from apps.retention.erasure import reading, requests
 from apps.retention.erasure.certificates import as_text, certificate
-from apps.retention.inventory_table import what_goes, what_stays
+from apps.retention.inventory_table import groups
 from apps.retention.models import ErasureKind, ErasureRequest, ErasureState
 from apps.retention.web.erasure_forms import DeleteOrganizationForm, EndUserForm, MemberForm
 from apps.retention.web.erasure_list import ERASURES
@@ -83,11 +83,12 @@ class NewErasurePage(ErasurePage, abstract=True):
         raise NotImplementedError
 
     def _page(self, form: forms.Form, status: int = 200) -> HttpResponse:
+        goes, stays = groups(self.kind)
         context = {
             "form": form,
             "title": self.title,
-            "goes": what_goes(self.kind),
-            "stays": what_stays(self.kind),
+            "goes": goes,
+            "stays": stays,
             "holds": reading.standing_holds(),
         }
         return self.render("retention/new_erasure.html", context, status=status)
@@ -152,7 +153,7 @@ class ErasureView(ErasurePage):
             "erasure": found,
             "state": reading.progress_of(found, reading.standing_holds()),
             "subject": reading.shown_subject(found),
-            "stays": what_stays(found.kind),
+            "stays": groups(found.kind)[1],
             "interval": POLL_SECONDS,
             "may_cancel": found.state == ErasureState.PENDING
             and (not deletes or self.access.can(Permission.ORGANIZATION_DELETE)),
@@ -237,11 +238,12 @@ class DeleteOrganizationView(ErasurePage):
         return self.asked(made)
 
     def _page(self, form: DeleteOrganizationForm, status: int = 200) -> HttpResponse:
+        goes, stays = groups(ErasureKind.ORGANIZATION)
         context = {
             "form": form,
             "pending": reading.pending_deletion(),
-            "goes": what_goes(ErasureKind.ORGANIZATION),
-            "stays": what_stays(ErasureKind.ORGANIZATION),
+            "goes": goes,
+            "stays": stays,
             "holds": reading.standing_holds(),
             "days": requests.GRACE.days,
         }
