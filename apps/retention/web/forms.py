@@ -27,7 +27,7 @@ class ScopeForm(forms.Form):
         self.name = name
         self.fields["keep"] = forms.ChoiceField(
             label=f"Kept in {name}",
-            choices=[(FOLLOW, above), (KEEP, "Until somebody deletes it"), (DAYS, "For so many days")],
+            choices=[(FOLLOW, above), (KEEP, "No limit"), (DAYS, "For so many days")],
         )
         self.fields["days"] = forms.IntegerField(
             label=f"Days in {name}",

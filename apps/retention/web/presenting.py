@@ -13,6 +13,7 @@ from apps.retention.queries import DryRun
 from apps.retention.rules import Rule, Settings
 from apps.tenants.models import Organization, Project
 
+NO_LIMIT: Final = "no limit"
 STAYS: Final = (
     ("Sums by hour and day", "Requests, tokens, cost and times of analytics: no content, no people.", ""),
     ("Audit events", "Who by id, what and when, in their chain. Policies take their personal part only.", ""),
@@ -49,7 +50,7 @@ def class_rows(settings: Settings, organization: Organization, projects: Sequenc
 def kept_words(days: int | None) -> str:
     """ "30 days", or that nothing deletes it."""
     if days is None:
-        return "until somebody deletes it"
+        return NO_LIMIT
     return "1 day" if days == 1 else f"{format_number(days)} days"
 
 
@@ -57,8 +58,16 @@ def above_words(settings: Settings, rule: Rule, *, is_project: bool) -> str:
     """What somebody follows who sets nothing, as a choice: the organization, or the plan."""
     if not is_project:
         longest = settings.longest_days.get(rule.data_class)
-        return f"As the plan: {kept_words(longest)}"
+        return f"As the plan says: {kept_words(longest)}"
     return f"As the organization: {kept_words(rules.days(settings, rule.data_class))}"
+
+
+def time_left(until: datetime | None, now: datetime) -> str:
+    """ "27 days left" of what is kept until a moment; nothing once it is over."""
+    if until is None or until <= now:
+        return ""
+    days = (until - now).days
+    return "less than a day left" if not days else f"{days:,} day{'s' if days > 1 else ''} left"
 
 
 def purge_rows(purges: Sequence[PurgeRun]) -> list[PurgeRow]:
@@ -101,8 +110,10 @@ def _class_row(
         own += never
         if not organization.stores_content:
             kept = "never stored"
-    if kept != "never stored" and data_class not in settings.organization_days:
-        note = "the plan's maximum" if data_class in settings.longest_days else "no policy yet"
+    if kept == NO_LIMIT:
+        note = "until somebody deletes it"
+    elif kept != "never stored" and data_class not in settings.organization_days:
+        note = "the plan's maximum"
     return ClassRow(rule, kept, note, own)
 
 

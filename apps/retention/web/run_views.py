@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from apps.retention import queries
+from apps.retention.web.presenting import time_left
 from apps.runs.queries import get_run
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
@@ -19,10 +20,12 @@ class RunRetentionPanel(ProjectView):
     def get(self, request: HttpRequest, run: str, **_: str) -> HttpResponse:
         found = get_run(self.project.id, run)
         kept = queries.run_retention(found)
+        now = timezone.now()
         context = {
             "run": found,
             "kept": kept,
             "has_content": queries.has_content(found),
-            "now": timezone.now(),
+            "content_left": time_left(kept.content_until, now),
+            "facts_left": time_left(kept.facts_until, now),
         }
         return self.render("retention/run.html", context)
