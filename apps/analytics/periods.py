@@ -73,8 +73,8 @@ class Period:
         return tuple(self.start + step * number for number in range(max(count, 0)))
 
     def parts(self) -> tuple[Part, ...]:
-        """The period in as few and long roll-ups as it can be put together from."""
-        return tuple(_cover(self.start, self.end))
+        """The period as `cover` puts it together."""
+        return cover(self.start, self.end)
 
 
 def preset(name: str, now: datetime, interval: Grain | None = None) -> Period:
@@ -119,6 +119,11 @@ def _check(start: datetime, end: datetime) -> None:
         raise InvalidRequest("to is later than from, and before the year 2200.", param="to")
     if end - start > LONGEST:
         raise InvalidRequest(f"from and to are at most {LONGEST.days} days apart.", param="from")
+
+
+def cover(start: datetime, end: datetime) -> tuple[Part, ...]:
+    """A stretch of time in as few and long roll-ups as it can be put together from."""
+    return tuple(_cover(start, end))
 
 
 def _period(start: datetime, end: datetime, now: datetime, interval: Grain) -> Period:

@@ -21,4 +21,5 @@ ROUTES = (
     Route("GET", f"{_ROOM}parts/prompts/<str:prompt>/versions/", Permission.RUNS_VIEW),
     Route("GET", "api/v1/analytics/series", Permission.RUNS_VIEW),
     Route("GET", "api/v1/analytics/summary", Permission.RUNS_VIEW),
+    Route("GET", "api/v1/analytics/versions", Permission.RUNS_VIEW),
 )

@@ -10,6 +10,8 @@ import pytest
 from django.test import Client
 
 from apps.analytics.metrics import METRICS
+from apps.core.scope import organization_scope
+from apps.prompts.models import PromptVersion
 from apps.tenants.models import Project
 from apps.tenants.roles import Scope
 from tests.analytics.support import roll_up
@@ -161,6 +163,29 @@ def test_csv__of_both__is_safe_and_says_what_is_unknown(api: Client) -> None:
     assert rows[1][4:6] == ["0", "no data"]
 
 
+def test_versions__side_by_side__have_values_scores_and_overrides(api: Client, project: Project) -> None:
+    prompt = make_prompt(project=project, name="reply", versions=2, labels={"production": 1})
+    with organization_scope(project.organization_id):
+        newest = PromptVersion.objects.get(prompt=prompt, number=2)
+    segment = make_segment(project=project, prompt_id=prompt.pk, version_id=newest.pk)
+    roll_up(segment, LATELY, requests=40, failed=10, overrides={"any": 30, "variable:tone": 30})
+    body = get(api, "versions?prompt=reply")
+    two, one = body["versions"]
+    assert (two["id"], two["version"], two["labels"]) == (newest.public_id, 2, [])
+    assert (two["values"]["requests"], two["values"]["cost"]) == (40, "0")
+    assert two["efficiency"]["score"] == 75
+    missing = [part["key"] for part in two["efficiency"]["parts"] if part["missing"]]
+    assert missing == ["satisfaction", "validity", "cost", "speed"]
+    assert two["overrides"] == [
+        {"kind": "variable", "name": "tone", "count": 30, "share": 0.75, "doubtful": True}
+    ]
+    assert (one["version"], one["labels"], one["values"]["requests"]) == (1, ["production"], 0)
+    assert (one["efficiency"]["score"], one["efficiency"]["n"]) == (None, 0)
+    assert "weighted mean" in body["formula"]
+    assert [each["version"] for each in get(api, "versions?prompt=reply&limit=1")["versions"]] == [2]
+    assert api.get("/api/v1/analytics/versions?prompt=nobody's").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("query", "param"),
     [
@@ -190,6 +215,9 @@ def test_csv__of_both__is_safe_and_says_what_is_unknown(api: Client) -> None:
         ("series?key=website", "key"),
         ("series?source=telex", "source"),
         ("series?label=%00", "label"),
+        ("versions", "prompt"),
+        ("versions?prompt=greeting&limit=0", "limit"),
+        ("versions?prompt=greeting&label=production", "label"),
         ("summary?limit=101", "limit"),
         ("summary?most=3", "most"),
         ("summary?order_by=speed", "order_by"),

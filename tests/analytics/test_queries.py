@@ -279,6 +279,6 @@ def test_small_figures__beside_prompts_and_on_home__equal_a_recount(history: His
 
 
 def labels_since(counted: Counted, hours: int) -> dict[str, int]:
-    start = periods.floor(NOW - timedelta(hours=hours), Grain.HOUR)
+    start = periods.ceiling(NOW, Grain.HOUR) - timedelta(hours=hours)
     labels = [run.label for run in counted.runs if moment_of(run) >= start]
     return {label: labels.count(label) for label in set(labels)}

@@ -67,6 +67,9 @@ PERIOD_PARAMETERS: Final = [
         description="Chosen by the length if left out. Days are UTC days.",
     ),
 ]
+SANDBOX_PARAMETER: Final = OpenApiParameter(
+    "sandbox", bool, description="The sandbox's runs in place of the real ones; their prices are made up."
+)
 COMMON_PARAMETERS: Final = [
     *PERIOD_PARAMETERS,
     *[_repeated(name, description) for name, description in FILTERS.items()],
@@ -74,9 +77,7 @@ COMMON_PARAMETERS: Final = [
         "group_by", str, enum=list(DIMENSIONS), description="error takes only errors and error_rate."
     ),
     OpenApiParameter("compare", bool, description="Also the figures of the period before. false by default."),
-    OpenApiParameter(
-        "sandbox", bool, description="The sandbox's runs in place of the real ones; their prices are made up."
-    ),
+    SANDBOX_PARAMETER,
     OpenApiParameter("format", str, enum=list(FORMATS), description="json by default."),
 ]
 COMMON_NAMES: Final = frozenset(parameter.name for parameter in COMMON_PARAMETERS) | {"metrics"}

@@ -47,8 +47,8 @@ def summary_body(
     return {
         "object": "analytics_summary",
         **_head(asked, found.period, metrics, group_by, until),
-        "total": _values(found.total, metrics),
-        "previous": _values(found.previous, metrics) if found.previous else None,
+        "total": plain_values(found.total, metrics),
+        "previous": plain_values(found.previous, metrics) if found.previous else None,
         "errors": [{"code": code, "count": count} for code, count in found.errors],
         "rows": [_row(row, metrics) for row in rows],
     }
@@ -81,8 +81,8 @@ def _head(
 def _line(line: Line, metrics: Sequence[str]) -> dict[str, Any]:
     return {
         "group": _group(line.group),
-        "total": _values(line.total, metrics),
-        "previous": _values(line.previous, metrics) if line.previous else None,
+        "total": plain_values(line.total, metrics),
+        "previous": plain_values(line.previous, metrics) if line.previous else None,
         "points": [_point(point, metrics) for point in line.points],
         "previous_points": [_point(point, metrics) for point in line.previous_points],
     }
@@ -91,8 +91,8 @@ def _line(line: Line, metrics: Sequence[str]) -> dict[str, Any]:
 def _row(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
     return {
         "group": _group(row.group),
-        "total": _values(row.total, metrics),
-        "previous": _values(row.previous, metrics) if row.previous else None,
+        "total": plain_values(row.total, metrics),
+        "previous": plain_values(row.previous, metrics) if row.previous else None,
         "share": row.share,
     }
 
@@ -101,7 +101,7 @@ def _point(point: Point, metrics: Sequence[str]) -> dict[str, Any]:
     return {
         "starts_at": point.starts_at,
         "partial": point.partial,
-        "values": _values(point.figures, metrics),
+        "values": plain_values(point.figures, metrics),
     }
 
 
@@ -109,7 +109,8 @@ def _group(group: Group) -> dict[str, Any]:
     return {"kind": group.kind, "value": group.value or None, "name": group.name}
 
 
-def _values(figures: Figures, metrics: Sequence[str]) -> dict[str, Any]:
+def plain_values(figures: Figures, metrics: Sequence[str]) -> dict[str, Any]:
+    """Metrics as JSON has them: money as text, None for what is unknown."""
     return {key: _plain(figures[key]) for key in metrics}
 
 

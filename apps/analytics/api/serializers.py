@@ -5,6 +5,7 @@ from typing import Any, Final
 from drf_spectacular.utils import OpenApiExample, inline_serializer
 from rest_framework import serializers
 
+from apps.analytics.efficiency import FORMULA
 from apps.analytics.metrics import METRICS, Metric
 from apps.analytics.periods import INTERVALS
 
@@ -100,6 +101,64 @@ class AnalyticsSummarySerializer(_AnalyticsHeadSerializer):
     rows = AnalyticsRowSerializer(many=True)
 
 
+class AnalyticsScorePartSerializer(serializers.Serializer[Any]):
+    """One part of a score, from 0 to 1; null where it isn't known and left out."""
+
+    key = serializers.CharField()
+    weight = serializers.IntegerField()
+    value = serializers.FloatField(allow_null=True)
+    missing = serializers.CharField(allow_null=True, help_text="Why it isn't known.")
+
+
+class AnalyticsEfficiencySerializer(serializers.Serializer[Any]):
+    """A version's score from 0 to 100, of `n` requests; null where too little is known."""
+
+    score = serializers.FloatField(allow_null=True)
+    n = serializers.IntegerField()
+    missing = serializers.CharField(allow_null=True, help_text="Why there is no score.")
+    parts = AnalyticsScorePartSerializer(many=True)
+
+
+class AnalyticsOverrideSerializer(serializers.Serializer[Any]):
+    """A default that calls override; `doubtful` where most of 30 or more do."""
+
+    kind = serializers.ChoiceField(choices=["variable", "parameter"])
+    name = serializers.CharField()
+    count = serializers.IntegerField()
+    share = serializers.FloatField(help_text="Of the version's requests.")
+    doubtful = serializers.BooleanField()
+
+
+class AnalyticsVersionSerializer(serializers.Serializer[Any]):
+    """One version with what its calls came to."""
+
+    id = serializers.CharField()
+    version = serializers.IntegerField()
+    message = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    labels = serializers.ListField(child=serializers.CharField())
+    values = _values()
+    efficiency = AnalyticsEfficiencySerializer()
+    overrides = AnalyticsOverrideSerializer(many=True)
+
+
+class AnalyticsVersionsSerializer(serializers.Serializer[Any]):
+    """A prompt's versions side by side, the newest first."""
+
+    object = serializers.ChoiceField(choices=["analytics_versions"])
+    prompt = serializers.CharField()
+    to = serializers.DateTimeField()
+    interval = serializers.ChoiceField(choices=list(INTERVALS))
+    rolled_up_until = serializers.DateTimeField(help_text="Up to when every run is in the figures.")
+    sandbox = serializers.BooleanField()
+    formula = serializers.CharField(help_text="How the scores are made.")
+    versions = AnalyticsVersionSerializer(many=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """The fields, with the one whose name is a word of Python."""
+        return {"from": serializers.DateTimeField(), **super().get_fields()}
+
+
 _HEAD: Final = {
     "from": "2026-11-20T00:00:00Z",
     "to": "2026-11-22T00:00:00Z",
@@ -153,4 +212,36 @@ SUMMARY_EXAMPLE: Final = OpenApiExample(
     },
     response_only=True,
     media_type="application/json",
+)
+VERSIONS_EXAMPLE: Final = OpenApiExample(
+    "The version behind production; its answers have no schema",
+    value={
+        "object": "analytics_versions",
+        "prompt": "support/reply",
+        **{key: _HEAD[key] for key in ("from", "to", "interval", "rolled_up_until", "sandbox")},
+        "formula": FORMULA,
+        "versions": [
+            {
+                "id": "prv_01m7zg73kwf7h8fba3vxxmf82y",
+                "version": 7,
+                "message": "Shorter, and asks back",
+                "created_at": "2026-11-18T09:14:03Z",
+                "labels": ["production"],
+                "values": _KNOWN,
+                "efficiency": {
+                    "score": 87.4,
+                    "n": 5120,
+                    "missing": None,
+                    "parts": [
+                        {"key": "success", "weight": 35, "value": 0.9875, "missing": None},
+                        {"key": "validity", "weight": 15, "value": None, "missing": "No output schema."},
+                    ],
+                },
+                "overrides": [
+                    {"kind": "variable", "name": "tone", "count": 3072, "share": 0.6, "doubtful": True}
+                ],
+            }
+        ],
+    },
+    response_only=True,
 )

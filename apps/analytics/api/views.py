@@ -113,12 +113,12 @@ class AnalyticsSummaryAPIView(ProjectAPIView):
         order_by = asking.choice(request, "order_by", tuple(METRICS)) or metrics[0]
         limit = asking.number(request, "limit", 10, MOST_ROWS)
         compare = asking.flag(request, "compare")
-        found = queries.summary(asked, metrics, compare=compare)
-        rows = (
-            queries.breakdown(asked, group_by, metrics, order_by=order_by, most=limit, compare=compare)
-            if group_by
-            else ()
-        )
+        if group_by:
+            found, rows = queries.summary_by(
+                asked, group_by, metrics, order_by=order_by, most=limit, compare=compare
+            )
+        else:
+            found, rows = queries.summary(asked, metrics, compare=compare), ()
         if kind == "csv":
             return _download(bodies.summary_csv(found, rows, metrics), "summary")
         return Response(bodies.summary_body(asked, found, rows, metrics, group_by, rolled_up_until()))

@@ -15,7 +15,7 @@ from apps.analytics.queries.prompts import (
     versions_of_prompt,
     week_of_prompts,
 )
-from apps.analytics.queries.series import breakdown, check, load_sums, series, summary
+from apps.analytics.queries.series import breakdown, check, load_sums, series, summary, summary_by
 from apps.analytics.queries.shapes import Figures, Group, Line, Point, Row, Series, Summary
 from apps.analytics.queries.statements import Asked
 from apps.analytics.queries.versions import Override, VersionFigures, overrides, versions
@@ -47,6 +47,7 @@ __all__ = [
     "series",
     "sparklines",
     "summary",
+    "summary_by",
     "today",
     "versions",
     "versions_of_prompt",

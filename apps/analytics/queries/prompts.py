@@ -15,7 +15,6 @@ from apps.analytics.queries.shapes import Figures
 from apps.analytics.queries.statements import Asked, add_up, add_up_by_key
 
 DAY: Final = timedelta(days=1)
-WEEK: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +27,11 @@ class Today:
 
 
 def week_of_prompts(project_id: UUID, prompt_ids: Sequence[UUID], now: datetime) -> dict[UUID, Figures]:
-    """Each prompt's figures of the last 7 × 24 hours, without latency; one statement.
+    """Each prompt's figures of the last 7 × 24 hours, the one that runs included, without latency.
 
-    Prompts that nobody called have figures too: no requests, and nothing known of the rest.
+    One statement. Prompts that nobody called have figures too: no requests, and nothing known of the rest.
     """
-    period = periods.between(now - WEEK, now, now, Grain.HOUR)
+    period = periods.preset("7d", now)
     return _by_id(Asked(project_id, period, Filters(prompts=tuple(prompt_ids))), "prompt", prompt_ids)
 
 
@@ -46,7 +45,8 @@ def label_calls(project_id: UUID, prompt_id: UUID, now: datetime, hours: int = 2
 
     Calls that named a version, and no label, are under "". One statement.
     """
-    period = periods.between(now - timedelta(hours=hours), now, now, Grain.HOUR)
+    end = periods.ceiling(now.astimezone(UTC), Grain.HOUR)
+    period = periods.between(end - timedelta(hours=hours), end, now, Grain.HOUR)
     asked = Asked(project_id, period, Filters(prompts=(prompt_id,)))
     found = add_up_by_key(asked, period.parts(), ("label",))
     return {key[0]: Figures(sums) for (key, _), sums in found.items()}

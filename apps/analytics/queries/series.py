@@ -1,14 +1,14 @@
 """Figures over time, of a whole period, and by one dimension. Inside the organization's scope."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from apps.analytics import metrics as catalogue
 from apps.analytics.dimensions import DIMENSIONS, METRICS_OF_ERRORS, Filters
 from apps.analytics.metrics import ERRORS, METRICS, NOTHING, Metric, Need, Sums
-from apps.analytics.periods import LENGTHS, Part, Period
+from apps.analytics.periods import LENGTHS, Part, Period, cover, floor
 from apps.analytics.queries import statements
 from apps.analytics.queries.names import groups_of
 from apps.analytics.queries.shapes import (
@@ -48,24 +48,22 @@ def series(
     """
     chosen = check(metrics, group_by, asked.filters)
     _check_most(most, MOST_LINES)
-    need = catalogue.needed(metrics)
-    groups = _largest(asked, group_by, chosen[0], most)
-    points = _by_line(asked, asked.period, group_by, groups, need)
-    before = asked.period.previous if compare and asked.period.comparable else None
-    earlier = _by_line(asked, before, group_by, groups, need) if before else {}
-    totals = _totals(asked, before, group_by, groups, need) if before else {}
-    lines = [
-        _line(
-            asked.period,
-            groups[key],
-            points.get(key, {}),
-            before,
-            earlier.get(key, {}),
-            totals.get(key, NOTHING),
+    split = _split(asked, group_by, chosen[0].column, most, catalogue.needed(metrics))
+    now = split.by_moment(_grain(asked.period))
+    before = _before(asked.period, compare)
+    earlier = split.by_moment(_grain(before)) if before else {}
+    previous = split.up_to_the_end(before, earlier) if before else {}
+    lines = (
+        Line(
+            group,
+            _points(asked.period, now.get(key, {})),
+            Figures(catalogue.total(now.get(key, {}).values())),
+            Figures(previous.get(key, NOTHING)) if before else None,
+            _points(before, earlier.get(key, {})) if before else (),
         )
-        for key in groups
-        if _is_shown(groups[key], points.get(key), totals.get(key))
-    ]
+        for key, group in split.groups.items()
+        if group.kind != "others" or key in now or key in previous
+    )
     return Series(asked.period, chosen, tuple(lines))
 
 
@@ -75,11 +73,13 @@ def summary(asked: Asked, metrics: Sequence[str] | None = None, *, compare: bool
     Raises InvalidRequest for unknown metrics.
     """
     chosen = check(metrics or _default_metrics(asked.filters), None, asked.filters)
-    need = catalogue.needed(each.key for each in chosen) | ERRORS
-    now = _whole(asked, asked.period, need)
-    before = asked.period.previous if compare and asked.period.comparable else None
-    previous = Figures(_whole(asked, before, need)) if before else None
-    return Summary(asked.period, Figures(now), previous, tuple(_most_first(now.errors)))
+    everything = _Split(asked, None, {"": EVERYTHING}, catalogue.needed(each.key for each in chosen) | ERRORS)
+    before = _before(asked.period, compare)
+    return _summary(
+        asked.period,
+        everything.totals(asked.period.parts()).get("", NOTHING),
+        everything.totals(before.parts()).get("", NOTHING) if before else None,
+    )
 
 
 def breakdown(
@@ -95,25 +95,42 @@ def breakdown(
 
     `order_by` is a metric; rates and means go by the number that they are of. Raises InvalidRequest.
     """
+    return summary_by(asked, group_by, metrics, order_by=order_by, most=most, compare=compare)[1]
+
+
+def summary_by(
+    asked: Asked,
+    group_by: str,
+    metrics: Sequence[str],
+    *,
+    order_by: str = "requests",
+    most: int = 10,
+    compare: bool = False,
+) -> tuple[Summary, tuple[Row, ...]]:
+    """A summary with its breakdown, at the cost of the breakdown. Raises InvalidRequest."""
     check([*metrics, order_by], group_by, asked.filters)
     _check_most(most, MOST_ROWS)
-    need = catalogue.needed(metrics)
-    groups = _largest(asked, group_by, METRICS[order_by], most)
-    now = _totals(asked, asked.period, group_by, groups, need)
-    before = asked.period.previous if compare and asked.period.comparable else None
-    earlier = _totals(asked, before, group_by, groups, need) if before else {}
     column = METRICS[order_by].column
+    split = _split(asked, group_by, column, most, catalogue.needed(metrics) | ERRORS)
+    before = _before(asked.period, compare)
+    now = split.totals(asked.period.parts())
+    earlier = split.totals(before.parts()) if before else {}
     whole = sum(getattr(each, column) for each in now.values())
-    return tuple(
+    rows = tuple(
         Row(
             group,
             Figures(now.get(key, NOTHING)),
             Figures(earlier.get(key, NOTHING)) if before else None,
             float(getattr(now.get(key, NOTHING), column) / whole) if whole else None,
         )
-        for key, group in groups.items()
-        if _is_shown(group, {None: now[key]} if key in now else None, earlier.get(key))
+        for key, group in split.groups.items()
+        if group.kind != "others" or key in now or key in earlier
     )
+    if group_by == BY_ERROR:
+        # Every class stands beside all requests, so these don't add up.
+        return summary(asked, metrics, compare=compare), rows
+    previous = catalogue.total(earlier.values()) if before else None
+    return _summary(asked.period, catalogue.total(now.values()), previous), rows
 
 
 def load_sums(
@@ -160,10 +177,6 @@ def _default_metrics(filters: Filters) -> Sequence[str]:
     return METRICS_OF_ERRORS if filters.errors else tuple(METRICS)
 
 
-def _is_shown(group: Group, now: object, before: object) -> bool:
-    return group.kind != "others" or bool(now) or bool(before)
-
-
 def _grain(period: Period) -> tuple[Part, ...]:
     """The period in its own intervals, the last of them whole."""
     step = LENGTHS[period.interval]
@@ -171,66 +184,86 @@ def _grain(period: Period) -> tuple[Part, ...]:
     return (Part(period.interval, period.start, end),)
 
 
-def _largest(asked: Asked, group_by: str | None, metric: Metric, most: int) -> dict[str, Group]:
-    """The groups that get a line of their own, by key, and the one that takes the rest, under its name."""
-    if group_by is None:
-        return {"": EVERYTHING}
-    keys = [key for key, _ in _ranked(asked, group_by, metric.column)][:most]
-    return {**groups_of(group_by, keys), REST: OTHERS}
+def _before(period: Period, compare: bool) -> Period | None:
+    return period.previous if compare and period.comparable else None
 
 
-def _ranked(asked: Asked, group_by: str, column: str) -> list[tuple[str, Any]]:
-    if group_by != BY_ERROR:
-        return statements.largest(asked, asked.period.parts(), group_by, column)
-    return _most_first(_whole(asked, asked.period, ERRORS).errors)
+def _summary(period: Period, now: Sums, previous: Sums | None) -> Summary:
+    before = None if previous is None else Figures(previous)
+    return Summary(period, Figures(now), before, tuple(_most_first(now.errors)))
 
 
 def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
 
 
-def _by_line(
-    asked: Asked, period: Period, group_by: str | None, groups: Mapping[str, Group], need: frozenset[Need]
-) -> dict[str, dict[datetime, Sums]]:
-    result: dict[str, dict[datetime, Sums]] = {}
-    for (key, moment), sums in _add_up(asked, _grain(period), group_by, groups, need, by_moment=True).items():
-        if moment is not None:
-            result.setdefault(key, {})[moment] = sums
-    return result
+def _points(period: Period, found: Moments) -> tuple[Point, ...]:
+    step = LENGTHS[period.interval]
+    return tuple(
+        Point(moment, Figures(found.get(moment, NOTHING)), moment + step > period.now)
+        for moment in period.moments
+    )
 
 
-def _totals(
-    asked: Asked, period: Period, group_by: str | None, groups: Mapping[str, Group], need: frozenset[Need]
-) -> dict[str, Sums]:
-    found = _add_up(asked, period.parts(), group_by, groups, need, by_moment=False)
-    return {key: sums for (key, _), sums in found.items()}
+def _split(asked: Asked, group_by: str | None, column: str, most: int, need: frozenset[Need]) -> "_Split":
+    """The largest groups by a column's sum, and all others."""
+    if group_by is None:
+        return _Split(asked, None, {"": EVERYTHING}, need)
+    if group_by == BY_ERROR:
+        everything = _Split(asked, None, {"": EVERYTHING}, ERRORS)
+        ranked = _most_first(everything.totals(asked.period.parts()).get("", NOTHING).errors)
+    else:
+        ranked = statements.largest(asked, asked.period.parts(), group_by, column)
+    groups = groups_of(group_by, [key for key, _ in ranked[:most]])
+    return _Split(asked, group_by, {**groups, REST: OTHERS}, need)
 
 
-def _whole(asked: Asked, period: Period, need: frozenset[Need]) -> Sums:
-    return _totals(asked, period, None, {"": EVERYTHING}, need).get("", NOTHING)
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """One question put into groups by their keys; what no group has for itself goes to the rest's."""
 
+    asked: Asked
+    group_by: str | None
+    groups: Mapping[str, Group]
+    need: frozenset[Need]
 
-def _add_up(
-    asked: Asked,
-    parts: Sequence[Part],
-    group_by: str | None,
-    groups: Mapping[str, Group],
-    need: frozenset[Need],
-    *,
-    by_moment: bool,
-) -> dict[tuple[str, datetime | None], Sums]:
-    """The sums by the group's key; those of no group of their own are under the rest's."""
-    keys = tuple(key for key, group in groups.items() if group.kind not in ("all", "others"))
-    if group_by == BY_ERROR or asked.filters.errors:
-        need = need | ERRORS
-    by_error = group_by == BY_ERROR
-    lines = Lines() if by_error or group_by is None else Lines(group_by, keys)
-    found = statements.add_up(asked, parts, lines=lines, by_moment=by_moment, need=need)
-    narrowed = {place: _of_classes(sums, asked.filters.errors) for place, sums in found.items()}
-    if by_error:
-        return _split_by_error(narrowed, keys)
-    rest = REST if group_by else ""
-    return {(keys[line - 1] if line else rest, moment): sums for (line, moment), sums in narrowed.items()}
+    def by_moment(self, parts: Sequence[Part]) -> dict[str, dict[datetime, Sums]]:
+        """Each group's sums by the start of the interval."""
+        result: dict[str, dict[datetime, Sums]] = {}
+        for (key, moment), sums in self._add_up(parts, by_moment=True).items():
+            if moment is not None:
+                result.setdefault(key, {})[moment] = sums
+        return result
+
+    def totals(self, parts: Sequence[Part]) -> dict[str, Sums]:
+        """Each group's sums."""
+        return {key: sums for (key, _), sums in self._add_up(parts, by_moment=False).items()}
+
+    def up_to_the_end(self, period: Period, points: Mapping[str, Moments]) -> dict[str, Sums]:
+        """Each group's sums, of which the points by interval are known: the last may reach beyond the end."""
+        whole = floor(period.end, period.interval)
+        tail = self.totals(cover(whole, period.end)) if whole < period.end else {}
+        return {
+            key: catalogue.total(
+                [
+                    *(sums for moment, sums in points.get(key, {}).items() if moment < whole),
+                    *([tail[key]] if key in tail else []),
+                ]
+            )
+            for key in {**points, **tail}
+        }
+
+    def _add_up(self, parts: Sequence[Part], *, by_moment: bool) -> dict[tuple[str, datetime | None], Sums]:
+        keys = tuple(key for key, group in self.groups.items() if group.kind not in ("all", "others"))
+        by_error = self.group_by == BY_ERROR
+        need = self.need | ERRORS if by_error or self.asked.filters.errors else self.need
+        lines = Lines() if by_error or self.group_by is None else Lines(self.group_by, keys)
+        found = statements.add_up(self.asked, parts, lines=lines, by_moment=by_moment, need=need)
+        narrowed = {place: _of_classes(sums, self.asked.filters.errors) for place, sums in found.items()}
+        if by_error:
+            return _split_by_error(narrowed, keys)
+        rest = REST if self.group_by else ""
+        return {(keys[line - 1] if line else rest, moment): sums for (line, moment), sums in narrowed.items()}
 
 
 def _of_classes(sums: Sums, classes: Sequence[str]) -> Sums:
@@ -253,23 +286,3 @@ def _split_by_error(
                 requests=sums.requests, cancelled=sums.cancelled, failed=sum(errors.values()), errors=errors
             )
     return result
-
-
-def _line(
-    period: Period, group: Group, now: Moments, before: Period | None, earlier: Moments, previous: Sums
-) -> Line:
-    return Line(
-        group,
-        _points(period, now),
-        Figures(catalogue.total(now.values())),
-        Figures(previous) if before else None,
-        _points(before, earlier) if before else (),
-    )
-
-
-def _points(period: Period, found: Moments) -> tuple[Point, ...]:
-    step = LENGTHS[period.interval]
-    return tuple(
-        Point(moment, Figures(found.get(moment, NOTHING)), moment + step > period.now)
-        for moment in period.moments
-    )

@@ -6,7 +6,7 @@ Raw SQL, since histograms and errors are unfolded in it, so each statement names
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -124,8 +124,7 @@ class _Statement:
             "keys": list(keys),
         }
         self.by_moment = by_moment
-        moment = "extract(epoch FROM starts_at)::bigint" if by_moment else "NULL::bigint"
-        self.place = f"{place} AS place, {moment} AS moment"
+        self.place = f"{place} AS place, {'starts_at' if by_moment else 'NULL::timestamptz'} AS moment"
         self.chosen = self._chosen(asked.filters, dimensions)
         self.source = "analytics_rollup JOIN chosen ON chosen.id = segment_id"
         self.where = f"WHERE organization_id = %(organization)s AND ({self._periods(parts)})"
@@ -134,17 +133,14 @@ class _Statement:
         """The sums by place and moment."""
         errors = _ERRORS_SQL if "errors" in need else "NULL"
         latency = _LATENCY_SQL if "latency" in need and self.by_moment else "NULL, NULL"
-        merged = self._histograms() if "latency" in need and not self.by_moment else {}
-        rows = self._rows(
-            f"""SELECT {self.place}, {_NUMBERS_SQL}, {latency}, {errors}
-                FROM {self.source} {self.where} GROUP BY 1, 2"""
-        )
+        select = f"""SELECT {self.place}, {_NUMBERS_SQL}, {errors} AS codes, {latency}
+            FROM {self.source} {self.where} GROUP BY place, moment"""
+        rows = self._unfolded(select) if "latency" in need and not self.by_moment else self._rows(select)
         found: dict[Any, Sums] = {}
         for row in rows:
-            place, (buckets, counts, codes) = _place(row), row[-3:]
-            histogram = merged.get(place) or _histogram(buckets, counts)
-            numbers = dict(zip(NUMBERS, row[2:-3], strict=True))
-            found[place] = Sums(**numbers, latency=histogram, errors=_errors(codes))
+            numbers = dict(zip(NUMBERS, row[2:], strict=False))
+            latencies, codes = _histogram(*row[-2:]), _errors(row[2 + len(NUMBERS)])
+            found[_place(row)] = Sums(**numbers, latency=latencies, errors=codes)
         return found
 
     def overrides(self) -> dict[str, dict[str, int]]:
@@ -169,16 +165,21 @@ class _Statement:
         )
         return [(row[0][0], row[1]) for row in rows]
 
-    def _histograms(self) -> dict[Any, dict[int, int]]:
-        rows = self._rows(
-            f"""SELECT place, moment, array_agg(bucket)::text, array_agg(count)::text FROM (
-                SELECT place, moment, bucket, sum(count)::bigint AS count FROM (
-                    SELECT {self.place}, unnest(latency_buckets) AS bucket, unnest(latency_counts) AS count
-                    FROM {self.source} {self.where}
-                ) AS unfolded GROUP BY 1, 2, 3
-            ) AS merged GROUP BY 1, 2"""
+    def _unfolded(self, select: str) -> list[tuple[Any, ...]]:
+        """The rows, with histograms that Postgres has merged in place of its own last two columns."""
+        return self._rows(
+            "SELECT summed.*, merged.buckets, merged.counts FROM summed LEFT JOIN merged USING (place)",
+            f"summed AS ({select})",
+            f"""merged AS (
+                SELECT place, array_agg(bucket)::text AS buckets, array_agg(count)::text AS counts FROM (
+                    SELECT place, bucket, sum(count)::bigint AS count FROM (
+                        SELECT {self.place}, unnest(latency_buckets) AS bucket,
+                            unnest(latency_counts) AS count
+                        FROM {self.source} {self.where}
+                    ) AS unfolded GROUP BY 1, 2
+                ) AS counted GROUP BY 1
+            )""",
         )
-        return {_place(row): _histogram(row[2], row[3]) for row in rows}
 
     def _rows(self, select: str, *tables: str) -> list[tuple[Any, ...]]:
         every = ", ".join([f"chosen AS MATERIALIZED ({self.chosen})", *tables])
@@ -216,8 +217,7 @@ class _Statement:
 
 def _place(row: Sequence[Any]) -> tuple[Any, datetime | None]:
     where, moment = row[0], row[1]
-    begun = None if moment is None else datetime.fromtimestamp(moment, UTC)
-    return tuple(where) if isinstance(where, list) else where, begun
+    return tuple(where) if isinstance(where, list) else where, moment
 
 
 def _histogram(buckets: str | None, counts: str | None) -> dict[int, int]:
