@@ -230,6 +230,6 @@ class Counted:
 def all_runs() -> Counted:
     """Every run of the open scope's organization, with its scores."""
     scores: dict[UUID, list[int]] = {}
-    for run_id, score in Feedback.objects.values_list("run_id", "score"):
-        scores.setdefault(run_id, []).append(score)
+    for run_id, score in Feedback.objects.exclude(score=None).values_list("run_id", "score"):
+        scores.setdefault(run_id, []).append(score or 0)
     return Counted(list(Run.objects.all()), scores)
