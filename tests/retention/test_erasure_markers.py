@@ -159,12 +159,15 @@ def test_end_user__markers_everywhere__are_gone_outside_of_what_stays(
             search=Search(texts=[MARKER]),
             delay="none",
         )
+    visit(project)
     done = erase(request)
     assert done.state == ErasureState.DONE
     assert left_over(MARKER) <= rule_fields("end_user", Treatment.STAYS)
     assert figures(project.organization_id) == before
     assert {"runs", "run_contents", "dataset_rows", "files", "audit_details"} <= set(done.counts)
     assert redis.keys("answer:*") == []
+    assert not [key for key in redis.scan_iter() if MARKER.encode() in key + redis.dump(key)]
+    assert lines
     assert not [line for line in lines if MARKER in line]
     assert verified() == []
 
@@ -233,6 +236,21 @@ def test_planting__every_field_with_words__is_reached(project: Project) -> None:
     }
     assert every - planter.planted == set(NO_WORDS)
     assert left_over(MARKER) >= planter.planted
+
+
+def visit(project: Project) -> None:
+    """Ask for the subject in addresses, as members and programs do; log lines are written of what fails."""
+    client = Client(raise_request_exception=False)
+    client.force_login(owner_of(Organization(pk=project.organization_id)))
+    with organization_scope(project.organization_id):
+        organization = Organization.objects.get(pk=project.organization_id)
+        slug = Project.objects.get(pk=project.pk).slug
+    here = f"/{organization.slug}/{slug}"
+    client.get(f"{here}/runs/", {"end_user": MARKER})
+    client.get(f"{here}/runs/{MARKER}/")
+    client.get(f"/{organization.slug}/settings/privacy/erasure/", {"q": MARKER})
+    headers = {"Promptsaas-Project": project.public_id}
+    client.get("/api/v1/erasures", {"subject": MARKER, "kind": MARKER}, headers=headers)
 
 
 def link_everything(organization_id: Any, person: User) -> None:
