@@ -50,9 +50,12 @@ FIVE_MINUTE_DAYS: Final = 8
 HOUR_DAYS: Final = 400
 """The same of hour rows: a year and a month to compare it with. Day rows are kept for good."""
 
+SLOT_MINUTES: Final = 5
+"""The finest grain, of which the others are multiples."""
+
 _TODAY: Final = "date_trunc('day', statement_timestamp() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
 GRAINS: Final = f"""(VALUES
-    (5, {_TODAY} - interval '{FIVE_MINUTE_DAYS * 24} hours'),
+    ({SLOT_MINUTES}, {_TODAY} - interval '{FIVE_MINUTE_DAYS * 24} hours'),
     (60, {_TODAY} - interval '{HOUR_DAYS * 24} hours'),
     (1440, '-infinity')
 ) AS grains(grain, kept_since)"""
@@ -70,6 +73,7 @@ def _identity(row: str) -> str:
 
 # The milliseconds in a UUIDv7 are its first twelve hexadecimal digits.
 _MILLISECONDS: Final = "('x0000' || left(id::text, 8) || substr(id::text, 10, 4))::bit(64)::bigint"
+_PART: Final = "organization_id, segment_id, slot"
 _PLACE: Final = "organization_id, segment_id, grain, starts_at"
 _NO_SUMS: Final = ", ".join(["NULL"] * len(SUMS))
 _TIMED: Final = "counted AND status = 'succeeded' AND cached_from IS NULL"
@@ -79,7 +83,7 @@ _TIMED: Final = "counted AND status = 'succeeded' AND cached_from IS NULL"
 ADDITION: Final = f"""
 fact AS MATERIALIZED (
     SELECT {_identity(_listed(DIMENSIONS))} AS segment_id, {_listed(DIMENSIONS)},
-        {_MILLISECONDS} AS milliseconds,
+        {_MILLISECONDS} / {SLOT_MINUTES * 60_000} AS slot,
         counted::int AS requests,
         (counted AND status = 'failed')::int AS failed,
         (counted AND status = 'cancelled')::int AS cancelled,
@@ -101,25 +105,26 @@ fact AS MATERIALIZED (
         CASE WHEN {_TIMED} THEN {bucket_sql("greatest(latency_ms, 0)")} END AS bucket,
         CASE WHEN counted AND overrides <> '{{}}' THEN overrides || 'any'::varchar END AS overridden
     FROM source
-), placed AS MATERIALIZED (
-    SELECT each.* FROM (
-        SELECT fact.*, grain, kept_since,
-            to_timestamp((milliseconds / (grain * 60000)) * grain * 60) AS starts_at
-        FROM fact CROSS JOIN {GRAINS}
-    ) AS each WHERE starts_at >= kept_since
-), piece AS (
-    SELECT {_PLACE}, {_listed(SUMS, "sum({0}) AS {0}")},
+), part AS (
+    SELECT {_PART}, {_listed(SUMS, "sum({0}) AS {0}")},
         NULL AS error, NULL AS name, NULL::int AS bucket, NULL::bigint AS n
-    FROM placed GROUP BY {_PLACE}
+    FROM fact GROUP BY {_PART}
     UNION ALL
-    SELECT {_PLACE}, {_NO_SUMS}, error, NULL, NULL, count(*)
-    FROM placed WHERE error IS NOT NULL GROUP BY {_PLACE}, error
+    SELECT {_PART}, {_NO_SUMS}, error, NULL, NULL, count(*)
+    FROM fact WHERE error IS NOT NULL GROUP BY {_PART}, error
     UNION ALL
-    SELECT {_PLACE}, {_NO_SUMS}, NULL, name, NULL, count(*)
-    FROM placed CROSS JOIN unnest(overridden) AS name GROUP BY {_PLACE}, name
+    SELECT {_PART}, {_NO_SUMS}, NULL, name, NULL, count(*)
+    FROM fact CROSS JOIN unnest(overridden) AS name WHERE overridden IS NOT NULL GROUP BY {_PART}, name
     UNION ALL
-    SELECT {_PLACE}, {_NO_SUMS}, NULL, NULL, bucket, count(*)
-    FROM placed WHERE bucket IS NOT NULL GROUP BY {_PLACE}, bucket
+    SELECT {_PART}, {_NO_SUMS}, NULL, NULL, bucket, count(*)
+    FROM fact WHERE bucket IS NOT NULL GROUP BY {_PART}, bucket
+), piece AS (
+    SELECT {_PLACE}, error, name, bucket, sum(n)::bigint AS n, {_listed(SUMS, "sum({0}) AS {0}")}
+    FROM (
+        SELECT part.*, grain, kept_since,
+            to_timestamp((slot / (grain / {SLOT_MINUTES})) * grain * 60) AS starts_at
+        FROM part CROSS JOIN {GRAINS}
+    ) AS each WHERE starts_at >= kept_since GROUP BY {_PLACE}, error, name, bucket
 ), addition AS MATERIALIZED (
     SELECT {_identity("segment_id, grain, extract(epoch FROM starts_at)::bigint")} AS id, {_PLACE},
         {_listed(SUMS, "sum({0}) AS {0}")},

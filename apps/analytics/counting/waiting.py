@@ -25,18 +25,19 @@ DELETE FROM runs_uncountedruns WHERE id IN (
         SELECT id, sum(cardinality(run_ids)) OVER (ORDER BY id) - cardinality(run_ids) AS before
         FROM (SELECT id, run_ids FROM runs_uncountedruns ORDER BY id LIMIT %s) AS oldest
     ) AS each WHERE before < %s
-) RETURNING organization_id, run_ids
+) RETURNING organization_id::text, run_ids::text
 """
 _TAKE_FEEDBACK: Final = """
 DELETE FROM runs_uncountedfeedback WHERE id IN (
     SELECT id FROM runs_uncountedfeedback ORDER BY id LIMIT %s
-) RETURNING organization_id, run_id, score_sum, score_count
+) RETURNING organization_id::text, run_id::text, score_sum, score_count
 """
 # A row that names another organization's run counts nothing, nor does what is left of a deleted one's.
 _COUNT: Final = f"""
 WITH taken AS (
     SELECT organization_id, id, true AS counted, 0 AS score_sum, 0 AS score_count
-    FROM unnest(%(run_organizations)s::uuid[], %(run_ids)s::uuid[]) AS runs(organization_id, id)
+    FROM unnest(%(organizations)s::uuid[], %(groups)s::text[]) AS runs(organization_id, ids)
+    CROSS JOIN unnest(ids::uuid[]) AS id
     UNION ALL
     SELECT * FROM unnest(
         %(voice_organizations)s::uuid[], %(voice_runs)s::uuid[], %(voice_counted)s::boolean[],
@@ -90,26 +91,27 @@ def _count_some() -> int | None:
             # Compiling the statement takes longer than running it.
             cursor.execute("SET LOCAL jit = off")
             cursor.execute(_TAKE_RUNS, [ROWS_AT_ONCE, RUNS_AT_ONCE])
-            runs = [(organization, run) for organization, ids in cursor.fetchall() for run in ids]
+            groups = cursor.fetchall()
             cursor.execute(_TAKE_FEEDBACK, [RUNS_AT_ONCE])
             voices = cursor.fetchall()
-            if not runs and not voices:
+            if not groups and not voices:
                 return None
-            cursor.execute(_COUNT, _parameters(runs, voices))
+            cursor.execute(_COUNT, _parameters(groups, voices))
             row = cursor.fetchone()
     return int(row[0]) if row else 0
 
 
-def _parameters(runs: list[tuple[Any, Any]], voices: list[tuple[Any, ...]]) -> dict[str, Any]:
+def _parameters(groups: list[tuple[Any, ...]], voices: list[tuple[Any, ...]]) -> dict[str, Any]:
+    """Ids stay the text that they came as: thousands of objects would only be written out again."""
     told = [voice[1] for voice in voices]
     return {
-        "run_organizations": [organization for organization, _ in runs],
-        "run_ids": [run for _, run in runs],
+        "organizations": [organization for organization, _ in groups],
+        "groups": [ids for _, ids in groups],
         "voice_organizations": [voice[0] for voice in voices],
         "voice_runs": told,
         "voice_counted": [False] * len(voices),
         "voice_sums": [voice[2] for voice in voices],
         "voice_counts": [voice[3] for voice in voices],
         # Literal ids beside the join: partitions that hold none of them are left out when it is planned.
-        "all_ids": [*(run for _, run in runs), *told],
+        "all_ids": f"{{{','.join([*(ids.strip('{}') for _, ids in groups if ids != '{}'), *told])}}}",
     }
