@@ -67,7 +67,7 @@ def found_words(incident: Incident) -> str:
         "at this time of day" if incident.rule == DegradationRule.STATISTICAL else "in the 24 hours before"
     )
     return (
-        f"In {incident.window_minutes} minutes {what}. Usual {compared} is {before}"
+        f"In {incident.window_minutes} minutes, {what}. Usual {compared} is {before}"
         f" ({format_number(incident.before_count)} {of})."
     )
 

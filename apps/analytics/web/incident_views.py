@@ -173,8 +173,8 @@ class IncidentRuleView(IncidentsPage):
             "tabs": self.tabs(),
             "error": error,
             "measured": [
-                {"name": BY_KEY[key].name, "statistical": statistical, "simple": simple}
-                for key, (statistical, simple) in FALSE_ALARMS.items()
+                {"name": BY_KEY[key].name, "statistical": _alarms(by_test), "simple": _alarms(by_rule)}
+                for key, (by_test, by_rule) in FALSE_ALARMS.items()
             ],
             "power_words": POWER_WORDS,
             "choices": [
@@ -184,3 +184,11 @@ class IncidentRuleView(IncidentsPage):
             "open_now": queries.open_incidents(self.project.id).count(),
         }
         return self.render("analytics/incident_rule.html", context, status=status)
+
+
+def _alarms(measured: float | None) -> str:
+    if measured is None:
+        return ""
+    if not measured:
+        return "none seen"
+    return f"{measured:.1f}" if measured < 10 else f"{measured:.0f}"
