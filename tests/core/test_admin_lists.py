@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
+from apps.analytics.models import CountedHistory
 from apps.batches.models import Pump
 from apps.core import changes, ids, outbox
 from apps.core.ids import uuid7
@@ -70,7 +71,13 @@ def _pump(project: Project) -> models.Model:
         return Pump.objects.create(id=uuid7(), process="test", slots=1, expires_at=timezone.now())
 
 
+def _counted_history(project: Project) -> models.Model:
+    with system_scope():
+        return CountedHistory.objects.create(pk=1)
+
+
 OTHERS: Final[dict[str, Callable[[Project], models.Model]]] = {
+    "analytics.CountedHistory": _counted_history,
     "batches.Pump": _pump,
     "core.Change": _change,
     "core.DataKey": _data_key,
