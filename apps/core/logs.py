@@ -1,12 +1,21 @@
 """Logs as one JSON object a line, with the ids of the request and of the organization where there is one."""
 
 import logging
+import re
+from typing import Final
 
 import structlog
 
 from apps.core import ids
 from apps.core.log_fields import noted
 from apps.core.scope import open_organization_id
+
+# Postgres quotes the values of the row that it refuses: "DETAIL:  Failing row contains (…)".
+_DETAIL: Final = re.compile(
+    r"DETAIL: .*?(?=\n(?:HINT|CONTEXT|QUERY|STATEMENT|LINE \d|The above exception|During handling"
+    r"|Traceback|  File )|\Z)",
+    re.DOTALL,
+)
 
 
 class JSONFormatter(structlog.stdlib.ProcessorFormatter):
@@ -26,6 +35,7 @@ class JSONFormatter(structlog.stdlib.ProcessorFormatter):
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _drop_row_values,
                 structlog.processors.JSONRenderer(),
             ],
         )
@@ -43,6 +53,16 @@ def _drop_address(
     if event.get("logger") == "django.request":
         event.pop("request", None)
         event["event"] = "request.failed"
+    return event
+
+
+def _drop_row_values(
+    logger: object, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """What a database error says of a row's values is content."""
+    for name in ("exception", "error"):
+        if isinstance(event.get(name), str):
+            event[name] = _DETAIL.sub("DETAIL: left out", event[name])
     return event
 
 

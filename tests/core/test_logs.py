@@ -80,6 +80,21 @@ def test_line__of_a_failed_request__has_no_address() -> None:
     assert json.loads(text)["status_code"] == 500
 
 
+def test_line__of_a_database_error__leaves_the_values_of_the_row_out() -> None:
+    try:
+        try:
+            raise ValueError("duplicate key\nDETAIL:  Key (name)=(secret\nsecret) already exists.")
+        except ValueError as error:
+            raise RuntimeError("refused") from error
+    except RuntimeError as error:
+        record = logging.getLogger("tests").makeRecord(
+            "tests", logging.ERROR, "", 0, "failed", (), (type(error), error, error.__traceback__)
+        )
+    text = json.loads(JSONFormatter().format(record))["exception"]
+    assert "secret" not in text
+    assert text.endswith("RuntimeError: refused")
+
+
 @pytest.mark.parametrize("name", ["httpx", "httpx2", "httpcore2", "openai._base_client", "anthropic"])
 def test_clients__whatever_the_level__tell_no_address_and_no_content(name: str) -> None:
     assert logging.getLogger(name).getEffectiveLevel() == logging.WARNING
