@@ -90,6 +90,13 @@ def test_series__from_and_to__are_rounded_outwards_and_said(api: Client) -> None
     assert (body["interval"], body["metrics"]) == ("day", ["requests"])
 
 
+def test_series__of_the_future__has_no_points_and_no_values(api: Client) -> None:
+    body = get(api, "series?from=2101-01-05T00:00:00Z&to=2101-01-06T00:00:00Z&compare=true")
+    [line] = body["lines"]
+    assert (line["points"], line["previous_points"], line["total"]["requests"]) == ([], [], 0)
+    assert line["previous"]["cost"] is None
+
+
 def test_summary__of_everything__has_every_metric_errors_and_the_period_before(api: Client) -> None:
     body = get(api, "summary?compare=true")
     assert list(body["total"]) == list(METRICS)
