@@ -30,7 +30,7 @@ _FACTS_KEPT: Final = """NOT EXISTS (
     )"""
 
 _SOURCE: Final = f"""
-source AS MATERIALIZED (
+source AS (
     SELECT * FROM (
         SELECT run.*, waiting.id IS NULL AS counted,
             coalesce(given.score_sum, 0) - coalesce(later.score_sum, 0) AS score_sum,
@@ -86,7 +86,7 @@ difference AS MATERIALIZED (
 
 _HEART: Final = f"WITH {_SOURCE}, {ADDITION}, {_STORED}, {_DIFFERENCE}"
 _RESULT: Final = f"""
-SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM addition), (SELECT count(*) FROM difference),
+SELECT (SELECT count(*) FROM fact WHERE requests = 1), (SELECT count(*) FROM addition), (SELECT count(*) FROM difference),
     (SELECT coalesce(jsonb_agg(each), '[]')::text FROM (
         SELECT * FROM difference ORDER BY starts_at, grain, id LIMIT {MOST_TOLD}
     ) AS each)"""
