@@ -31,7 +31,7 @@ def purge_rollups() -> int:
     while True:
         with system_scope(), connection.cursor() as cursor:
             cursor.execute(_PURGE)
-            deleted = cursor.rowcount
+            deleted: int = cursor.rowcount
         total += deleted
         if deleted < AT_ONCE:
             return total

@@ -143,7 +143,7 @@ def recount_here(day: date, *, organization_id: UUID | None = None, repair: bool
     """
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     end = start + timedelta(days=1)
-    values = {
+    values: dict[str, Any] = {
         "start": start,
         "end": end,
         "first": first_of(start),
