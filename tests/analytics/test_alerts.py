@@ -17,7 +17,7 @@ from apps.analytics.incidents.models import Incident
 from apps.analytics.models import Grain
 from apps.audit.actor import SYSTEM
 from apps.billing import plans
-from apps.billing.models import Quota
+from apps.billing.models import Quota, UsageEvent
 from apps.core import ids
 from apps.core.mail import message_text
 from apps.core.models import OutboxMessage, OutgoingMail
@@ -315,6 +315,10 @@ def test_incidents__open_and_a_further_one__are_told_once_each() -> None:
     assert look(project, minutes=12) == 1
     assert events(rule) == [("changed", "no_data", "alert", 1), ("changed", "alert", "alert", 1)]
     assert again(rule).last_value == 2
+    first, second = (text for _, _, text in mails())
+    assert first.count("/incidents/inc_") == 1
+    assert second.count("/incidents/inc_") == 2
+    assert "Error rate of v1 up from 2.0" in first
     with organization_scope(project.organization_id):
         found = would_have_fired(project, spec_of(rule), NOON + timedelta(minutes=12))
     assert (found.replay.alerts, found.replay.mails) == (1, 2)
@@ -340,3 +344,23 @@ def make_incident(project: Project, *, opened_at: datetime) -> None:
             before_count=1000,
             now_count=100,
         )
+
+
+def test_quota_replay__levels_passed_this_week__are_counted() -> None:
+    project = make_project()
+    spec = RuleSpec(AlertKind.QUOTA, levels=(50, 80, 100))
+    now = datetime.now(UTC)
+    make_quota(organization=project.organization, cap=100, used=85)
+    with organization_scope(project.organization_id):
+        UsageEvent.objects.create(
+            organization_id=project.organization_id,
+            meter=plans.RUNS,
+            quantity=40,
+            key="run:1",
+            source_kind="run",
+            source_id=ids.uuid7(),
+            occurred_at=now,
+        )
+        found = would_have_fired(project, spec, now).replay
+    # Before this week 45 were used, or none if the month has just begun: 50 and 80 were passed in any case.
+    assert found.alerts == 2

@@ -12,10 +12,13 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from apps.analytics.alerts import queries, words
-from apps.analytics.alerts.models import AlertEvent, AlertRule, AlertState, EventReason
-from apps.analytics.alerts.spec import spec_of
+from apps.analytics.alerts.models import AlertEvent, AlertKind, AlertRule, AlertState, EventReason
+from apps.analytics.alerts.spec import RuleSpec, spec_of
+from apps.analytics.incidents import queries as incidents
+from apps.analytics.incidents.words import summary
 from apps.tenants.models import Membership
 
+MOST_INCIDENTS: Final = 5
 _HEADS: Final = {
     AlertState.ALERT: "Alert",
     AlertState.WARN: "Warning",
@@ -65,5 +68,21 @@ def _context(rule: AlertRule, event: AlertEvent) -> dict[str, Any]:
         "value": words.value_words(spec, event.value),
         "sample": words.sample_words(spec, event.sample),
         "address": address_of(rule),
+        "incidents": _incidents(rule, spec) if spec.kind == AlertKind.DEGRADATION else [],
         "remind": rule.renotify_hours if event.to_state in (AlertState.ALERT, AlertState.WARN) else None,
     }
+
+
+def _incidents(rule: AlertRule, spec: RuleSpec) -> list[dict[str, str]]:
+    """What got worse, the newest first, with the page that says what changed beside it."""
+    found = incidents.open_incidents(rule.project_id, prompt_id=spec.scope.prompt_id).order_by("-opened_at")
+    shown = list(found[:MOST_INCIDENTS])
+    names = incidents.prompt_names(shown)
+    slugs = [rule.organization.slug, rule.project.slug]
+    return [
+        {
+            "words": f"{names.get(each.prompt_id, 'A deleted prompt')}: {summary(each)}",
+            "address": settings.PUBLIC_URL + reverse("analytics:incident", args=[*slugs, each.public_id]),
+        }
+        for each in shown
+    ]

@@ -7,13 +7,12 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
-
 from apps.analytics import metrics, periods, queries
 from apps.analytics.alerts.evaluation import Observation
 from apps.analytics.alerts.models import AlertKind
 from apps.analytics.alerts.spec import RuleSpec
 from apps.analytics.alerts.windows import Points, sliding_sums
+from apps.analytics.incidents import queries as incidents
 from apps.analytics.incidents.models import Incident
 from apps.analytics.metrics import METRICS, Sums, Value
 from apps.analytics.periods import Period
@@ -125,16 +124,13 @@ def _change(spec: RuleSpec, at: datetime, now: Sums, before: Sums) -> Observatio
 
 def _incidents(project_id: UUID, spec: RuleSpec, steps: Sequence[datetime]) -> list[Observation]:
     """How many incidents were open at each moment, and whether one of them opened since the one before."""
-    found = Incident.objects.filter(project_id=project_id, opened_at__lte=steps[-1])
-    found = found.filter(Q(closed_at__isnull=True) | Q(closed_at__gt=steps[0]))
-    if spec.scope.prompt_id:
-        found = found.filter(prompt_id=spec.scope.prompt_id)
-    incidents = list(found.order_by("opened_at"))
+    end = steps[-1] + timedelta(microseconds=1)
+    found = incidents.between(project_id, steps[0], end, prompt_id=spec.scope.prompt_id)
     length = periods.LENGTHS[spec.grain]
-    return [_open_at(incidents, at, at - length) for at in steps]
+    return [_open_at(found, at, at - length) for at in steps]
 
 
-def _open_at(incidents: Sequence[Incident], at: datetime, before: datetime) -> Observation:
-    lasting = [each for each in incidents if each.is_open_at(at)]
+def _open_at(found: Sequence[Incident], at: datetime, before: datetime) -> Observation:
+    lasting = [each for each in found if each.is_open_at(at)]
     fresh = any(each.opened_at > before for each in lasting)
     return Observation(at, Decimal(len(lasting)), len(lasting), fresh)
