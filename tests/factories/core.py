@@ -5,7 +5,7 @@ from django.db.models import Model
 from apps.audit import cutting, sealing
 from apps.audit import services as audit_services
 from apps.audit.actor import Actor
-from apps.audit.models import AuditCut, AuditDetail, AuditSeal
+from apps.audit.models import AuditDetail, AuditSeal
 from apps.core import files as core_files
 from apps.core import idempotency
 from apps.core.ids import uuid7
@@ -60,5 +60,6 @@ def _audit_seal(project: Project) -> Model:
 def _audit_cut(project: Project) -> Model:
     _audit_seal(project)
     with system_scope():
-        cutting.cut(project.organization_id)
-        return AuditCut.all_organizations.get(organization_id=project.organization_id)
+        found = cutting.cut(project.organization_id)
+    assert found is not None
+    return found
