@@ -41,6 +41,7 @@ def end_membership(work: Work) -> bool:
     found = Membership.objects.filter(user_id=work.subject.user_id).first()
     if found is None:
         return True
+    membership_id = found.pk
     try:
         tenants.remove_membership(actor=SYSTEM, membership=found)
     except errors.Conflict as problem:
@@ -49,6 +50,11 @@ def end_membership(work: Work) -> bool:
         request.sealed_subject, request.ended_at = None, timezone.now()
         request.save(update_fields=["refusal", "sealed_subject", "ended_at"])
         return False
+    # Alert rules name memberships, and one that is gone by its id.
+    gone = Value(membership_id, models.UUIDField())
+    AlertRule.objects.filter(recipients__contains=[membership_id]).update(
+        recipients=Func(F("recipients"), gone, function="array_remove")
+    )
     work.count("memberships", 1)
     return True
 
@@ -73,9 +79,6 @@ def replace_names(work: Work) -> bool:
     _empty_keys_and_invitations(work)
     drafts, _ = Draft.all_organizations.filter(**ours, user_id=user_id).delete()
     work.count("drafts", drafts)
-    AlertRule.all_organizations.filter(**ours, recipients__contains=[user_id]).update(
-        recipients=Func(F("recipients"), Value(UUID(user_id), models.UUIDField()), function="array_remove")
-    )
     for model, link in links_to_users():
         model.all_organizations.filter(**ours, **{link: user_id}).update(**{link: None})
     return True
