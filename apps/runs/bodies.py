@@ -36,6 +36,7 @@ def run_body(run: Run) -> dict[str, Any]:
         "finish_reason": run.finish_reason or None,
         "cached_from": ids.encode(Run.PREFIX, run.cached_from) if run.cached_from else None,
         "attempts": run.attempts,
+        "overrides": run.overrides,
         "error": _failure(run),
         "request_id": run.request_id or None,
         "provider_request_id": run.provider_request_id or None,

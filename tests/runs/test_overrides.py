@@ -5,16 +5,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from apps.core.scope import organization_scope
 from apps.prompts.types import ResolvedPrompt, VersionContent
 from apps.providers.sandbox import SandboxProvider
 from apps.providers.types import ChatRequest
+from apps.runs.bodies import run_body
 from apps.runs.inline import Asked, attributed
 from apps.runs.models import Run
 from apps.runs.overrides import MOST_NAMES, overrides_of
 from apps.runs.types import InlinePrompt, PreparedRun, RunRequest, Target, VersionDefaults
-from tests.factories import make_content, make_project, make_prompt
+from tests.factories import make_content, make_project, make_prompt, owner_of
 from tests.runs.support import make_request, with_runtime
 
 TONE = {"name": "tone", "type": "text", "required": False, "default": "friendly"}
@@ -85,7 +88,9 @@ def test_overrides__of_very_many_variables__are_bounded() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_run__with_a_variable_and_a_parameter_of_its_own__is_recorded_with_both() -> None:
+def test_run__with_a_variable_and_a_parameter_of_its_own__is_recorded_and_shown_with_both(
+    client: Client,
+) -> None:
     project = make_project()
     content = make_content("{{ review }} {{ tone }}", variables=(REVIEW, TONE), parameters=PARAMETERS)
     make_prompt(project=project, name="p", content=content, labels={"production": 1})
@@ -94,8 +99,16 @@ def test_run__with_a_variable_and_a_parameter_of_its_own__is_recorded_with_both(
     for request in requests:
         with_runtime(lambda runtime, request=request: runtime.engine.execute(request))
     with organization_scope(project.organization_id):
-        found = [Run.objects.get(pk=request.run_id).overrides for request in requests]
-    assert found == [["parameter:temperature", "variable:tone"], []]
+        runs = [Run.objects.get(pk=request.run_id) for request in requests]
+    assert [run.overrides for run in runs] == [["parameter:temperature", "variable:tone"], []]
+    assert run_body(runs[0])["overrides"] == runs[0].overrides
+    client.force_login(owner_of(project.organization))
+    place = (project.organization.slug, project.slug)
+    pages = [
+        client.get(reverse("runs:detail", args=[*place, run.public_id])).content.decode() for run in runs
+    ]
+    assert "parameter <code>temperature</code>, variable <code>tone</code>" in pages[0]
+    assert "Overridden" not in pages[1]
 
 
 @pytest.mark.django_db(transaction=True)

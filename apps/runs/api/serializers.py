@@ -71,6 +71,10 @@ class RunSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="The run whose answer this one was given from the cache."
     )
     attempts = AttemptSerializer(many=True)
+    overrides = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Defaults of the version that the call went over: variable:<name>, parameter:<name>.",
+    )
     error = FailureSerializer(allow_null=True)
     request_id = serializers.CharField(allow_null=True)
     provider_request_id = serializers.CharField(allow_null=True)

@@ -115,6 +115,7 @@ def detail_context(run: Run, content: Content | None, view: str = "") -> dict[st
         "timing": timing_rows(run),
         "messages_sent": _messages(content),
         "variables": _variables(content),
+        "overrides": _overrides(run),
         "parameters": _pretty(dict(content.parameters)) if content and content.parameters else "",
         "tools": _pretty(list(content.tools)) if content and content.tools else "",
         "output_schema": _pretty(content.output_schema) if content and content.output_schema else "",
@@ -122,6 +123,11 @@ def detail_context(run: Run, content: Content | None, view: str = "") -> dict[st
         "tries": _tries(run),
         "metadata": sorted(run.metadata.items()),
     }
+
+
+def _overrides(run: Run) -> list[dict[str, str]]:
+    """Each default of the version that the call went over: its kind and its name."""
+    return [dict(zip(("kind", "name"), each.split(":", 1), strict=True)) for each in run.overrides]
 
 
 def price_status(run: Run) -> str | None:
