@@ -5,24 +5,25 @@ takes part is ordered by how many times it changed by what somebody would notice
 tenth of latency or cost, a tenth of a rating.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import log, sqrt
 from typing import Final
 
-from apps.analytics.metrics import Value
+from apps.analytics.histograms import percentile
+from apps.analytics.metrics import Sums, Value
 from apps.analytics.queries import Figures, Group, Row
 
 LEAST_REQUESTS: Final = 50
 LEAST_RATINGS: Final = 10
-# A rate or a rating must also have moved by more than chance would move it, in standard errors; a rating's
-# are taken as large as they can be, so two of them say as much.
+# All must also have moved by more than chance would move them, in standard errors; a rating's are taken as
+# large as they can be, so two of them say as much.
 _SIGMAS: Final = 3.0
 _SIGMAS_OF_RATING: Final = 2.0
 _NOTICED_POINT: Final = 0.01
 _NOTICED_RATIO: Final = log(1.1)
 _NOTICED_RATING: Final = 0.1
-_RATIOS: Final = ("latency_p95", "cost_per_request")
+_P95: Final = 0.95
 MEASURES: Final = ("error_rate", "latency_p95", "cost_per_request", "satisfaction")
 
 
@@ -61,9 +62,42 @@ def _size(metric: str, now: Figures, before: Figures) -> float | None:
         return _size_of_rating(float(new), float(old), now.sums.feedback_count, before.sums.feedback_count)
     if min(now.requests, before.requests) < LEAST_REQUESTS:
         return None
-    if metric in _RATIOS:
-        return abs(log(float(new) / float(old))) / _NOTICED_RATIO if new > 0 and old > 0 else None
-    return _size_of_rate(now, before)
+    if metric == "error_rate":
+        return _size_of_rate(now, before)
+    if new <= 0 or old <= 0 or not _MORE_THAN_CHANCE[metric](now.sums, before.sums):
+        return None
+    return abs(log(float(new) / float(old))) / _NOTICED_RATIO
+
+
+def _latency_differs(now: Sums, before: Sums) -> bool:
+    """Whether the ranges in which the two p95 surely lie are apart."""
+    low, high = _range_of_p95(now.latency)
+    low_before, high_before = _range_of_p95(before.latency)
+    return low > high_before or high < low_before
+
+
+def _range_of_p95(counts: Mapping[int, int]) -> tuple[float, float]:
+    """Two standard errors of the rank to both sides; without bounds where there are too few for that."""
+    number = sum(counts.values())
+    around = 2 * sqrt(_P95 * (1 - _P95) / number) if number else 1.0
+    low = percentile(counts, max(_P95 - around, 0.0))
+    high = percentile(counts, _P95 + around) if _P95 + around < 1 else None
+    return low or 0.0, float("inf") if high is None else high
+
+
+def _cost_differs(now: Sums, before: Sums) -> bool:
+    """Whether two means are over two standard errors apart, if costs of calls spread as wide as their mean."""
+    calls, calls_before = now.priced + now.free, before.priced + before.free
+    if not calls or not calls_before:
+        return False
+    ratio = abs(log(float(now.cost / calls) / float(before.cost / calls_before)))
+    return ratio > 2 * sqrt(1 / calls + 1 / calls_before)
+
+
+_MORE_THAN_CHANCE: Final[Mapping[str, Callable[[Sums, Sums], bool]]] = {
+    "latency_p95": _latency_differs,
+    "cost_per_request": _cost_differs,
+}
 
 
 def _size_of_rating(new: float, old: float, count: int, count_before: int) -> float | None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.analytics.models import Grain
 from apps.analytics.queries import Point
+from apps.core.charts import thin
 from apps.core.charts.units import every
 
 _WORDS: Final = {Grain.DAY: "Day", Grain.HOUR: "Hour", Grain.FIVE_MINUTES: "Time"}
@@ -44,7 +45,7 @@ def clock_of(points: Sequence[Point], interval: Grain) -> Clock:
         heads=[
             f"{head}, so far" if point.partial else head for head, point in zip(heads, points, strict=True)
         ],
-        axis=_days_of(shown) if many_days and interval != Grain.DAY else [],
+        axis=_days_of(shown) if many_days and interval != Grain.DAY else thin(heads),
         exact=[f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in moments],
     )
 

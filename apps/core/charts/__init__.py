@@ -6,7 +6,7 @@
 a chart, which a CSV file repeats cell by cell.
 """
 
-from apps.core.charts.drawing import Drawing, draw
+from apps.core.charts.drawing import Drawing, draw, thin
 from apps.core.charts.figures import Figures, figures_of
 from apps.core.charts.sparks import Spark, spark
 from apps.core.charts.spec import Chart, Kind, Mark, Series
@@ -25,4 +25,5 @@ __all__ = [
     "draw",
     "figures_of",
     "spark",
+    "thin",
 ]

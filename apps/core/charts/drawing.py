@@ -111,7 +111,7 @@ def draw(chart: Chart, key: str = "") -> Drawing:
             Tick(scale.y(value), chart.unit.write_short(value), value == ticks[0])
             for value in reversed(ticks)
         ],
-        heads=list(chart.axis) or _heads(chart.heads),
+        heads=list(chart.axis) or thin(chart.heads),
         slots=[_slot(chart, scale, index) for index in range(len(chart.heads))],
         bars=list(_bars(chart, scale, name)) if bars else [],
         lines=[] if bars else [_line(chart, each, css, scale) for each, css in _drawn(chart)],
@@ -169,7 +169,7 @@ def _top(chart: Chart) -> float:
     return max([limit, *(each for each in reached if each is not None)])
 
 
-def _heads(heads: Sequence[str]) -> list[str]:
+def thin(heads: Sequence[str]) -> list[str]:
     """Every n-th head; the last named one keeps its distance from the edge."""
     step = every(len(heads), _MOST_HEADS)
     far = len(heads) - max(1, step // 3)

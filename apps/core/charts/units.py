@@ -55,7 +55,9 @@ class Unit(StrEnum):
         match self:
             case Unit.MONEY:
                 return (
-                    f"${value:.2f}" if 0.01 <= value < 1 and round(value, 2) == value else f"${_short(value)}"
+                    f"${value:.2f}"
+                    if 0.01 <= value < 1 and abs(round(value, 2) - value) < 1e-9
+                    else f"${_short(value)}"
                 )
             case Unit.DURATION:
                 return _short_duration(value)
