@@ -47,16 +47,21 @@ class Command(BaseCommand):
         if not different:
             self.stdout.write("0 differences.")
         elif repair:
-            self.stdout.write(f"{different:,} differences, repaired.")
+            self.stdout.write(f"{_counted(different, 'difference')}, repaired.")
         else:
-            raise CommandError(f"{different:,} differences. --repair writes what the recount says.")
+            raise CommandError(f"{_counted(different, 'difference')}. --repair writes what the recount says.")
 
     def _tell(self, found: DayRecount) -> None:
         self.stdout.write(
-            f"{found.day}: {found.runs:,} runs, {found.rollups:,} roll-ups, {found.different:,} differences"
+            f"{found.day}: {_counted(found.runs, 'run')}, {_counted(found.rollups, 'roll-up')}, "
+            f"{_counted(found.different, 'difference')}"
         )
         for difference in found.differences:
             self.stderr.write(str(difference))
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def _day(text: str) -> date:
