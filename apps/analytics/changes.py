@@ -86,7 +86,7 @@ def _range_of_p95(counts: Mapping[int, int]) -> tuple[float, float]:
 
 
 def _cost_differs(now: Sums, before: Sums) -> bool:
-    """Whether two means are over two standard errors apart, if costs of calls spread as wide as their mean."""
+    """Whether two means are over two standard errors apart, as costs of calls spread as their mean is."""
     calls, calls_before = now.priced + now.free, before.priced + before.free
     if not calls or not calls_before:
         return False

@@ -7,6 +7,7 @@ from typing import Final
 
 from apps.analytics import queries
 from apps.analytics.dimensions import DIMENSIONS
+from apps.analytics.incidents.queries import between
 from apps.analytics.metrics import METRICS, Value
 from apps.analytics.queries import Asked, Figures, Line, Series
 from apps.analytics.queries.moves import label_moves
@@ -60,7 +61,9 @@ def latency(asked: Asked, state: State) -> Chart:
         replace(each, previous=compared[0]) if each.name == "p95" and compared else each for each in series
     ]
     chart = _chart("Latency", "latency_p95", found, state, series, "of succeeded calls")
-    return replace(chart, kind=Kind.LINES, compared=f"p95 {state.before_words}", marks=_marks(asked, found))
+    return replace(
+        chart, kind=Kind.LINES, compared=f"p95 {state.before_words}", marks=_marks(asked, found, ("latency",))
+    )
 
 
 def errors(asked: Asked, state: State) -> Chart:
@@ -70,7 +73,7 @@ def errors(asked: Asked, state: State) -> Chart:
         found = queries_of(asked, state, ["error_rate"], None)
     series = [_series(line, "error_rate", _error_words(line), compare=state.compare) for line in found]
     chart = _chart("Error rate", "error_rate", found, state, series, "share of requests, by class")
-    return replace(chart, marks=_marks(asked, found))
+    return replace(chart, marks=_marks(asked, found, ("error_rate", "schema_failures")))
 
 
 def tokens(asked: Asked, state: State) -> Chart:
@@ -191,21 +194,17 @@ def _previous(line: Line, metric: str) -> Sequence[Value]:
     return [*values, *[None] * missing][: len(line.points)]
 
 
-def _marks(asked: Asked, found: Series) -> Sequence[Mark]:
-    """Moves of labels, while there are few enough to be read."""
-    moved = label_moves(asked, most=MOST_MARKS + 1)
+def _marks(asked: Asked, found: Series, metrics: Sequence[str]) -> Sequence[Mark]:
+    """Where incidents about these metrics began and labels moved, while there are few enough to be read."""
     starts = [point.starts_at for point in found.lines[0].points] if found.lines else []
-    if len(moved) > MOST_MARKS:
-        return []
-    one = len(asked.filters.prompts) == 1
-    return [
-        Mark(
-            bisect(starts, each.at) - 1,
-            f"{each.label} v{each.number}" if one else f"{each.prompt} v{each.number}",
-        )
-        for each in moved
-        if starts and each.at >= starts[0]
-    ]
+    one = asked.filters.prompts[0] if len(asked.filters.prompts) == 1 else None
+    incidents = between(asked.project_id, asked.period.start, asked.period.end, prompt_id=one)
+    happened = [(each.began_at, "incident") for each in incidents if each.metric in metrics]
+    moved = label_moves(asked, most=MOST_MARKS + 1)
+    if len(happened) + len(moved) <= MOST_MARKS:
+        happened += [(each.at, f"{each.label if one else each.prompt} v{each.number}") for each in moved]
+    marks = [Mark(bisect(starts, at) - 1, text) for at, text in happened if starts and at >= starts[0]]
+    return marks[:MOST_MARKS]
 
 
 def _error_words(line: Line) -> str:

@@ -273,7 +273,9 @@ def _marks(chart: Chart) -> list[tuple[str, str]]:
     """A text a period, on the side on which there is room; none at all where nothing happened."""
     if not chart.marks:
         return []
-    texts = {mark.index: mark.text for mark in chart.marks}
+    texts: dict[int, str] = {}
+    for mark in chart.marks:
+        texts[mark.index] = f"{texts[mark.index]}, {mark.text}" if mark.index in texts else mark.text
     half = len(chart.heads) / 2
     return [(texts.get(index, ""), "is-left" if index >= half else "") for index in range(len(chart.heads))]
 
