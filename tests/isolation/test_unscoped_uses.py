@@ -7,6 +7,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 ALLOWED = {
     "apps/analytics/alerts/watching.py": "the job finds the due rules of every organization",
+    "apps/analytics/incidents/reading.py": "a look reads the segments of every organization",
     "apps/analytics/incidents/watching.py": "a look is at the versions of every organization",
     "apps/audit/cutting.py": "a chain is cut, and its events go, in the system scope",
     "apps/audit/models.py": "declares the manager on tables that also hold platform events",

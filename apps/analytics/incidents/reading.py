@@ -4,10 +4,11 @@ Under the system role, since one look is at all organizations at once. Only real
 the sandbox can't get worse, and a call without a version has no past of its own.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from django.db import connection
@@ -21,54 +22,36 @@ from apps.analytics.degradation.metrics import (
     SCHEMA_FAILURES,
     Point,
 )
-from apps.analytics.histograms import value_sql
-from apps.analytics.models import Grain
+from apps.analytics.histograms import MOST_BUCKETS, value_of
+from apps.analytics.models import Grain, Segment
 
 HOUR: Final = timedelta(hours=1)
 RECENT: Final = timedelta(hours=25)
 WEEK: Final = timedelta(days=7)
 
-# Roll-ups are found by their period alone, of which there is an index over all organizations.
-_ACTIVE: Final = """
-SELECT DISTINCT segment.organization_id, segment.project_id, segment.prompt_id, segment.version_id,
-    segment.version_number
-FROM analytics_rollup AS rollup
-JOIN analytics_segment AS segment ON segment.organization_id = rollup.organization_id
-    AND segment.id = rollup.segment_id
-WHERE rollup.grain = %(grain)s AND rollup.starts_at >= %(since)s AND rollup.starts_at < %(until)s
-    AND segment.version_id IS NOT NULL AND segment.prompt_id IS NOT NULL AND NOT segment.sandbox
-    AND rollup.requests > 0
-ORDER BY segment.organization_id, segment.version_id
+# Of the middle of each bucket; what is under half a millisecond counts as that.
+LOGARITHMS: Final = [math.log(max(value_of(bucket), 0.5)) for bucket in range(MOST_BUCKETS)]
+SQUARES: Final = [value * value for value in LOGARITHMS]
+
+# No statement joins: roll-ups are found by their period and the ids of segments, whatever a planner believes.
+_ACTIVE: Final = f"""
+SELECT DISTINCT segment_id FROM analytics_rollup
+WHERE grain = {Grain.FIVE_MINUTES.value} AND starts_at >= %(since)s AND starts_at < %(until)s AND requests > 0
 """
 
 _POINTS: Final = f"""
-WITH chosen AS MATERIALIZED (
-    SELECT organization_id, id, version_id FROM analytics_segment
-    WHERE organization_id = ANY(%(organizations)s) AND version_id = ANY(%(versions)s) AND NOT sandbox
-)
-SELECT chosen.version_id, rollup.grain = {Grain.HOUR.value},
-    floor(extract(epoch FROM rollup.starts_at) / 60)::bigint,
-    sum(requests), sum(failed), sum(schema_failures), sum(priced + free), sum(cost),
-    sum(feedback_count), sum(feedback_sum),
-    sum(latency.count), sum(latency.total), sum(latency.squares)
-FROM analytics_rollup AS rollup
-JOIN chosen ON chosen.organization_id = rollup.organization_id AND chosen.id = rollup.segment_id
-CROSS JOIN LATERAL (
-    SELECT COALESCE(sum(entry.count), 0) AS count, COALESCE(sum(entry.count * ln(entry.ms)), 0) AS total,
-        COALESCE(sum(entry.count * ln(entry.ms) ^ 2), 0) AS squares
-    FROM (
-        SELECT unfolded.count, GREATEST({value_sql("unfolded.bucket")}, 0.5)::float8 AS ms
-        FROM unnest(latency_buckets, latency_counts) AS unfolded (bucket, count)
-    ) AS entry
+SELECT segment_id, grain, starts_at, requests, failed, schema_failures, priced + free, cost,
+    feedback_count, feedback_sum, latency.count, latency.total, latency.squares
+FROM analytics_rollup CROSS JOIN LATERAL (
+    SELECT COALESCE(sum(unfolded.count), 0)::bigint AS count,
+        COALESCE(sum(unfolded.count * (%(logarithms)s::float8[])[unfolded.bucket + 1]), 0) AS total,
+        COALESCE(sum(unfolded.count * (%(squares)s::float8[])[unfolded.bucket + 1]), 0) AS squares
+    FROM unnest(latency_buckets, latency_counts) AS unfolded (bucket, count)
 ) AS latency
-WHERE rollup.organization_id = ANY(%(organizations)s) AND (
-    (rollup.grain = {Grain.FIVE_MINUTES.value} AND rollup.starts_at >= %(fine)s
-        AND rollup.starts_at < %(until)s)
-    OR (rollup.grain = {Grain.HOUR.value} AND rollup.starts_at >= %(coarse)s
-        AND rollup.starts_at < %(hour)s)
+WHERE organization_id = ANY(%(organizations)s) AND segment_id = ANY(%(segments)s) AND (
+    (grain = {Grain.FIVE_MINUTES.value} AND starts_at >= %(fine)s AND starts_at < %(until)s)
+    OR (grain = {Grain.HOUR.value} AND starts_at >= %(coarse)s AND starts_at < %(hour)s)
 )
-GROUP BY 1, 2, 3
-ORDER BY 1, 2, 3
 """
 
 
@@ -93,35 +76,68 @@ class Points:
 
 def active_versions(until: datetime) -> list[Watched]:
     """The versions with calls in the hour before `until`, in the order of their organizations."""
-    parameters = {"grain": Grain.FIVE_MINUTES.value, "since": until - HOUR, "until": until}
     with connection.cursor() as cursor:
-        cursor.execute(_ACTIVE, parameters)
-        return [Watched(*row) for row in cursor.fetchall()]
+        cursor.execute(_ACTIVE, {"since": until - HOUR, "until": until})
+        called = [segment_id for (segment_id,) in cursor.fetchall()]
+    rows = Segment.all_organizations.filter(
+        pk__in=called, version_id__isnull=False, prompt_id__isnull=False, sandbox=False
+    ).values_list("organization_id", "project_id", "prompt_id", "version_id", "version_number")
+    return sorted({Watched(*row) for row in rows}, key=lambda each: (each.organization_id, each.version_id))
 
 
 def points_of(versions: Sequence[Watched], until: datetime, fine_since: datetime) -> dict[UUID, Points]:
     """The points of some versions up to `until`, by version; five-minute ones since `fine_since`."""
+    organizations = sorted({each.organization_id for each in versions})
+    segments = dict(
+        Segment.all_organizations.filter(
+            organization_id__in=organizations,
+            version_id__in=[each.version_id for each in versions],
+            sandbox=False,
+        ).values_list("id", "version_id")
+    )
     hour = (until - HOUR).replace(minute=0, second=0, microsecond=0)
     parameters = {
-        "organizations": sorted({each.organization_id for each in versions}),
-        "versions": [each.version_id for each in versions],
+        "organizations": organizations,
+        "segments": list(segments),
         "fine": fine_since,
         "until": until,
         "coarse": hour - WEEK,
         "hour": hour,
+        "logarithms": LOGARITHMS,
+        "squares": SQUARES,
     }
     with connection.cursor() as cursor:
         cursor.execute(_POINTS, parameters)
-        return _sorted_out(cursor.fetchall())
+        return _sorted_out(_by_version(cursor.fetchall(), segments))
 
 
-def _sorted_out(rows: Iterable[Sequence[Any]]) -> dict[UUID, Points]:
+_Key: TypeAlias = tuple[UUID, int, datetime]
+
+
+def _by_version(
+    rows: Iterable[Sequence[Any]], segments: Mapping[UUID, UUID | None]
+) -> dict[_Key, list[float]]:
+    """The numbers of a version's segments in the same period, added up."""
+    found: dict[_Key, list[float]] = {}
+    for segment_id, grain, starts_at, *numbers in rows:
+        version_id = segments[segment_id]
+        if version_id is not None:
+            known = found.get((version_id, grain, starts_at))
+            values = map(float, numbers)
+            found[version_id, grain, starts_at] = (
+                list(values) if known is None else [old + new for old, new in zip(known, values, strict=True)]
+            )
+    return found
+
+
+def _sorted_out(sums: Mapping[_Key, Sequence[float]]) -> dict[UUID, Points]:
     found: dict[UUID, Points] = {}
-    for version_id, is_hour, minute, *numbers in rows:
+    for version_id, grain, starts_at in sorted(sums, key=lambda key: key[2]):
         points = found.setdefault(version_id, Points())
-        target = points.hourly if is_hour else points.fine
-        requests, failed, schema, known, cost, marks, mark_sum, count, total, squares = map(float, numbers)
-        at = int(minute)
+        target = points.hourly if grain == Grain.HOUR else points.fine
+        numbers = sums[version_id, grain, starts_at]
+        requests, failed, schema, known, cost, marks, mark_sum, count, total, squares = numbers
+        at = minute_of(starts_at)
         for key, each in (
             (ERROR_RATE.key, Point(at, requests, failed, failed)),
             (SCHEMA_FAILURES.key, Point(at, requests, schema, schema)),

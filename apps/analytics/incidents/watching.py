@@ -36,7 +36,7 @@ EVERY: Final = timedelta(minutes=5)
 SETTLING: Final = timedelta(minutes=1)
 SETTLED: Final = timedelta(hours=24)
 REMEMBERED: Final = timedelta(days=9)
-AT_ONCE: Final = 100
+AT_ONCE: Final = 50
 _TAKE: Final = """
 INSERT INTO analytics_degradationlook (id, until) VALUES (1, %s)
 ON CONFLICT (id) DO UPDATE SET until = excluded.until
