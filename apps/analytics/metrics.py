@@ -39,13 +39,13 @@ class Sums:
     output_tokens: int = 0
     cached_tokens: int = 0
     unknown_tokens: int = 0
-    cost: Decimal = Decimal(0)
     priced: int = 0
     free: int = 0
     unknown_price: int = 0
     latency_sum: int = 0
     feedback_sum: int = 0
     feedback_count: int = 0
+    cost: Decimal = Decimal(0)
     latency: Mapping[int, int] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
 
@@ -54,7 +54,8 @@ class Sums:
 
 
 NOTHING: Final = Sums()
-NUMBERS: Final = tuple(each.name for each in fields(Sums) if each.name not in EVERYTHING)
+COUNTS: Final = tuple(each.name for each in fields(Sums) if each.type is int)
+"""The sums that are whole numbers, in the order that ``Sums`` takes them."""
 
 
 def total(parts: Iterable[Sums]) -> Sums:
@@ -69,10 +70,9 @@ def total(parts: Iterable[Sums]) -> Sums:
             latency[bucket] = latency.get(bucket, 0) + count
         for name, count in part.errors.items():
             errors[name] = errors.get(name, 0) + count
-    numbers = {name: sum(getattr(part, name) for part in every) for name in NUMBERS}
-    return Sums(
-        **{**numbers, "cost": sum((part.cost for part in every), Decimal(0))}, latency=latency, errors=errors
-    )
+    numbers = {name: sum(getattr(part, name) for part in every) for name in COUNTS}
+    cost = sum((part.cost for part in every), Decimal(0))
+    return Sums(**numbers, cost=cost, latency=latency, errors=errors)
 
 
 @dataclass(frozen=True, slots=True)
