@@ -139,7 +139,7 @@ class _Statement:
         found: dict[Any, Sums] = {}
         for place, moment, counts, cost, codes, *_, buckets, sizes in rows:
             found[_place(place), _moment(moment)] = Sums(
-                *_whole_numbers(counts),
+                **dict(zip(COUNTS, _whole_numbers(counts), strict=True)),
                 cost=cost,
                 latency=_histogram(buckets, sizes),
                 errors=_errors(codes),
