@@ -107,7 +107,7 @@ def change(series: Series, metric: Metric, counts: dict[Rule, Counts], seasons: 
     for index in range(first + 1, first + 14):
         points[index] = worsened(series, metric, index, 1.0)
     expected = sum(point.total for point in series.points[metric.key][first - 36 : first]) / 12
-    calls = sum(point.count for point in series.points[metric.key][first - 36 : first]) / 12
+    calls = sum(point.number for point in series.points[metric.key][first - 36 : first]) / 12
     band = _band(expected if metric.least_bad else calls / 10)
     for rule, counted in counts.items():
         delay = _found(rule, metric, series, points, seasons, start)

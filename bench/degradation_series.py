@@ -133,19 +133,19 @@ def _fill(series: Series, metric: Metric, calls: dict[int, int], peak: float) ->
 def worsened(series: Series, metric: Metric, index: int, share: float) -> Point:
     """The bucket drawn anew, got worse for the last `share` of it."""
     at, _, _, _ = series.points[metric.key][index]
-    count = int(series.points[ERROR_RATE.key][index].count)
+    count = int(series.points[ERROR_RATE.key][index].number)
     level = series.levels[metric.key][index]
     worse = level + WORSE[metric.key] if metric is FEEDBACK else level * WORSE[metric.key]
     late = round(count * share)
     first = draw(series.randomness, metric, at, count - late, level)
     second = draw(series.randomness, metric, at, late, worse)
-    return Point(at, first.count + second.count, first.total + second.total, first.squares + second.squares)
+    return Point(at, first.number + second.number, first.total + second.total, first.squares + second.squares)
 
 
 def ramped(series: Series, metric: Metric, index: int, progress: float) -> Point:
     """The bucket drawn anew at a level that is `progress` (0 to 1) of the way to worse."""
     at = series.points[metric.key][index].at
-    count = int(series.points[ERROR_RATE.key][index].count)
+    count = int(series.points[ERROR_RATE.key][index].number)
     level = series.levels[metric.key][index]
     if metric is FEEDBACK:
         return draw(series.randomness, metric, at, count, level + progress * WORSE[metric.key])

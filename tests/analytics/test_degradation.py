@@ -81,7 +81,7 @@ def test_judge__one_burst_of_five_minutes__opens_nothing() -> None:
 
 def test_judge__small_but_certain_change__is_not_worth_a_word() -> None:
     history = series(LATENCY, calls=100)
-    slower = [each._replace(total=each.total + each.count * math.log(1.08)) for each in history.hour]
+    slower = [each._replace(total=each.total + each.number * math.log(1.08)) for each in history.hour]
     found = judge(Rule.STATISTICAL, LATENCY, History(NOON, slower, history.day, history.week, history.season))
     assert not found.worse
 

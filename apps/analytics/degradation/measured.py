@@ -14,7 +14,7 @@ FALSE_ALARMS: Final[dict[str, tuple[float, float | None]]] = {
 }
 POWER_WORDS: Final = (
     "Of error rates that doubled, the statistical test found 95 % within three periods of five minutes where"
-    " 80 failed calls in a quarter of an hour had been usual, 97 % within an hour where 20 to 40 had been, and"
-    " 12 % where under 10 had been: a doubling among few calls can't be told from chance so soon. The simple"
-    " rule found 2 % where 80 had been usual, since it looks for ten percentage points."
+    " 80 failed calls in a quarter of an hour had been usual, 97 % within an hour where 20 to 40 had been,"
+    " and 12 % where under 10 had been: a doubling among few calls can't be told from chance so soon. The"
+    " simple rule found 2 % where 80 had been usual, since it looks for ten percentage points."
 )

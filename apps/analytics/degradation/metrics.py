@@ -10,13 +10,13 @@ from typing import Final, NamedTuple
 class Point(NamedTuple):
     """What one period adds to a metric.
 
-    `at` is the period's start in minutes since 1970. `count` is how many calls (or feedbacks) were measured,
+    `at` is the period's start in minutes since 1970. `number` is how many calls (or feedbacks) were measured,
     `total` the sum of their values, `squares` the sum of the squared values where it is known, else 0.
     For a rate each value is 0 or 1; latency is measured as the natural logarithm of milliseconds.
     """
 
     at: int
-    count: float
+    number: float
     total: float
     squares: float = 0.0
 

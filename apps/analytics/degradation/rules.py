@@ -76,10 +76,10 @@ def _by_difference(metric: Metric, history: History) -> Finding:
 def plain(history: History) -> Comparison | None:
     """The last hour against the 24 hours before, uncorrected; `None` with less than 20 calls in either."""
     now, before = summed(history.hour), summed(history.day)
-    if min(now.count, before.count) < SIMPLE_LEAST_CALLS:
+    if min(now.number, before.number) < SIMPLE_LEAST_CALLS:
         return None
     return Comparison(
-        60, before.total / before.count, now.total / now.count, before.count, now.count, score=0.0
+        60, before.total / before.number, now.total / now.number, before.number, now.number, score=0.0
     )
 
 

@@ -41,7 +41,7 @@ def flat(metric: Metric) -> Season:
 
 def learn(metric: Metric, week: Sequence[Point]) -> Season:
     """The shape of the day in the hourly points of the past week; flat with less than three days of them."""
-    if len({point.at // 1440 for point in week if point.count}) < LEAST_DAYS:
+    if len({point.at // 1440 for point in week if point.number}) < LEAST_DAYS:
         return flat(metric)
     counts = [0.0] * HOURS
     totals = [0.0] * HOURS

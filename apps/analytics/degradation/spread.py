@@ -34,7 +34,7 @@ class Spread:
 
 def of_rate(day: Sequence[Point], season: Season, window: int) -> float:
     """The relative variance of a rate between blocks: the larger of blocks like the window and of hours."""
-    exposure = sum(point.count * season.at(point.at) for point in day)
+    exposure = sum(point.number * season.at(point.at) for point in day)
     total = sum(point.total for point in day)
     if not total or not exposure:
         return 0.0
@@ -46,7 +46,7 @@ def _of_rate(day: Sequence[Point], season: Season, level: float, length: int) ->
     surplus, weight, blocks = 0.0, 0.0, 0
     for block, factor in _blocks(day, season, length):
         share = min(level * factor, 0.99)
-        expected = share * block.count
+        expected = share * block.number
         surplus += (block.total - expected) ** 2 - expected * (1.0 - share)
         weight += expected * expected
         blocks += 1
@@ -60,8 +60,8 @@ def of_mean(metric: Metric, day: Sequence[Point], season: Season, window: int) -
         return None
     everything = summed(day)
     if metric.family is Family.LOGARITHM:
-        mean = everything.total / everything.count
-        calls = everything.squares / everything.count - mean * mean
+        mean = everything.total / everything.number
+        calls = everything.squares / everything.number - mean * mean
     else:
         # Only sums are known: neighbouring calls stand for single ones.
         calls = _squares(short) / (len(short) - 1)
@@ -81,7 +81,7 @@ def _between(metric: Metric, day: Sequence[Point], season: Season, length: int, 
 
 def _values(metric: Metric, day: Sequence[Point], season: Season, length: int) -> list[tuple[float, float]]:
     return [
-        (block.count, value)
+        (block.number, value)
         for block, factor in _blocks(day, season, length)
         if (value := _on_scale(metric, block, factor)) is not None
     ]
@@ -94,7 +94,7 @@ def _squares(values: Sequence[tuple[float, float]]) -> float:
 
 
 def _on_scale(metric: Metric, block: Point, factor: float) -> float | None:
-    mean = block.total / block.count
+    mean = block.total / block.number
     if metric.family is Family.AMOUNT:
         return math.log(mean / factor) if mean > 0 else None
     return mean - factor

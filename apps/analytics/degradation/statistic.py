@@ -79,7 +79,7 @@ def compare(metric: Metric, history: History) -> list[Comparison]:
     for window in WINDOWS:
         since = history.until - window
         points = [point for point in history.hour if point.at >= since]
-        if sum(point.count for point in points) >= metric.least_now:
+        if sum(point.number for point in points) >= metric.least_now:
             found.append(_window(metric, history, level, window, points))
     return found
 
@@ -113,8 +113,8 @@ def _level_of_day(metric: Metric, history: History) -> Baseline:
 
 def _of_day(metric: Metric, season: Season, level: Baseline, points: Sequence[Point]) -> Baseline:
     """The day's level at the window's time of day."""
-    count = sum(point.count for point in points)
-    share = sum(point.count * season.at(point.at) for point in points) / count
+    count = sum(point.number for point in points)
+    share = sum(point.number * season.at(point.at) for point in points) / count
     noise = season.noise[points[0].at // HOUR % HOURS]
     mean = level.mean * share if metric.multiplicative else level.mean + share
     return Baseline(mean, 1.0 / (1.0 / level.count + noise))
@@ -132,8 +132,8 @@ def of_week(metric: Metric, week: Sequence[Point], since: int, until: int) -> Ba
     days = set()
     for point in week:
         share = weights.get(point.at // HOUR % HOURS)
-        if share and point.count:
-            count += share * point.count
+        if share and point.number:
+            count += share * point.number
             total += share * point.total
             days.add(point.at // DAY)
     if len(days) < LEAST_DAYS or count < metric.least_before / 2:
@@ -152,7 +152,7 @@ def _against(
             # One burst is no incident: what is left without the worst five minutes must be clear of calm.
             rest = _without_worst(metric, points, baseline.mean)
             score = min(score, metric.bar - CALM + _score_of_rest(metric, history, window, rest, baseline))
-    return Comparison(window, baseline.mean, now.total / now.count, baseline.count, now.count, score)
+    return Comparison(window, baseline.mean, now.total / now.number, baseline.count, now.number, score)
 
 
 def change(metric: Metric, before: float, now: float) -> float:
@@ -167,21 +167,21 @@ def change(metric: Metric, before: float, now: float) -> float:
 def _matters(metric: Metric, now: Point, before: float) -> bool:
     """Whether the change is worth a word."""
     if metric.family is Family.RATE and (
-        now.total < metric.least_bad or now.total / now.count - before < metric.least_points
+        now.total < metric.least_bad or now.total / now.number - before < metric.least_points
     ):
         return False
-    return change(metric, before, now.total / now.count) >= metric.least_change
+    return change(metric, before, now.total / now.number) >= metric.least_change
 
 
 def _without_worst(metric: Metric, points: Sequence[Point], before: float) -> Point:
-    excess = [metric.sign * (point.total - before * point.count) for point in points]
+    excess = [metric.sign * (point.total - before * point.number) for point in points]
     worst = excess.index(max(excess))
     return summed(point for index, point in enumerate(points) if index != worst)
 
 
 def _score_of_rest(metric: Metric, history: History, window: int, rest: Point, baseline: Baseline) -> float:
     """The score of what is left; 0 where it shows less than half of what is worth a word."""
-    if not rest.count or change(metric, baseline.mean, rest.total / rest.count) < metric.least_change / 2:
+    if not rest.number or change(metric, baseline.mean, rest.total / rest.number) < metric.least_change / 2:
         return 0.0
     return _score(metric, history, window, rest, baseline)
 
@@ -191,24 +191,24 @@ def _score(metric: Metric, history: History, window: int, now: Point, baseline: 
         score = _of_rates(now, baseline)
         if score <= CALM:
             return score
-        expected = baseline.mean * now.count
+        expected = baseline.mean * now.number
         between = spread.of_rate(history.day, history.season, window)
         return score / math.sqrt(1.0 + expected * between / (1.0 - min(baseline.mean, 0.99)))
     found = spread.of_mean(metric, history.day, history.season, window)
     if found is None:
         return 0.0
-    difference = change(metric, baseline.mean, now.total / now.count)
-    return difference / math.sqrt(found.of_mean(now.count) + found.calls / baseline.count)
+    difference = change(metric, baseline.mean, now.total / now.number)
+    return difference / math.sqrt(found.of_mean(now.number) + found.calls / baseline.count)
 
 
 def _of_rates(now: Point, baseline: Baseline) -> float:
     """The signed root of the likelihood ratio of two shares; nearly normal even for few bad calls."""
     before = min(baseline.mean, 1.0)
-    both = (now.total + before * baseline.count) / (now.count + baseline.count)
+    both = (now.total + before * baseline.count) / (now.number + baseline.count)
     ratio = (
-        _likelihood(now.total, now.count, now.total / now.count)
+        _likelihood(now.total, now.number, now.total / now.number)
         + _likelihood(before * baseline.count, baseline.count, before)
-        - _likelihood(now.total + before * baseline.count, now.count + baseline.count, both)
+        - _likelihood(now.total + before * baseline.count, now.number + baseline.count, both)
     )
     return math.sqrt(max(0.0, 2.0 * ratio))
 

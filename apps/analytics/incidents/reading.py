@@ -82,7 +82,12 @@ def active_versions(until: datetime) -> list[Watched]:
     rows = Segment.all_organizations.filter(
         pk__in=called, version_id__isnull=False, prompt_id__isnull=False, sandbox=False
     ).values_list("organization_id", "project_id", "prompt_id", "version_id", "version_number")
-    return sorted({Watched(*row) for row in rows}, key=lambda each: (each.organization_id, each.version_id))
+    found = {
+        Watched(organization_id, project_id, prompt_id, version_id, number)
+        for organization_id, project_id, prompt_id, version_id, number in rows
+        if prompt_id is not None and version_id is not None and number is not None
+    }
+    return sorted(found, key=lambda each: (each.organization_id, each.version_id))
 
 
 def points_of(versions: Sequence[Watched], until: datetime, fine_since: datetime) -> dict[UUID, Points]:
@@ -96,7 +101,7 @@ def points_of(versions: Sequence[Watched], until: datetime, fine_since: datetime
         ).values_list("id", "version_id")
     )
     hour = (until - HOUR).replace(minute=0, second=0, microsecond=0)
-    parameters = {
+    parameters: dict[str, Any] = {
         "organizations": organizations,
         "segments": list(segments),
         "fine": fine_since,
@@ -145,7 +150,7 @@ def _sorted_out(sums: Mapping[_Key, Sequence[float]]) -> dict[UUID, Points]:
             (COST.key, Point(at, known, cost)),
             (FEEDBACK.key, Point(at, marks, mark_sum)),
         ):
-            if each.count:
+            if each.number:
                 target[key].append(each)
     return found
 

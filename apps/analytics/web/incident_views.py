@@ -112,7 +112,9 @@ class IncidentView(IncidentsPage):
     def _prompt(self, incident: Incident, name: str) -> str:
         if name == DELETED:
             return ""
-        return self.address("prompts:version", ids.encode("prm", incident.prompt_id), incident.version_number)
+        return self.address(
+            "prompts:version", ids.encode("prm", incident.prompt_id), str(incident.version_number)
+        )
 
     def _runs(self, incident: Incident) -> str:
         failed = "&status=failed" if incident.metric in ("error_rate", "schema_failures") else ""
