@@ -12,7 +12,7 @@ from apps.analytics.metrics import METRICS, Value
 from apps.analytics.queries import Asked, Figures, Line, Series
 from apps.analytics.queries.moves import label_moves
 from apps.analytics.web.clock import clock_of
-from apps.analytics.web.figures import absence, in_sentence, known_cost, unknown_words
+from apps.analytics.web.figures import MADE_UP, absence, in_sentence, known_cost, unknown_words
 from apps.analytics.web.state import State
 from apps.core import charts
 from apps.core.charts import Chart, Kind, Mark, Unit
@@ -44,10 +44,11 @@ def cost(asked: Asked, state: State) -> Chart:
         sum(line.points[index].figures.sums.unknown_price for line in found)
         for index in range(len(chart.heads))
     ]
+    notes = [MADE_UP] if state.sandbox else []
     if not any(unknown):
-        return chart
+        return replace(chart, notes=notes)
     beside = charts.Series("Calls of unknown price", unknown, unit=Unit.COUNT)
-    return replace(chart, beside=[beside], notes=[f"{unknown_words(sum(unknown))} not in it"])
+    return replace(chart, beside=[beside], notes=[*notes, f"{unknown_words(sum(unknown))} not in it"])
 
 
 def latency(asked: Asked, state: State) -> Chart:

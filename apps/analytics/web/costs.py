@@ -9,7 +9,7 @@ from apps.analytics import queries
 from apps.analytics.dimensions import DIMENSIONS
 from apps.analytics.queries import Cost, CostTable
 from apps.analytics.web.base import AnalyticsView
-from apps.analytics.web.figures import in_sentence, unknown_words
+from apps.analytics.web.figures import MADE_UP, in_sentence, unknown_words
 from apps.analytics.web.panels import PANELS
 from apps.analytics.web.state import GROUPS, State
 from apps.analytics.web.tables import narrowed
@@ -41,6 +41,7 @@ class CostsView(AnalyticsView):
             state,
             {
                 "panel": PANELS["cost"],
+                "panel_title": PANELS["cost"].title,
                 "panel_address": f"{self.address('analytics:panel', 'cost')}?{state.query()}",
                 "is_empty": not table.rows,
                 "table": _shown(table, rows, state),
@@ -49,6 +50,7 @@ class CostsView(AnalyticsView):
                 "across_options": [("", "Total only")]
                 + [(key, f"By {in_sentence(DIMENSIONS[key].words)}") for key in GROUPS if key != rows],
                 "total": _words(table.total),
+                "made_up": MADE_UP,
                 "unknown": unknown_words(table.total.unknown_price),
                 "per_call": _per_call(table.total),
                 "calls": table.total.requests,

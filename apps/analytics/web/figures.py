@@ -9,6 +9,7 @@ from apps.analytics.wording import Change, format_change, format_value
 from apps.core.formatting import UNKNOWN, format_money, format_number
 
 NOTHING: Final = "none"
+MADE_UP: Final = "made-up prices of the sandbox, never billed"
 FREE: Final = "free"
 # What is said behind the size of a change; None where the direction alone says it.
 _MORE: Final = {
@@ -20,6 +21,13 @@ _MORE: Final = {
     "error_rate": ("worse than", "better than"),
     "satisfaction": ("better than", "worse than"),
 }
+
+
+def cost_name(figures: Figures, *, sandbox: bool) -> str:
+    """What a cost is called: the sandbox's is made up, and one that leaves out calls says so."""
+    if sandbox:
+        return "Cost, made up"
+    return "Cost, known prices" if figures.sums.unknown_price and figures.sums.priced else "Cost"
 
 
 def known_cost(figures: Figures) -> Value:

@@ -37,6 +37,7 @@ class OverviewView(AnalyticsView):
         return [
             {
                 "panel": panel,
+                "title": panel.titled(state),
                 "href": f"{address}?{query}" if query else address,
                 "csv": f"{address}?{state.query(export='csv')}",
             }

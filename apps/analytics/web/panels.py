@@ -10,9 +10,11 @@ from typing import Any, ClassVar, Final
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from apps.analytics.dimensions import DIMENSIONS
 from apps.analytics.queries import Asked
 from apps.analytics.web import charts, tables, tiles
 from apps.analytics.web.base import AnalyticsView
+from apps.analytics.web.figures import in_sentence
 from apps.analytics.web.state import State
 from apps.core.charts import Chart, draw
 from apps.core.charts import Figures as FileFigures
@@ -32,6 +34,11 @@ class Panel:
     grouped: bool = False
     late: bool = False
 
+    def titled(self, state: State) -> str:
+        """The title over this state: what is split by the group says so."""
+        group = DIMENSIONS[state.group_by or "prompt"].words
+        return f"{self.title} by {in_sentence(group)}" if self.grouped else self.title
+
 
 _ALL: Final = (
     Panel("figures", "Figures", "tiles", tiles.tiles_of),
@@ -42,8 +49,8 @@ _ALL: Final = (
     Panel("changes", "What changed most", "table", tables.what_changed_most),
     Panel("tokens", "Tokens", "chart", charts.tokens, late=True),
     Panel("satisfaction", "Satisfaction", "chart", charts.satisfaction, late=True),
-    Panel("latency-by", "p95 latency by group", "chart", charts.latency_by_group, grouped=True, late=True),
-    Panel("errors-by", "Error rate by group", "chart", charts.errors_by_group, grouped=True, late=True),
+    Panel("latency-by", "p95 latency", "chart", charts.latency_by_group, grouped=True, late=True),
+    Panel("errors-by", "Error rate", "chart", charts.errors_by_group, grouped=True, late=True),
     Panel("top-prompts", "Top prompts", "list", tables.top("prompt"), late=True),
     Panel("top-models", "Top models", "list", tables.top("model"), late=True),
     Panel("top-keys", "Top API keys", "list", tables.top("key"), late=True),
@@ -66,7 +73,7 @@ class PanelView(AnalyticsView):
         filled = found.fill(state.asked(self.project), state)
         if request.GET.get("export") == "csv":
             return self.file(panel, state, _file_of(filled))
-        context = {"panel": found, **_context_of(filled), "state": state}
+        context = {"panel": found, "title": found.titled(state), **_context_of(filled), "state": state}
         context["csv"] = f"{request.path}?{state.query(export='csv')}"
         context["overview"] = self.address("analytics:overview")
         if request.headers.get("HX-Request"):

@@ -6,7 +6,7 @@ from typing import Final
 from apps.analytics import queries
 from apps.analytics.metrics import Value
 from apps.analytics.queries import Asked, Figures, Line
-from apps.analytics.web.figures import change_of, known_cost, than, unknown_words, words
+from apps.analytics.web.figures import change_of, cost_name, known_cost, than, unknown_words, words
 from apps.analytics.web.state import State
 from apps.analytics.wording import Change
 from apps.core.charts import Figures as FileFigures
@@ -56,7 +56,7 @@ def _tile(metric: str, name: str, line: Line, state: State) -> Tile:
     change = change_of(metric, total, line.previous) if state.compare else None
     return Tile(
         metric,
-        "Cost, known prices" if metric == "cost" and total.sums.unknown_price and total.sums.priced else name,
+        cost_name(total, sandbox=state.sandbox) if metric == "cost" else name,
         value,
         f"of {unit}" if unit else "",
         _extra(metric, total),
