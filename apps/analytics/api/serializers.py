@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from drf_spectacular.utils import OpenApiExample, inline_serializer
+from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
 from apps.analytics.efficiency import FORMULA
@@ -22,11 +22,12 @@ def _field(metric: Metric) -> serializers.Field[Any, Any, Any, Any]:
     return serializers.FloatField(required=False, allow_null=True, help_text=f"{words} {unit}")
 
 
-def _values(**options: Any) -> serializers.Serializer[Any]:
+class AnalyticsValuesSerializer(serializers.Serializer[Any]):
     """The metrics that were asked for; null is unknown or nothing to measure, which is not 0."""
-    return inline_serializer(
-        name="AnalyticsValues", fields={key: _field(metric) for key, metric in METRICS.items()}, **options
-    )
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """A field for each metric of the catalogue."""
+        return {key: _field(metric) for key, metric in METRICS.items()}
 
 
 class AnalyticsGroupSerializer(serializers.Serializer[Any]):
@@ -42,15 +43,15 @@ class AnalyticsPointSerializer(serializers.Serializer[Any]):
 
     starts_at = serializers.DateTimeField()
     partial = serializers.BooleanField()  # type: ignore[assignment]
-    values = _values()
+    values = AnalyticsValuesSerializer()
 
 
 class AnalyticsLineSerializer(serializers.Serializer[Any]):
     """One group over time. `previous` ends after the same time as this period has come to."""
 
     group = AnalyticsGroupSerializer()
-    total = _values()
-    previous = _values(allow_null=True)
+    total = AnalyticsValuesSerializer()
+    previous = AnalyticsValuesSerializer(allow_null=True)
     points = AnalyticsPointSerializer(many=True)
     previous_points = AnalyticsPointSerializer(many=True, help_text="Empty without compare=true.")
 
@@ -86,8 +87,8 @@ class AnalyticsRowSerializer(serializers.Serializer[Any]):
     """One group of a summary; `share` is its part of what the rows are ordered by."""
 
     group = AnalyticsGroupSerializer()
-    total = _values()
-    previous = _values(allow_null=True)
+    total = AnalyticsValuesSerializer()
+    previous = AnalyticsValuesSerializer(allow_null=True)
     share = serializers.FloatField(allow_null=True)
 
 
@@ -95,8 +96,8 @@ class AnalyticsSummarySerializer(_AnalyticsHeadSerializer):
     """The figures of a whole period, and of its largest groups where group_by asks for them."""
 
     object = serializers.ChoiceField(choices=["analytics_summary"])
-    total = _values()
-    previous = _values(allow_null=True)
+    total = AnalyticsValuesSerializer()
+    previous = AnalyticsValuesSerializer(allow_null=True)
     errors = AnalyticsErrorsSerializer(many=True)  # type: ignore[assignment]
     rows = AnalyticsRowSerializer(many=True)
 
@@ -137,7 +138,7 @@ class AnalyticsVersionSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
     created_at = serializers.DateTimeField()
     labels = serializers.ListField(child=serializers.CharField())
-    values = _values()
+    values = AnalyticsValuesSerializer()
     efficiency = AnalyticsEfficiencySerializer()
     overrides = AnalyticsOverrideSerializer(many=True)
 
