@@ -126,9 +126,5 @@ BY_KEY: Final = {metric.key: metric for metric in METRICS}
 
 def summed(points: Iterable[Point], at: int = 0) -> Point:
     """The points as one that begins at `at`."""
-    count = total = squares = 0.0
-    for _, calls, values, squared in points:
-        count += calls
-        total += values
-        squares += squared
-    return Point(at, count, total, squares)
+    columns = list(zip(*points, strict=True))
+    return Point(at, *map(sum, columns[1:])) if columns else Point(at, 0.0, 0.0)

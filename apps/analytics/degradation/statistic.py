@@ -15,6 +15,7 @@ single look would be significant.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import mul
 from typing import Final
 
 from apps.analytics.degradation import spread
@@ -72,6 +73,8 @@ def compare(metric: Metric, history: History) -> list[Comparison]:
     Each score is the smaller of two: against the last 24 hours, corrected for the time of day, and against
     the same hours of the past week. So neither a daily season nor a lucky yesterday is taken for a break.
     """
+    if sum(point.number for point in history.hour) < metric.least_now:
+        return []
     level = _level_of_day(metric, history)
     if level.count < metric.least_before:
         return []
@@ -100,12 +103,13 @@ def _window(
 
 def _level_of_day(metric: Metric, history: History) -> Baseline:
     """The mean of a call of the last 24 hours with its time of day taken out."""
+    if not history.day:
+        return Baseline(0.0, 0.0)
+    # By columns: this is most of a look's work.
+    starts, numbers, totals, _ = zip(*history.day, strict=True)
     factors = history.season.factors
-    count = total = shares = 0.0
-    for at, calls, values, _ in history.day:
-        count += calls
-        total += values
-        shares += calls * factors[at // HOUR % HOURS]
+    count, total = sum(numbers), sum(totals)
+    shares = sum(map(mul, numbers, [factors[at // HOUR % HOURS] for at in starts]))
     if not count:
         return Baseline(0.0, 0.0)
     return Baseline(total / shares if metric.multiplicative else (total - shares) / count, count)
