@@ -90,7 +90,7 @@ def test_point_17__list__has_all_that_lists_have(client: Client, key: str) -> No
 
     counted = int(client.get(address, {"count": "1"}).content)
     lines = list(csv.reader(io.StringIO(client.get(address, {"export": "csv"}).getvalue().decode())))
-    assert lines[0] == [column.key for column in table.columns]
+    assert lines[0] == [column.key for column in table.exported]
     assert len(lines) == counted + 1 >= 2
     exported = client.get(address, {"export": "jsonl"}).getvalue()
     assert len(exported.splitlines()) == counted
@@ -133,6 +133,7 @@ def _narrowings(key: str) -> list[dict[str, str]]:
 
 MODELS: Final = {
     "alerts": "analytics.AlertRule",
+    "incidents": "analytics.Incident",
     "prompts": "prompts.Prompt",
     "batches": "batches.BatchJob",
     "runs": "runs.Run",
@@ -140,6 +141,7 @@ MODELS: Final = {
 # Where what can be done with the chosen rows is asked, and how the question names them.
 BULK: Final = {
     "alerts": ("alerts/disable/", "Turn off 3 rules"),
+    "incidents": ("incidents/acknowledge/", "Acknowledge 3 incidents"),
     "prompts": ("prompts/archive/", "Archive 3 prompts"),
     "batches": ("batches/stop/", "Stop 3 batches"),
     "runs": ("runs/dataset/", "Add 3 runs"),
