@@ -21,5 +21,6 @@ ROUTES = (
     Route("GET", f"{_ROOM}parts/prompts/<str:prompt>/versions/", Permission.RUNS_VIEW),
     Route("GET", "api/v1/analytics/series", Permission.RUNS_VIEW),
     Route("GET", "api/v1/analytics/summary", Permission.RUNS_VIEW),
+    Route("GET", "api/v1/analytics/costs", Permission.RUNS_VIEW),
     Route("GET", "api/v1/analytics/versions", Permission.RUNS_VIEW),
 )

@@ -170,6 +170,29 @@ def test_csv__of_both__is_safe_and_says_what_is_unknown(api: Client) -> None:
     assert rows[1][4:6] == ["0", "no data"]
 
 
+def test_costs__by_two_dimensions__have_cells_shares_and_what_is_unknown(api: Client) -> None:
+    body = get(api, "costs?rows=prompt&columns=model")
+    assert [group["name"] for group in body["columns"]] == ["openai/gpt-5-mini", "=local/echo"]
+    greeting, nothing = body["rows"]
+    nowhere = {"amount": None, "unknown_price": 0, "requests": 0, "share": None}
+    assert greeting["cells"] == [
+        {"amount": "1.5", "unknown_price": 0, "requests": 8, "share": 1.0},
+        nowhere,
+    ]
+    assert nothing["total"] == {"amount": None, "unknown_price": 2, "requests": 2, "share": None}
+    assert body["total"] == {"amount": "1.5", "unknown_price": 2, "requests": 10, "share": 1.0}
+    one = get(api, "costs?rows=model&limit=1&sandbox=true")
+    assert [(row["group"]["name"], row["total"]["amount"]) for row in one["rows"]] == [
+        ("openai/gpt-5-mini", "7")
+    ]
+    answer = api.get("/api/v1/analytics/costs?rows=model&format=csv")
+    assert list(csv.reader(io.StringIO(answer.content.decode())))[1:] == [
+        ["openai/gpt-5-mini", "openai/gpt-5-mini", "", "All requests", "8", "1.5", "0", "1.0"],
+        ["'=local/echo", "'=local/echo", "", "All requests", "2", "unknown", "2", "unknown"],
+        ["", "All requests", "", "All requests", "10", "1.5", "2", "1.0"],
+    ]
+
+
 def test_versions__side_by_side__have_values_scores_and_overrides(api: Client, project: Project) -> None:
     prompt = make_prompt(project=project, name="reply", versions=2, labels={"production": 1})
     with organization_scope(project.organization_id):
@@ -223,6 +246,10 @@ def test_versions__side_by_side__have_values_scores_and_overrides(api: Client, p
         ("series?source=telex", "source"),
         ("series?label=%00", "label"),
         ("versions", "prompt"),
+        ("costs?rows=error", "rows"),
+        ("costs?rows=model&columns=model", "columns"),
+        ("costs?error=provider_timeout", "error"),
+        ("costs?limit=101", "limit"),
         ("versions?prompt=greeting&limit=0", "limit"),
         ("versions?prompt=greeting&label=production", "label"),
         ("summary?limit=101", "limit"),

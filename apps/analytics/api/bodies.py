@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.http import HttpResponse
+
 from apps.analytics import wording
 from apps.analytics.metrics import METRICS
 from apps.analytics.periods import WORDS, Period
@@ -54,14 +56,23 @@ def summary_body(
     }
 
 
+def download(content: bytes, name: str) -> HttpResponse:
+    """A file's answer."""
+    return HttpResponse(
+        content,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="analytics-{name}.csv"'},
+    )
+
+
 def series_csv(found: Series, metrics: Sequence[str]) -> bytes:
     """A line of the file for each line of the series and each moment; times are UTC."""
-    return _file(_series_lines(found, metrics))
+    return csv_file(_series_lines(found, metrics))
 
 
 def summary_csv(found: Summary, rows: Sequence[Row], metrics: Sequence[str]) -> bytes:
     """A line of the file for each row, and one of everything."""
-    return _file(_summary_lines(found, rows, metrics))
+    return csv_file(_summary_lines(found, rows, metrics))
 
 
 def _head(
@@ -80,7 +91,7 @@ def _head(
 
 def _line(line: Line, metrics: Sequence[str]) -> dict[str, Any]:
     return {
-        "group": _group(line.group),
+        "group": group_body(line.group),
         "total": plain_values(line.total, metrics),
         "previous": plain_values(line.previous, metrics) if line.previous else None,
         "points": [_point(point, metrics) for point in line.points],
@@ -90,7 +101,7 @@ def _line(line: Line, metrics: Sequence[str]) -> dict[str, Any]:
 
 def _row(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
     return {
-        "group": _group(row.group),
+        "group": group_body(row.group),
         "total": plain_values(row.total, metrics),
         "previous": plain_values(row.previous, metrics) if row.previous else None,
         "share": row.share,
@@ -105,16 +116,17 @@ def _point(point: Point, metrics: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _group(group: Group) -> dict[str, Any]:
+def group_body(group: Group) -> dict[str, Any]:
+    """A group as JSON has it."""
     return {"kind": group.kind, "value": group.value or None, "name": group.name}
 
 
 def plain_values(figures: Figures, metrics: Sequence[str]) -> dict[str, Any]:
     """Metrics as JSON has them: money as text, None for what is unknown."""
-    return {key: _plain(figures[key]) for key in metrics}
+    return {key: plain(figures[key]) for key in metrics}
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Money without the zeros that the column's precision puts behind it."""
     return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
@@ -158,10 +170,11 @@ def _cells(figures: Figures | None, metrics: Sequence[str]) -> list[object]:
 
 def _cell(figures: Figures, key: str) -> object:
     value = figures[key]
-    return wording.missing(key, figures.sums) if value is None else _plain(value)
+    return wording.missing(key, figures.sums) if value is None else plain(value)
 
 
-def _file(lines: Lines) -> bytes:
+def csv_file(lines: Lines) -> bytes:
+    """Lines as a file that no spreadsheet takes for formulas."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     for line in lines:

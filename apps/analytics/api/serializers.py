@@ -160,6 +160,43 @@ class AnalyticsVersionsSerializer(serializers.Serializer[Any]):
         return {"from": serializers.DateTimeField(), **super().get_fields()}
 
 
+class AnalyticsCostSerializer(serializers.Serializer[Any]):
+    """What some requests cost: the known prices, how many it leaves out, and its share of all known costs."""
+
+    amount = serializers.CharField(allow_null=True, help_text="Decimal US dollars; null where none is known.")
+    unknown_price = serializers.IntegerField()
+    requests = serializers.IntegerField()
+    share = serializers.FloatField(allow_null=True)
+
+
+class AnalyticsCostRowSerializer(serializers.Serializer[Any]):
+    """One group with its cost in each column."""
+
+    group = AnalyticsGroupSerializer()
+    cells = AnalyticsCostSerializer(many=True)
+    total = AnalyticsCostSerializer()
+
+
+class AnalyticsCostsSerializer(serializers.Serializer[Any]):
+    """Costs by one dimension down and, where asked for, another one across."""
+
+    object = serializers.ChoiceField(choices=["analytics_costs"])
+    to = serializers.DateTimeField()
+    interval = serializers.ChoiceField(choices=list(INTERVALS))
+    rolled_up_until = serializers.DateTimeField(help_text="Up to when every run is in the figures.")
+    sandbox = serializers.BooleanField()
+    rows_by = serializers.CharField()
+    columns_by = serializers.CharField(allow_null=True)
+    columns = AnalyticsGroupSerializer(many=True)
+    rows = AnalyticsCostRowSerializer(many=True)
+    totals = AnalyticsCostSerializer(many=True, help_text="Of each column.")
+    total = AnalyticsCostSerializer()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """The fields, with the one whose name is a word of Python."""
+        return {"from": serializers.DateTimeField(), **super().get_fields()}
+
+
 _HEAD: Final = {
     "from": "2026-11-20T00:00:00Z",
     "to": "2026-11-22T00:00:00Z",
@@ -245,4 +282,25 @@ VERSIONS_EXAMPLE: Final = OpenApiExample(
         ],
     },
     response_only=True,
+)
+_SPENT: Final = {"amount": "12.84", "unknown_price": 0, "requests": 5120, "share": 1.0}
+_UNTOLD: Final = {"amount": None, "unknown_price": 40, "requests": 40, "share": None}
+_WHOLE: Final = {"amount": "12.84", "unknown_price": 40, "requests": 5160, "share": 1.0}
+COSTS_EXAMPLE: Final = OpenApiExample(
+    "Two days by model; nobody knows what local/echo costs",
+    value={
+        "object": "analytics_costs",
+        **{key: _HEAD[key] for key in ("from", "to", "interval", "rolled_up_until", "sandbox")},
+        "rows_by": "model",
+        "columns_by": None,
+        "columns": [{"kind": "all", "value": None, "name": "All requests"}],
+        "rows": [
+            {"group": _OPENAI, "cells": [_SPENT], "total": _SPENT},
+            {"group": _LOCAL, "cells": [_UNTOLD], "total": _UNTOLD},
+        ],
+        "totals": [_WHOLE],
+        "total": _WHOLE,
+    },
+    response_only=True,
+    media_type="application/json",
 )

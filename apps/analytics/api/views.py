@@ -68,7 +68,7 @@ class AnalyticsSeriesAPIView(ProjectAPIView):
             compare=asking.flag(request, "compare"),
         )
         if kind == "csv":
-            return _download(bodies.series_csv(found, metrics), "series")
+            return bodies.download(bodies.series_csv(found, metrics), "series")
         return Response(bodies.series_body(asked, found, metrics, group_by, rolled_up_until()))
 
 
@@ -120,18 +120,10 @@ class AnalyticsSummaryAPIView(ProjectAPIView):
         else:
             found, rows = queries.summary(asked, metrics, compare=compare), ()
         if kind == "csv":
-            return _download(bodies.summary_csv(found, rows, metrics), "summary")
+            return bodies.download(bodies.summary_csv(found, rows, metrics), "summary")
         return Response(bodies.summary_body(asked, found, rows, metrics, group_by, rolled_up_until()))
 
 
 def _default(group_by: str | None, asked: queries.Asked, usual: tuple[str, ...]) -> tuple[str, ...]:
     """What is answered without `metrics`: all that can be split in the way that is asked for."""
     return OF_ERRORS if group_by == "error" or asked.filters.errors else usual
-
-
-def _download(content: bytes, name: str) -> HttpResponse:
-    return HttpResponse(
-        content,
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="analytics-{name}.csv"'},
-    )
