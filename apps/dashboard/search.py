@@ -14,6 +14,8 @@ from django.urls import NoReverseMatch, reverse
 
 from apps.analytics.alerts.models import AlertRule
 from apps.analytics.alerts.queries import list_rules
+from apps.analytics.incidents.models import Incident
+from apps.analytics.incidents.words import summary
 from apps.batches.models import BatchJob
 from apps.batches.queries import list_jobs
 from apps.core import ids
@@ -111,6 +113,11 @@ def _key(text: str) -> Place | None:
     return Place(row[0], row[1]) if row else None
 
 
+def _incident(text: str) -> Place | None:
+    incident = Incident.objects.filter(pk=ids.decode("inc", text)).first()
+    return Place(incident.project_id, summary(incident), (text,)) if incident else None
+
+
 def _project(text: str) -> Place | None:
     row = Project.objects.filter(pk=ids.decode("prj", text)).values_list("pk", "name").first()
     return Place(row[0], row[1]) if row else None
@@ -159,6 +166,7 @@ BY_ID: Final[dict[str, Kind]] = {
         Permission.RUNS_VIEW,
         _named_row(lambda: AlertRule.objects.all(), "alr"),
     ),
+    "inc": Kind("Incident", "alert", "analytics:incident", Permission.RUNS_VIEW, _incident),
     "key": Kind("API key", "key", "tenants:keys", Permission.KEYS_VIEW, _key),
     "prj": Kind("Project", "folder", "dashboard:home", ANY_MEMBER, _project),
 }
@@ -207,6 +215,7 @@ PAGES: Final = (
     ("Datasets", "data", "datasets:list"),
     ("Batches", "layers", "batches:list"),
     ("Alerts", "bell", "analytics:alerts"),
+    ("Incidents", "alert", "analytics:incidents"),
     ("Runs", "list", "runs:list"),
     ("Example prompts", "layers", "dashboard:gallery"),
     ("Quickstart", "help", "dashboard:welcome"),

@@ -39,6 +39,7 @@ _CHOOSING: Final = (
     "batches/stop/",
     "runs/dataset/",
     "alerts/acknowledge/",
+    "incidents/acknowledge/",
     "alerts/mute/",
     "alerts/enable/",
     "alerts/disable/",

@@ -9,6 +9,8 @@ FILLS = {"incident": lambda project: public_id("analytics.Incident", project)}
 
 ROUTES = (
     Route("GET", _ROOM, Permission.RUNS_VIEW),
+    Route("GET", f"{_ROOM}acknowledge/", Permission.ALERTS_MANAGE),
+    Route("POST", f"{_ROOM}acknowledge/", Permission.ALERTS_MANAGE),
     Route("GET", f"{_ROOM}rule/", Permission.ALERTS_MANAGE),
     Route("POST", f"{_ROOM}rule/", Permission.ALERTS_MANAGE),
     Route("GET", f"{_ROOM}<str:incident>/", Permission.RUNS_VIEW),

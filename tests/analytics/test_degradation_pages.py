@@ -186,3 +186,22 @@ def test_words__of_each_metric__say_the_unit(metric: str, values: tuple[float, f
     assert words in found_words(incident).replace("\u00a0", " ")
     assert chance_words(incident) == "4.6 standard deviations: by chance alone about once in 480,000 looks."
     assert [each.kind for each in facts(incident)] == [each["kind"] for each in reversed(CHANGES)]
+
+
+def test_chosen_incidents__are_acknowledged_after_a_question(client: Client, project: Project) -> None:
+    chosen = [make_incident(project=project) for _ in range(2)]
+    make_incident(project=project, closed_at=NOW, closed_because="quiet")
+    rows = {"id": [each.public_id for each in chosen]}
+    asked = client.get(address(project, "acknowledge/"), rows).content.decode()
+    assert "Acknowledge 2 incidents?" in asked
+    assert client.post(address(project, "acknowledge/"), {**rows, "matching": "3"}).status_code == 409
+    assert client.post(address(project, "acknowledge/"), {**rows, "matching": "2"}).status_code == 302
+    with organization_scope(project.organization_id):
+        assert Incident.objects.filter(acknowledged_at__isnull=False).count() == 2
+
+
+def test_search_box__finds_an_incident_by_its_id(client: Client, project: Project) -> None:
+    incident = make_incident(project=project)
+    place = f"/{project.organization.slug}/{project.slug}/search/"
+    page = client.get(place, {"q": incident.public_id}, headers={"HX-Request": "true"}).content.decode()
+    assert address(project, f"{incident.public_id}/") in page

@@ -1,6 +1,8 @@
 """Changes of incidents. What people do is audited; what the looking finds goes to the outbox."""
 
 import math
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -129,6 +131,17 @@ def acknowledge_incident(*, actor: Actor, incident: Incident) -> Incident:
             changes={"metric": (locked.metric, locked.metric)},
         )
     return locked
+
+
+def acknowledge_open(*, actor: Actor, incidents: Iterable[Incident]) -> int:
+    """Acknowledge those of the incidents that are still open; returns how many."""
+    done = 0
+    for incident in sorted(incidents, key=lambda each: each.pk):
+        # One may close between the question and the answer.
+        with suppress(Conflict, NotFound):
+            acknowledge_incident(actor=actor, incident=incident)
+            done += 1
+    return done
 
 
 def choose_rule(*, actor: Actor, project: Project, rule: DegradationRule) -> bool:

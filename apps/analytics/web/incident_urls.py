@@ -9,6 +9,11 @@ _INCIDENT = f"{_ROOM}<str:incident>/"
 
 urlpatterns = [
     path(_ROOM, incident_views.IncidentListView.as_view(), name="incidents"),
+    path(
+        f"{_ROOM}acknowledge/",
+        incident_views.AcknowledgeChosenIncidentsView.as_view(),
+        name="incidents-acknowledge",
+    ),
     path(f"{_ROOM}rule/", incident_views.IncidentRuleView.as_view(), name="incident-rule"),
     path(_INCIDENT, incident_views.IncidentView.as_view(), name="incident"),
     path(

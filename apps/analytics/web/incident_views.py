@@ -3,7 +3,8 @@
 from typing import Any, ClassVar, Final
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect
 from django.utils import timezone
 
@@ -18,10 +19,13 @@ from apps.analytics.web.tabs import analytics_tabs
 from apps.core import ids
 from apps.core.charts import draw
 from apps.core.errors import Conflict
+from apps.core.tables import Action, Asked
+from apps.tenants.models import Project
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
 
 MOST_BESIDE: Final = 8
+NAMED: Final = 8
 RULES: Final = {
     DegradationRule.STATISTICAL: (
         "The last 10, 15, 30 and 60 minutes of each version are compared with its own last 24 hours,"
@@ -63,18 +67,16 @@ class IncidentListView(IncidentsPage):
 
     def get(self, request: HttpRequest, **_: str) -> HttpResponseBase:
         asked = INCIDENTS.read(request.GET)
-        found = queries.list_incidents(
-            self.project,
-            search=asked.search,
-            state=asked.filters["state"],
-            metric=asked.filters["metric"],
-        )
+        action = Action("Acknowledge", "check", self.address("analytics:incidents-acknowledge"))
         context = {
+            "actions": [action] if self.may_manage else [],
             "tabs": self.tabs(),
             "rule": queries.rule_of(self.project),
             "may_manage": self.may_manage,
         }
-        return self.list_page(INCIDENTS, asked, found, "analytics/incidents.html", context)
+        return self.list_page(
+            INCIDENTS, asked, listed(self.project, asked), "analytics/incidents.html", context
+        )
 
 
 class IncidentView(IncidentsPage):
@@ -150,6 +152,46 @@ class AcknowledgeIncidentView(IncidentsPage):
         return redirect(self.address("analytics:incident", found.public_id))
 
 
+class AcknowledgeChosenIncidentsView(IncidentsPage):
+    """Ask about the incidents that were chosen in the list, then acknowledge those that are open."""
+
+    permissions: ClassVar = {"GET": Permission.ALERTS_MANAGE, "POST": Permission.ALERTS_MANAGE}
+
+    def get(self, request: HttpRequest, **_: str) -> HttpResponse:
+        return self._page(request.GET)
+
+    def post(self, request: HttpRequest, **_: str) -> HttpResponse:
+        asked, chosen = self._chosen(request.POST)
+        incidents = list(chosen.order_by("pk"))
+        try:
+            asked.check_matching(len(incidents))
+        except Conflict as problem:
+            return self._page(request.POST, error=problem.message, status=409)
+        done = services.acknowledge_open(actor=self.access.actor, incidents=incidents)
+        messages.info(request, f"{_counted(done)} acknowledged.")
+        return redirect(f"{self.address('analytics:incidents')}{asked.address()}")
+
+    def _chosen(self, data: QueryDict) -> tuple[Asked, QuerySet[Incident]]:
+        asked = INCIDENTS.read(data)
+        waiting = listed(self.project, asked).filter(closed_at__isnull=True, acknowledged_at__isnull=True)
+        return asked, asked.selected(waiting)
+
+    def _page(self, data: QueryDict, *, error: str = "", status: int = 200) -> HttpResponse:
+        asked, chosen = self._chosen(data)
+        count = chosen.count()
+        context = {
+            "tabs": self.tabs(),
+            "asked": asked,
+            "count": count,
+            "title": f"Acknowledge {_counted(count)}",
+            "rows": rows_of(list(chosen.order_by("-opened_at")[:NAMED])),
+            "unnamed": max(count - NAMED, 0),
+            "back": f"{self.address('analytics:incidents')}{asked.address()}",
+            "error": error,
+        }
+        return self.render("analytics/incidents_chosen.html", context, status=status)
+
+
 class IncidentRuleView(IncidentsPage):
     """By which rule incidents are found."""
 
@@ -186,6 +228,16 @@ class IncidentRuleView(IncidentsPage):
             "open_now": queries.open_incidents(self.project.id).count(),
         }
         return self.render("analytics/incident_rule.html", context, status=status)
+
+
+def listed(project: Project, asked: Asked) -> QuerySet[Incident]:
+    """The incidents that a list's address asks for."""
+    given = asked.filters
+    return queries.list_incidents(project, search=asked.search, state=given["state"], metric=given["metric"])
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} incident{'' if count == 1 else 's'}"
 
 
 def _alarms(measured: float | None) -> str:
