@@ -119,6 +119,11 @@ class Table(Generic[Row, Item]):
         return [column for column in self.columns if not column.page_only]
 
     @property
+    def has_page_only(self) -> bool:
+        """Whether the page shows columns that no file holds."""
+        return any(column.page_only for column in self.columns)
+
+    @property
     def choosable(self) -> list[Column[Item]]:
         """The columns that the page can show."""
         return [column for column in self.columns if not column.export_only]
