@@ -1,14 +1,26 @@
 import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 
+from apps.analytics.models import Grain
 from apps.core.scope import organization_scope
 from apps.prompts.queries import resolve
 from apps.runs.types import RunError
 from apps.tenants.models import APIKey, Project
 from apps.tenants.roles import Role
-from tests.factories import make_api_key, make_member, make_project, make_prompt, make_run, owner_of
+from tests.factories import (
+    make_api_key,
+    make_member,
+    make_project,
+    make_prompt,
+    make_rollup,
+    make_run,
+    make_segment,
+    owner_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +127,28 @@ def test_panel__role_without_the_right__refused_and_not_offered(client: Client, 
     client.force_login(make_member(organization=project.organization, role=Role.BILLING))
     assert client.get(address(project, "home/labels/")).status_code == 403
     assert b"home/labels/" not in client.get(address(project)).content
+
+
+def test_activity_panel__rolled_up__day_against_yesterday_and_unknown_is_said(
+    owner: Client, project: Project
+) -> None:
+    segment = make_segment(project=project)
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    known = {"requests": 1_200, "failed": 3, "cost": Decimal("4.20"), "priced": 1_190, "unknown_price": 10}
+    for grain in (Grain.FIVE_MINUTES, Grain.HOUR, Grain.DAY):
+        make_rollup(segment=segment, grain=grain, starts_at=midnight, **known)
+        make_rollup(
+            segment=segment,
+            grain=grain,
+            starts_at=midnight - timedelta(days=1),
+            requests=5,
+            unknown_price=5,
+        )
+    page = owner.get(address(project, "home/activity/")).content.decode()
+    assert ">1,200</span>" in page
+    assert "5 yesterday" in page
+    assert ">$4.20</span>" in page
+    assert "unknown yesterday; 10 runs of unknown price not in it" in page
 
 
 def test_labels_panel__moved_label__from_and_to(owner: Client, project: Project) -> None:
