@@ -113,10 +113,10 @@ def asked_period(request: Request, now: datetime) -> Period:
 def asked_metrics(request: Request, default: Sequence[str]) -> tuple[str, ...]:
     """The metrics in the order asked for, each once. Whether they exist is checked where they are used."""
     given = request.query_params.getlist("metrics")
-    names = tuple(dict.fromkeys(name for text in given for name in text.split(",")))
+    names = [name for text in given for name in text.split(",")]
     if len(names) > len(METRICS):
         raise InvalidRequest(f"There are only {len(METRICS)} metrics.", param="metrics")
-    return names or tuple(default)
+    return tuple(dict.fromkeys(names)) or tuple(default)
 
 
 def choice(request: Request, name: str, allowed: Sequence[str]) -> str | None:

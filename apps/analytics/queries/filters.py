@@ -38,7 +38,7 @@ def read_filters(project: Project, given: Mapping[str, Sequence[str]]) -> Filter
 
 def _values(name: str, given: Sequence[str]) -> tuple[str, ...]:
     values = tuple(dict.fromkeys(text for text in given if text))
-    if len(values) > MOST_VALUES:
+    if len(given) > MOST_VALUES:
         raise InvalidRequest(f"{name} is given at most {MOST_VALUES} times.", param=name)
     for text in values:
         if len(text) > LONGEST_VALUE or "\x00" in text:
