@@ -186,6 +186,18 @@ def test_look__sandbox_and_calls_without_version__are_not_watched() -> None:
     assert incidents(project) == []
 
 
+def test_look__counting_is_far_behind__takes_nobody_for_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make_project()
+    called(project, make_prompt(project=project), failed=12)
+    look()
+    monkeypatch.setattr(watching, "counted_until", lambda now: NOON)
+    look(100)
+    assert incidents(project)[0].is_open
+    monkeypatch.undo()
+    look(106)
+    assert incidents(project)[0].closed_because == ClosedBecause.QUIET
+
+
 def test_look__rule_off_or_simple__does_as_told() -> None:
     off, simple = make_project(), make_project()
     for project, rule in ((off, DegradationRule.OFF), (simple, DegradationRule.SIMPLE)):

@@ -121,6 +121,8 @@ def _of_day(metric: Metric, season: Season, level: Baseline, points: Sequence[Po
     share = sum(point.number * season.at(point.at) for point in points) / count
     noise = season.noise[points[0].at // HOUR % HOURS]
     mean = level.mean * share if metric.multiplicative else level.mean + share
+    if metric.family is Family.RATE:
+        mean = min(mean, 1.0)
     return Baseline(mean, 1.0 / (1.0 / level.count + noise))
 
 

@@ -24,6 +24,7 @@ from apps.analytics.degradation.metrics import (
 )
 from apps.analytics.histograms import MOST_BUCKETS, value_of
 from apps.analytics.models import Grain, Segment
+from apps.runs.models import UncountedRuns
 
 HOUR: Final = timedelta(hours=1)
 RECENT: Final = timedelta(hours=25)
@@ -88,6 +89,12 @@ def active_versions(until: datetime) -> list[Watched]:
         if prompt_id is not None and version_id is not None and number is not None
     }
     return sorted(found, key=lambda each: (each.organization_id, each.version_id))
+
+
+def counted_until(now: datetime) -> datetime:
+    """Up to when every organization's calls are in the roll-ups: now, or when the oldest that wait began."""
+    oldest = UncountedRuns.all_organizations.order_by("pk").values_list("pk", flat=True).first()
+    return now if oldest is None else min(now, datetime.fromtimestamp((oldest.int >> 80) / 1000, UTC))
 
 
 def points_of(versions: Sequence[Watched], until: datetime, fine_since: datetime) -> dict[UUID, Points]:

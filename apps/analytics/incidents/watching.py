@@ -22,10 +22,12 @@ from apps.analytics.incidents import services
 from apps.analytics.incidents.histories import Span, history_at
 from apps.analytics.incidents.models import ClosedBecause, DegradationSetting, Incident
 from apps.analytics.incidents.reading import (
+    HOUR,
     RECENT,
     Points,
     Watched,
     active_versions,
+    counted_until,
     minute_of,
     points_of,
 )
@@ -73,9 +75,12 @@ def look(now: datetime | None = None) -> int:
             return 0
         versions = active_versions(until)
         known = _known(versions, until)
+        # Where counting is far behind, nobody can be taken for quiet.
+        counted = counted_until(moment) > until - HOUR
     for start in range(0, len(versions), AT_ONCE):
         _look_at(versions[start : start + AT_ONCE], known, until, moment)
-    _close_quiet(versions, known, moment)
+    if counted:
+        _close_quiet(versions, known, moment)
     return len(versions)
 
 
