@@ -30,8 +30,9 @@ class AnalyticsView(ProjectView, abstract=True):
 
     permissions: ClassVar[dict[str, str]] = {"GET": Permission.RUNS_VIEW}
     current: ClassVar[str] = ""
-    # Whether the page can be narrowed and compared; one of a single prompt can't.
-    narrows: ClassVar[bool] = True
+    # Whether the page stands beside the period before, and whether it offers what to narrow to.
+    compares: ClassVar[bool] = True
+    offers_filters: ClassVar[bool] = True
 
     def read_state(self, now: datetime) -> State:
         """What the address asks for. Raises InvalidRequest."""
@@ -44,14 +45,14 @@ class AnalyticsView(ProjectView, abstract=True):
             "tabs": analytics_tabs(self, self.current, state.query()),
             "ranges": self._ranges(state),
             "range_words": _range_words(state),
-            "compares": self.narrows,
+            "compares": self.compares,
             "compare_href": f"?{state.query(compare='off' if state.compare else '')}",
             "sandbox_href": f"?{state.query(sandbox='' if state.sandbox else '1')}",
             "chips": list(self._chips(state)),
             "range_fields": state.fields("range", "from", "to", "interval"),
             "split_fields": state.fields("group_by", "interval"),
             "filter_fields": state.fields(*CHOICES),
-            "choices": self._choices(state) if self.narrows else [],
+            "choices": self._choices(state) if self.offers_filters else [],
             "group_options": [(key, f"Group by {in_sentence(DIMENSIONS[key].words)}") for key in GROUPS]
             + [(UNGROUPED, "All together")],
             "interval_options": _intervals(state),

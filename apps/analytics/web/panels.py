@@ -63,6 +63,7 @@ class PanelView(AnalyticsView):
     """One panel of the overview."""
 
     current: ClassVar[str] = "overview"
+    offers_filters: ClassVar[bool] = False
 
     def get(self, request: HttpRequest, *, panel: str, **_: str) -> HttpResponse:
         """Answer with the fragment, the page around it, or the file. Raises NotFound."""

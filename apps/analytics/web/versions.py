@@ -58,7 +58,8 @@ class VersionsIndexView(AnalyticsView):
     """Which prompt's versions: the chosen one's page, else the most called prompt's."""
 
     current: ClassVar[str] = "versions"
-    narrows: ClassVar[bool] = False
+    compares: ClassVar[bool] = False
+    offers_filters: ClassVar[bool] = False
 
     def get(self, request: HttpRequest, **_: str) -> HttpResponse:
         """Lead to a prompt's page, or say that nothing was called."""
@@ -80,7 +81,8 @@ class VersionsView(AnalyticsView):
     """A prompt's newest versions that were called in the range or bear a label."""
 
     current: ClassVar[str] = "versions"
-    narrows: ClassVar[bool] = False
+    compares: ClassVar[bool] = False
+    offers_filters: ClassVar[bool] = False
 
     def get(self, request: HttpRequest, *, prompt: str, **_: str) -> HttpResponse:
         """Answer with the comparison, or with it as a file. Raises NotFound."""
