@@ -244,6 +244,8 @@ def test_versions__side_by_side__have_values_scores_and_overrides(api: Client, p
         ("series?prompt=greeting&version=99", "version"),
         ("series?key=website", "key"),
         ("series?source=telex", "source"),
+        ("series?source=", "source"),
+        ("series?label=production&label=", "label"),
         ("series?label=%00", "label"),
         ("versions", "prompt"),
         ("costs?rows=error", "rows"),

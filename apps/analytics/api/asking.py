@@ -46,7 +46,7 @@ def metrics_parameter(default: str) -> OpenApiParameter:
 
 
 def _repeated(name: str, description: str) -> OpenApiParameter:
-    item: dict[str, Any] = {"type": "string", "maxLength": 255}
+    item: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 255}
     if name == "source":
         item = {"type": "string", "enum": list(RunSource.values)}
     schema = {"type": "array", "items": item, "maxItems": 20}
@@ -92,7 +92,11 @@ def check_names(request: Request, names: Collection[str]) -> None:
 
 def asked_figures(request: Request, project: Project) -> Asked:
     """Period, filters and sandbox of a request. Raises InvalidRequest."""
-    filters = queries.read_filters(project, {name: request.query_params.getlist(name) for name in FILTERS})
+    given = {name: request.query_params.getlist(name) for name in FILTERS}
+    for name, values in given.items():
+        if "" in values:
+            raise InvalidRequest(f"{name} is empty. Leave it out, or narrow to something.", param=name)
+    filters = queries.read_filters(project, given)
     return Asked(project.pk, asked_period(request, timezone.now()), filters, flag(request, "sandbox"))
 
 
