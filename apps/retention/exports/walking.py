@@ -50,7 +50,9 @@ def _page_of_parent(kind: Kind, model: type[Model], link: str, place: Place) -> 
 def _rows(kind: Kind) -> QuerySet[Any]:
     if kind.model is Organization:
         return Organization.objects.filter(pk=current_organization_id())
-    rows = _manager(kind.model).select_related(*kind.related)
+    rows = _manager(kind.model)
+    if kind.related:
+        rows = rows.select_related(*kind.related)
     if kind.name == FILES:
         # Without archives, this one too, and without what waits to be deleted.
         kept = rows.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()))
