@@ -54,11 +54,7 @@ class Unit(StrEnum):
         """The figure beside an axis: `150k`, `$40`, `6 s`, `0.9 %`."""
         match self:
             case Unit.MONEY:
-                return (
-                    f"${value:.2f}"
-                    if 0.01 <= value < 1 and abs(round(value, 2) - value) < 1e-9
-                    else f"${_short(value)}"
-                )
+                return f"${value:.2f}" if _is_cents(value) else f"${_short(value)}"
             case Unit.DURATION:
                 return _short_duration(value)
             case Unit.SHARE:
@@ -88,6 +84,12 @@ def _round_up(value: float, round_numbers: Sequence[float]) -> float:
     # A hair of slack: 0.3 / 0.1 is a little less than 3.
     found = next((each for each in round_numbers if each * power >= value * (1 - 1e-9)), 10.0)
     return found * power
+
+
+def _is_cents(value: float) -> bool:
+    """Whether an amount under ten dollars is whole cents and no whole dollars; floats are a hair off."""
+    dollars, cents = abs(round(value) - value), abs(round(value, 2) - value)
+    return 0.01 <= value < 10 and cents < 1e-9 < dollars
 
 
 def _plain(value: float) -> str:
