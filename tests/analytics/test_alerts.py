@@ -1,5 +1,6 @@
 """Alert rules on real roll-ups: looked at, told, once each; other organizations and broken rules aside."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -186,6 +187,33 @@ def test_rule__broken__says_so_and_stops_no_other() -> None:
     assert again(broken).problem == watching.PROBLEM
     assert again(broken).due_at > NOON
     assert (again(fine).state, again(fine).problem) == ("ok", "")
+
+
+def test_rule__that_another_job_looks_at__is_skipped() -> None:
+    project = make_project()
+    held = make_alert_rule(project=project, due_at=NOON)
+    free = make_alert_rule(project=project, due_at=NOON)
+    taken, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with organization_scope(project.organization_id):
+                AlertRule.objects.select_for_update().get(pk=held.pk)
+                taken.set()
+                done.wait(20)
+        finally:
+            connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert taken.wait(20)
+    try:
+        assert look(project) == 1
+    finally:
+        done.set()
+        holder.join()
+    assert again(free).evaluated_at is not None
+    assert again(held).evaluated_at is None
 
 
 def test_rules__of_two_organizations__see_their_own_calls_only() -> None:

@@ -52,6 +52,7 @@ class AlertRuleForm(forms.Form):
         coerce=int,
         choices=[(each, window_words(each)) for each in WINDOWS],
         initial=60,
+        help_text="Over 5 minutes, calls that take longer than a minute can be missed.",
     )
     compared_with = forms.ChoiceField(label="Against", choices=ComparedWith.choices)
     minimum_sample = forms.IntegerField(
