@@ -23,8 +23,11 @@ _ITEMS: Final = "items"
 
 _DELETE_CONTENT: Final = """
     DELETE FROM runs_runpayload
-    WHERE organization_id = %(organization)s AND id = ANY (ARRAY(SELECT id FROM chosen)) RETURNING id
+    WHERE organization_id = %(organization)s AND id = ANY (ARRAY(SELECT id FROM chosen)) {within} RETURNING id
 """
+# So the planner leaves out the partitions of younger runs: of the present one it may think that it is empty.
+_WITHIN: Final = "AND id > %(after)s AND id < %(bound)s"
+_DELETE_DUE_CONTENT: Final = _DELETE_CONTENT.format(within=_WITHIN)
 _SILENCE: Final = """
 silenced AS (
     UPDATE runs_feedback SET sealed_text = NULL
@@ -39,7 +42,7 @@ silenced AS (
 """
 _CHOSEN: Final = "(SELECT count(*) FROM chosen), (SELECT id FROM chosen ORDER BY id DESC LIMIT 1)"
 _CONTENT: Final = f"""
-WITH chosen AS MATERIALIZED ({{due}} ORDER BY run.id LIMIT %(limit)s), gone AS ({_DELETE_CONTENT})
+WITH chosen AS MATERIALIZED ({{due}} ORDER BY run.id LIMIT %(limit)s), gone AS ({_DELETE_DUE_CONTENT})
 SELECT {_CHOSEN}, (SELECT count(*) FROM gone)
 """
 _VOICES: Final = f"""
@@ -47,13 +50,14 @@ WITH chosen AS MATERIALIZED ({{due}} ORDER BY voice.run_id LIMIT %(limit)s), {_S
 SELECT {_CHOSEN}, (SELECT count(*) FROM silenced) + (SELECT count(*) FROM said_no_more)
 """
 _FACTS: Final = f"""
-WITH chosen AS MATERIALIZED ({{due}} ORDER BY run.id LIMIT %(limit)s), content AS ({_DELETE_CONTENT}),
+WITH chosen AS MATERIALIZED ({{due}} ORDER BY run.id LIMIT %(limit)s), content AS ({_DELETE_DUE_CONTENT}),
 voices AS (
     DELETE FROM runs_feedback
     WHERE organization_id = %(organization)s AND run_id = ANY (ARRAY(SELECT id FROM chosen)) RETURNING id
 ), gone AS (
     DELETE FROM runs_run
-    WHERE organization_id = %(organization)s AND id = ANY (ARRAY(SELECT id FROM chosen)) RETURNING id
+    WHERE organization_id = %(organization)s AND id = ANY (ARRAY(SELECT id FROM chosen)) {_WITHIN}
+    RETURNING id
 )
 SELECT {_CHOSEN}, (SELECT count(*) FROM gone)
 """
@@ -76,7 +80,7 @@ WITH chosen AS MATERIALIZED (
     SELECT run.id FROM runs_run AS run
     WHERE run.organization_id = %(organization)s AND run.source_id = %(batch)s AND run.id > %(place)s
     ORDER BY run.id LIMIT %(limit)s
-), gone AS ({_DELETE_CONTENT}), {_SILENCE}
+), gone AS ({_DELETE_CONTENT.format(within="AND id > %(place)s")}), {_SILENCE}
 SELECT {_CHOSEN}
 """
 _DELETE_ROWS: Final = """

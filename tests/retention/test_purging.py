@@ -182,10 +182,10 @@ def test_work__stopped_and_changed_in_between__goes_on_by_what_holds_then() -> N
     runs = [make_run(project=project, at=MONTH_AGO - timedelta(days=10 - n)) for n in range(6)]
     begun = begin(project.organization)
     # One piece at a time: each turn begins with a worker that knows nothing of the last.
-    assert services.work(0, size=2) == 1
+    assert services.work(0, size=2, rest=0) == 1
     assert kept(project, RunPayload) == {run.pk for run in runs[2:]}
     hold = make_hold(project=project)
-    while services.work(0, size=2):
+    while services.work(0, size=2, rest=0):
         pass
     assert kept(project, RunPayload) == {run.pk for run in runs[2:]}
     with organization_scope(project.organization_id):
@@ -202,7 +202,7 @@ def test_begin_nights__is_once_a_night_and_leaves_out_organizations_made_since()
     make_project()
     assert services.begin_nights(NOW) == 1
     assert services.begin_nights(NOW + timedelta(hours=10)) == 0
-    services.work(5)
+    services.work(5, rest=0)
     assert services.begin_nights(NOW + timedelta(hours=13, minutes=59)) == 0
     assert services.begin_nights(NOW + timedelta(hours=14)) >= 1
     with organization_scope(organization.id):

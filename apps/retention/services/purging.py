@@ -26,11 +26,14 @@ from apps.tenants.models import Project
 # A night begins at two o'clock UTC; a cron process that was away then begins when it is back.
 NIGHT_BEGINS: Final = timedelta(hours=2)
 BEGUN_AT_ONCE: Final = 20
-FIRST_SIZE: Final = 100
+FIRST_SIZE: Final = 200
 LARGEST_SIZE: Final = 2_000
-SMALLEST_SIZE: Final = 20
-# What a piece should take: others wait for the disk and the processor, never for a lock of ours.
-TARGET_SECONDS: Final = 0.02
+SMALLEST_SIZE: Final = 50
+# What a piece should take: runs wait for the processor and the disk, never for a lock of ours.
+TARGET_SECONDS: Final = 0.05
+# After each piece the database is left to others for so many times as long as the piece took.
+REST: Final = 3.0
+LONGEST_REST_SECONDS: Final = 0.5
 PLACES_AT_ONCE: Final = 50
 NOTHING: Final = sweeping.Piece(0, None)
 _LIMITS: Final = """
@@ -86,10 +89,11 @@ class _Position:
         return {"rule": self.rule, "project": project, "after": self.after}
 
 
-def work(seconds: float, *, size: int = FIRST_SIZE) -> int:
+def work(seconds: float, *, size: int = FIRST_SIZE, rest: float = REST) -> int:
     """Carry out what is begun, one piece at least and then for so long; returns the number of pieces.
 
-    `size` is how many rows the first piece takes. Opens its own scopes.
+    `size` is how many rows the first piece takes, `rest` how long to wait after each, in times of its own
+    length. Opens its own scopes.
     """
     worker, pieces, until = _Worker(size), 0, time.monotonic() + seconds
     while not pieces or time.monotonic() < until:
@@ -101,7 +105,9 @@ def work(seconds: float, *, size: int = FIRST_SIZE) -> int:
             worker.give_up(error)
             continue
         pieces += 1
-        worker.learn(time.monotonic() - started)
+        took = time.monotonic() - started
+        worker.learn(took)
+        time.sleep(min(took * rest, LONGEST_REST_SECONDS))
     return pieces
 
 
