@@ -42,7 +42,11 @@ def create_prompt(page: Page) -> None:
 def test_prompt__created_saved_and_promoted__without_scripts(open_page: Open) -> None:
     page = open_page("prompts/new/")
     create_prompt(page)
-    page.locator("form#editor textarea").first.fill("Customer review: {{ review }}")
+    editor = page.get_by_label("User message 1")
+    assert editor.evaluate("node => getComputedStyle(node).color") != "rgba(0, 0, 0, 0)"
+    editor.fill("Customer review: {{ review }} in {{ language }}")
+    page.get_by_role("button", name="Update preview and keep the draft").click()
+    expect(page.locator("#preview")).to_contain_text("Customer review: [review] in [language]")
     page.get_by_role("button", name="Save version").click()
     page.get_by_label("What changed").fill("Say whose review it is")
     page.get_by_role("button", name="Save v2").click()
