@@ -5,14 +5,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.analytics import periods, queries
 from apps.analytics.dimensions import Filters
+from apps.analytics.metrics import METRICS
 from apps.analytics.queries import Asked
 from apps.core.errors import InvalidRequest
 from apps.core.scope import organization_scope
 from tests.analytics.support import roll_up
-from tests.factories import make_project, make_segment
+from tests.factories import make_project, make_prompt, make_segment
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +51,24 @@ def test_figures__of_labels_called_others_and_none__are_those_labels() -> None:
         ("value", "none", 3),
         ("others", "", 1),
     ]
+
+
+def test_figures__of_one_and_of_five_prompts__take_the_same_statements() -> None:
+    project = make_project()
+    taken = []
+    for count in (1, 4):
+        for _ in range(count):
+            prompt = make_prompt(project=project)
+            roll_up(make_segment(project=project, prompt_id=prompt.pk), LATELY, requests=1)
+        with organization_scope(project.organization_id), CaptureQueriesContext(connection) as captured:
+            asked = Asked(project.pk, periods.preset("24h", NOW))
+            queries.summary_by(asked, "prompt", tuple(METRICS), most=10, compare=True)
+            queries.series(asked, ["latency_p95"], group_by="prompt", compare=True)
+            queries.costs(asked, rows="prompt", columns="key")
+            queries.overrides(asked)
+        taken.append(len(captured))
+    assert taken[0] == taken[1]
+    assert taken[1] <= 15
 
 
 def test_figures__with_some_unknown_prices__say_that_they_are_incomplete() -> None:
