@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +60,11 @@ COUNTS = {key for key, metric in METRICS.items() if metric.unit == "count"}
 
 def test_metrics__of_ten_requests__are_what_a_hand_makes_of_them() -> None:
     assert {key: metrics.value(key, TEN) for key in METRICS} == BY_HAND
+
+
+def test_metrics__each_of_them__is_explained_on_the_page_about_the_api() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    assert [key for key in METRICS if f"`{key}`" not in page] == []
 
 
 def test_metrics__of_nothing__are_no_value_but_for_counts() -> None:
