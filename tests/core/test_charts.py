@@ -47,7 +47,7 @@ def test_stack__several_series__stands_without_overlap_inside_the_box() -> None:
         assert 0 <= y <= y + height <= 100.01
     for x, y, _, height in ([*map(float, bar)] for bar in above):
         assert y + height <= floor.get(x, 100.0) + 0.01
-    assert drawing.slots[0].title == "7 Nov: a: 10, b: 20"
+    assert drawing.slots[0].title == "7 Nov\na: 10\nb: 20"
 
 
 def test_series__each_of_six__has_a_texture_and_a_dash_of_its_own() -> None:

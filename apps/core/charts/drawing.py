@@ -200,13 +200,15 @@ def _bars(chart: Chart, scale: _Scale, name: str) -> Iterator[Bars]:
 
 
 def _title(chart: Chart, index: int, head: str) -> str:
-    parts = [
-        f"{series.name}: {_written(series, chart, index)}"
-        if len(chart.series) > 1
-        else _written(series, chart, index)
-        for series in chart.series
+    """A line for the period, one a series, and one for what it is compared with; one series needs no name."""
+    alone = len(chart.series) == 1
+    lines = [
+        _written(each, chart, index) if alone else f"{each.name}: {_written(each, chart, index)}"
+        for each in chart.series
     ]
-    return f"{head}: {', '.join(parts)}"
+    before = _total(_compared(chart), index)
+    compared = [] if before is None else [f"{chart.compared}: {chart.unit.write(before)}"]
+    return "\n".join([head, *lines, *compared])
 
 
 def _written(series: Series, chart: Chart, index: int) -> str:
