@@ -45,6 +45,8 @@ def _incident(project: Project) -> TenantModel:
 
 @tenant_factory("analytics.DegradationSetting")
 def _setting(project: Project) -> TenantModel:
-    return DegradationSetting.objects.create(
-        organization_id=project.organization_id, project=project, rule="simple"
+    # A project has one.
+    made, _ = DegradationSetting.objects.update_or_create(
+        organization_id=project.organization_id, project=project, defaults={"rule": "simple"}
     )
+    return made
