@@ -28,6 +28,7 @@ ROUTES = (
     Route("POST", "api/v1/gallery/<slug:name>/install", Permission.PROMPTS_EDIT, shared=True),
     Route("GET", f"{_PROJECT}/home/activity/", Permission.RUNS_VIEW),
     Route("GET", f"{_PROJECT}/home/batches/", Permission.BATCHES_VIEW),
+    Route("GET", f"{_PROJECT}/home/alerts/", Permission.RUNS_VIEW),
     Route("GET", f"{_PROJECT}/home/failing/", Permission.RUNS_VIEW),
     Route("GET", f"{_PROJECT}/home/drafts/", Permission.PROMPTS_EDIT),
     Route("GET", f"{_PROJECT}/home/labels/", Permission.PROMPTS_VIEW),

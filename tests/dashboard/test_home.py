@@ -12,6 +12,7 @@ from apps.runs.types import RunError
 from apps.tenants.models import APIKey, Project
 from apps.tenants.roles import Role
 from tests.factories import (
+    make_alert_rule,
     make_api_key,
     make_member,
     make_project,
@@ -49,7 +50,7 @@ def test_home__new_project__leads_to_the_quickstart_until_it_is_skipped(
     assert owner.post(address(project, "welcome/skip/"))["Location"] == address(project)
     page = owner.get(address(project)).content.decode()
     assert "0 of 5 steps are done" in page
-    assert page.count("data-panel") == 6
+    assert page.count("data-panel") == 7
 
 
 def test_home__member_who_can_run_nothing__is_not_sent_away(client: Client, project: Project) -> None:
@@ -116,7 +117,7 @@ def test_home__the_organizations_new_page__is_not_a_project(owner: Client, proje
     assert owner.get(f"/{project.organization.slug}/new/").status_code == 200
 
 
-@pytest.mark.parametrize("panel", ["activity", "batches", "failing", "labels", "drafts", "quota"])
+@pytest.mark.parametrize("panel", ["activity", "alerts", "batches", "failing", "labels", "drafts", "quota"])
 def test_panel__owner__answers(owner: Client, project: Project, panel: str) -> None:
     response = owner.get(address(project, f"home/{panel}/"))
     assert response.status_code == 200
@@ -163,3 +164,16 @@ def test_welcome__member_who_sees_no_prompts__learns_no_name(client: Client, pro
     client.force_login(make_member(organization=project.organization, role=Role.BILLING))
     page = client.get(f"/{project.organization.slug}/{project.slug}/welcome/").content.decode()
     assert "secret/plan" not in page
+
+
+def test_alerts_panel__rule_that_fires__first_with_its_value(owner: Client, project: Project) -> None:
+    assert "No alert rule watches" in owner.get(address(project, "home/alerts/")).content.decode()
+    make_alert_rule(project=project, name="Quiet", state="ok")
+    assert "1 rule watches, and none fires." in owner.get(address(project, "home/alerts/")).content.decode()
+    make_alert_rule(project=project, name="Slow", metric="latency_p95", state="alert", last_value=4200)
+    make_alert_rule(project=project, name="Off", state="alert", enabled=False)
+    page = owner.get(address(project, "home/alerts/")).content.decode()
+    assert "Slow</a>" in page
+    assert "4.20" in page
+    assert "Quiet" not in page
+    assert "Off</a>" not in page

@@ -10,6 +10,7 @@ from apps.analytics.freshness import rolled_up_until
 from apps.billing.queries import usage_summary
 from apps.core import ids
 from apps.dashboard import queries
+from apps.dashboard.alarms import alarms
 from apps.dashboard.onboarding import progress_of
 from apps.dashboard.search import find
 from apps.dashboard.web.welcome import is_skipped
@@ -19,6 +20,7 @@ from apps.tenants.web.base import ProjectView
 
 PANELS = (
     ("activity", "Today", Permission.RUNS_VIEW),
+    ("alerts", "Alerts", Permission.RUNS_VIEW),
     ("batches", "Running batches", Permission.BATCHES_VIEW),
     ("failing", "Failing prompts", Permission.RUNS_VIEW),
     ("labels", "Label moves", Permission.PROMPTS_VIEW),
@@ -58,6 +60,16 @@ class ActivityPanel(ProjectView):
         today, yesterday = queries.today_and_yesterday(self.project.id, now)
         context = {"today": today, "yesterday": yesterday, "until": min(rolled_up_until(), now)}
         return self.render("dashboard/panels.html#activity", context)
+
+
+class AlertsPanel(ProjectView):
+    """Alert rules that fire, and incidents that are open."""
+
+    permissions: ClassVar[dict[str, str]] = {"GET": Permission.RUNS_VIEW}
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Answer with the panel."""
+        return self.render("dashboard/panels.html#alerts", {"alarms": alarms(self.project)})
 
 
 class BatchesPanel(ProjectView):

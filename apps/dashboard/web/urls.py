@@ -29,6 +29,7 @@ urlpatterns = [
     path(f"{_PROJECT}gallery/<slug:example>/", gallery.ExampleView.as_view(), name="example"),
     path(f"{_PROJECT}home/activity/", home.ActivityPanel.as_view(), name="activity"),
     path(f"{_PROJECT}home/batches/", home.BatchesPanel.as_view(), name="batches"),
+    path(f"{_PROJECT}home/alerts/", home.AlertsPanel.as_view(), name="alerts"),
     path(f"{_PROJECT}home/failing/", home.FailingPanel.as_view(), name="failing"),
     path(f"{_PROJECT}home/drafts/", home.DraftsPanel.as_view(), name="drafts"),
     path(f"{_PROJECT}home/labels/", home.LabelsPanel.as_view(), name="labels"),
