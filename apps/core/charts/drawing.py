@@ -206,7 +206,9 @@ def _title(chart: Chart, index: int, head: str) -> str:
         _written(each, chart, index) if alone else f"{each.name}: {_written(each, chart, index)}"
         for each in chart.series
     ]
-    before = _total(_compared(chart), index)
+    rows = _compared(chart)
+    # Percentiles of several lines don't add up.
+    before = _total(rows, index) if chart.kind is Kind.BARS or len(rows) == 1 else None
     compared = [] if before is None else [f"{chart.compared}: {chart.unit.write(before)}"]
     return "\n".join([head, *lines, *compared])
 
