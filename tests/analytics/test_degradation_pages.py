@@ -69,7 +69,12 @@ def test_pages__an_open_incident__says_what_is_known(client: Client, project: Pr
     with organization_scope(project.organization_id):
         version = prompt.versions.get(number=3)
     segment = make_segment(project=project, prompt_id=prompt.pk, version_id=version.pk, version_number=3)
-    roll_up(segment, NOW - timedelta(minutes=40), requests=200, failed=11)
+    roll_up(segment, NOW - timedelta(minutes=40), requests=200, failed=11, errors={"provider_timeout": 11})
+    new = make_segment(
+        project=project, prompt_id=prompt.pk, version_id=version.pk, version_number=3, model="openai/gpt-5"
+    )
+    roll_up(new, NOW - timedelta(minutes=30), requests=10)
+    roll_up(segment, NOW - timedelta(hours=5), requests=200, failed=4, errors={"provider_timeout": 4})
     named = {"prompt_id": prompt.pk, "version_id": version.pk}
     incident = make_incident(project=project, changes=CHANGES, **named)
     other = make_incident(project=project, metric="latency", before_value=812.0, now_value=1604.0)
@@ -88,6 +93,9 @@ def test_pages__an_open_incident__says_what_is_known(client: Client, project: Pr
         f"/prompts/{prompt.public_id}/labels/",
         f"?prompt={prompt.public_id}&amp;version=3&amp;status=failed",
         "At the same time",
+        "<code>provider_timeout</code>",
+        "By model",
+        "openai/gpt-5",
         "812 ms",
     ):
         assert words in shown.replace("\u00a0", " "), words

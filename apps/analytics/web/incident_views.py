@@ -15,6 +15,7 @@ from apps.analytics.incidents import queries, services, words
 from apps.analytics.incidents.models import DegradationRule, Incident
 from apps.analytics.web.incident_charts import chart_of
 from apps.analytics.web.incident_listing import DELETED, INCIDENTS, rows_of
+from apps.analytics.web.incident_parts import parts_of
 from apps.analytics.web.tabs import analytics_tabs
 from apps.core import ids
 from apps.core.charts import draw
@@ -96,6 +97,7 @@ class IncidentView(IncidentsPage):
             )
         context = {
             "tabs": self.tabs(),
+            "parts": parts_of(found, timezone.now()),
             "row": row,
             "incident": found,
             "chart": drawing,
