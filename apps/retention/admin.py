@@ -1,4 +1,4 @@
-"""Erasures for staff: what was asked and done, never whom it was about."""
+"""Retention for staff: policies, purges, and erasures without whom they were about."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from django.contrib import admin
 
 from apps.core import ids
 from apps.core.admin import ReadOnlyAdmin
-from apps.retention.models import ErasureRequest
+from apps.retention.models import ErasureRequest, LegalHold, PurgeRun, RetentionPolicy
 
 
 @admin.register(ErasureRequest)
@@ -24,3 +24,45 @@ class ErasureRequestAdmin(ReadOnlyAdmin):
     def owner(self, row: ErasureRequest) -> str:
         """The organization's id, whether it is there or not."""
         return ids.encode("org", row.organization_id)
+
+
+@admin.register(RetentionPolicy)
+class RetentionPolicyAdmin(ReadOnlyAdmin):
+    """How long organizations keep what."""
+
+    list_display = ("public_id", "organization", "project", "data_class", "days", "updated_at")
+    list_select_related = ("organization", "project")
+    list_filter = ("data_class",)
+    search_fields = ("=organization__slug",)
+    ordering = ("-id",)
+
+
+@admin.register(LegalHold)
+class LegalHoldAdmin(ReadOnlyAdmin):
+    """Legal holds; why is the organization's own business."""
+
+    list_display = ("public_id", "organization", "project", "placed_at", "released_at")
+    list_select_related = ("organization", "project")
+    search_fields = ("=organization__slug",)
+    ordering = ("-id",)
+    content_fields = ("reason", "release_reason")
+
+
+@admin.register(PurgeRun)
+class PurgeRunAdmin(ReadOnlyAdmin):
+    """Purges with their counts, and how long their longest piece took."""
+
+    list_display = (
+        "public_id",
+        "organization",
+        "night",
+        "state",
+        "started_at",
+        "ended_at",
+        "chunks",
+        "longest_ms",
+    )
+    list_select_related = ("organization",)
+    list_filter = ("state",)
+    search_fields = ("=organization__slug",)
+    ordering = ("-id",)

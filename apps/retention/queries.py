@@ -66,11 +66,12 @@ def load_settings(organization_id: UUID) -> Settings:
     organization_days: dict[DataClass, int | None] = {}
     project_days: dict[tuple[UUID, DataClass], int | None] = {}
     policies = RetentionPolicy.all_organizations.filter(organization_id=organization_id)
-    for project_id, name, days in policies.values_list("project_id", "data_class", "days"):
-        if project_id is None:
-            organization_days[DataClass(name)] = days
+    for policy in policies:
+        data_class = DataClass(policy.data_class)
+        if policy.project_id is None:
+            organization_days[data_class] = policy.days
         else:
-            project_days[project_id, DataClass(name)] = days
+            project_days[policy.project_id, data_class] = policy.days
     holds = LegalHold.all_organizations.filter(organization_id=organization_id, released_at__isnull=True)
     longest = plans.plan_of(organization_id).longest_days
     return Settings(
@@ -124,7 +125,7 @@ def run_retention(run: Run) -> RunRetention:
         for data_class in (DataClass.RUN_PAYLOADS, DataClass.RUN_FACTS)
     )
     ends = [rules.kept_until(settings, content)]
-    if run.source == RunSource.BATCH:
+    if run.source == RunSource.BATCH and run.source_id is not None:
         ended_at = BatchJob.objects.filter(pk=run.source_id).values_list("completed_at", flat=True).first()
         ends.append(rules.kept_until(settings, Row(DataClass.BATCHES, ended_at, run.project_id)))
     return RunRetention(

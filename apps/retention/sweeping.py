@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from apps.analytics.counting.keeping import note_purged_facts
 from apps.retention import queries, selecting
 from apps.retention.models import DataClass
 from apps.retention.selecting import Due
@@ -127,6 +128,13 @@ def _sweep_content(found: Due, after: str, limit: int) -> Piece:
 
 def _sweep_facts(found: Due, after: str, limit: int) -> Piece:
     place = after.partition(":")[2]
+    if not place:
+        # Before the first one goes: a recount must not take what is missing for a mistake of the roll-ups.
+        note_purged_facts(
+            organization_id=found.parameters["organization"],
+            project_id=found.parameters["project"],
+            until=found.parameters["cutoff"],
+        )
     return _through(_FACTS.format(due=found.sql), found, place, limit, _RUNS, None)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from apps.audit.actor import SYSTEM
+from apps.core.errors import NotFound
 from apps.core.scope import organization_scope
 from apps.retention.services import set_content_storing
 from apps.runs import queries
@@ -82,7 +83,7 @@ def test_load_result__of_a_run_that_was_not_stored__is_not_found_and_says_why() 
     result = with_runtime(lambda runtime: runtime.engine.execute(request))
     with (
         organization_scope(project.organization_id),
-        pytest.raises(queries.NotFound, match="was not stored") as caught,
+        pytest.raises(NotFound, match="was not stored") as caught,
     ):
         queries.load_result(project.id, result.run_id)
     assert caught.value.code == "run_content_deleted"

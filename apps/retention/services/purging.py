@@ -131,7 +131,8 @@ def begin_nights(at: datetime | None = None) -> int:
             """,
             {"night": night, "begun": _beginning(night), "now": now, "several": BEGUN_AT_ONCE},
         )
-        return cursor.rowcount
+        begun: int = cursor.rowcount
+    return begun
 
 
 def night_of(moment: datetime) -> date:

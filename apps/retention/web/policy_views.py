@@ -108,13 +108,11 @@ class ClassView(PrivacyPage):
             except errors.InvalidRequest as problem:
                 scope.form.add_error("days", problem.message)
                 return self._page(rule, scopes, status=422)
-        messages.info(
-            request, f"{rule.data_class.label}: saved. Deleting follows it from now on."
-        )
+        messages.info(request, f"{rule.data_class.label}: saved. Deleting follows it from now on.")
         return self.back()
 
     def _save(self, rule: Rule, scope: _Scope) -> None:
-        common = {
+        common: dict[str, Any] = {
             "actor": self.access.actor,
             "organization": self.organization,
             "project": scope.project,
