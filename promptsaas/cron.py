@@ -45,7 +45,7 @@ class PeriodicJob:
 
 
 JOBS: Final = (
-    PeriodicJob("apps.analytics.jobs.count", 2),
+    PeriodicJob("apps.analytics.jobs.count", 5),
     PeriodicJob("apps.analytics.jobs.purge", 3600),
     PeriodicJob("apps.analytics.jobs.check", 86400),
     PeriodicJob("apps.audit.jobs.seal", 1),

@@ -14,7 +14,7 @@ from apps.core.scope import system_scope
 
 # The number of the advisory lock that lets one counter work at a time.
 LOCK: Final = 7_340_312
-RUNS_AT_ONCE: Final = 5_000
+RUNS_AT_ONCE: Final = 10_000
 ROWS_AT_ONCE: Final = 1_000
 TURN_SECONDS: Final = 20.0
 
