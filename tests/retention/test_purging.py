@@ -5,17 +5,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.test import Client
 
 from apps.audit import queries as audit_queries
 from apps.audit.actor import SYSTEM, Actor
 from apps.audit.models import AuditDetail, AuditEvent
 from apps.audit.sealing import seal_all
 from apps.batches.models import BatchItem, BatchJob
+from apps.batches.services import retry_failed
 from apps.core import files
+from apps.core.errors import Conflict
 from apps.core.ids import uuid7
 from apps.core.models import FileChunk, StoredFile, TenantModel
 from apps.core.scope import organization_scope, system_scope
-from apps.datasets.models import DatasetRow, DatasetVersion
+from apps.datasets.models import Dataset, DatasetRow, DatasetVersion
 from apps.datasets.services import archive_dataset
 from apps.retention import queries, services
 from apps.retention.models import DataClass, PurgeRun, PurgeState
@@ -30,6 +33,7 @@ from tests.factories import (
     make_policy,
     make_project,
     make_run,
+    owner_of,
 )
 from tests.retention.support import NOW, begin, kept, purge
 
@@ -140,6 +144,25 @@ def test_datasets__versions_that_were_replaced__lose_rows_and_files_unless_a_bat
     assert left == {new.pk, used.pk}
     assert marked == {old.pk, alone.pk}
     assert kept(project, StoredFile) == set()
+
+
+def test_batch__whose_answers_and_rows_are_gone__still_has_its_pages_and_no_retry(client: Client) -> None:
+    project = make_project()
+    for data_class in (DataClass.BATCHES, DataClass.DATASETS):
+        make_policy(organization=project.organization, data_class=data_class, days=30)
+    job = _end_batch(project, MONTH_AGO)
+    with organization_scope(project.organization_id):
+        BatchJob.objects.filter(pk=job.pk).update(failed=3, pending=0)
+        archive_dataset(actor=SYSTEM, dataset=job.dataset_version.dataset)
+    _date(Dataset, job.dataset_version.dataset_id, archived_at=MONTH_AGO)
+    assert purge(project.organization).counts["datasets"] == 1
+    client.force_login(owner_of(project.organization))
+    home = f"/{project.organization.slug}/{project.slug}"
+    assert "Retention deleted" in client.get(f"{home}/batches/{job.public_id}/results/").content.decode()
+    page = client.get(f"{home}/datasets/{job.dataset_version.dataset.public_id}/").content.decode()
+    assert "Retention deleted the rows of v1" in page
+    with organization_scope(project.organization_id), pytest.raises(Conflict, match="deleted the rows"):
+        retry_failed(actor=SYSTEM, job=job)
 
 
 def test_files_and_audit_details__go_by_age_but_not_while_any_hold_is_in_force() -> None:

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actor import SYSTEM
+from apps.core.ids import first_of
 from apps.core.logs import get_logger
 from apps.core.scope import system_scope
 from apps.core.sql import UUID7
@@ -26,6 +27,7 @@ from apps.tenants.models import Project
 # A night begins at two o'clock UTC; a cron process that was away then begins when it is back.
 NIGHT_BEGINS: Final = timedelta(hours=2)
 BEGUN_AT_ONCE: Final = 20
+REMEMBERED: Final = timedelta(days=400)
 FIRST_SIZE: Final = 200
 LARGEST_SIZE: Final = 2_000
 SMALLEST_SIZE: Final = 50
@@ -35,6 +37,7 @@ TARGET_SECONDS: Final = 0.05
 REST: Final = 3.0
 LONGEST_REST_SECONDS: Final = 0.5
 PLACES_AT_ONCE: Final = 50
+_FORGET: Final = "DELETE FROM retention_purgerun WHERE id < %s AND state = 'finished'"
 NOTHING: Final = sweeping.Piece(0, None)
 _LIMITS: Final = """
 SET LOCAL lock_timeout = '250ms'; SET LOCAL statement_timeout = '1s';
@@ -132,6 +135,8 @@ def begin_nights(at: datetime | None = None) -> int:
             {"night": night, "begun": _beginning(night), "now": now, "several": BEGUN_AT_ONCE},
         )
         begun: int = cursor.rowcount
+        if begun:
+            cursor.execute(_FORGET, [first_of(now - REMEMBERED)])
     return begun
 
 
