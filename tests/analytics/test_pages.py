@@ -205,6 +205,18 @@ def test_top__a_name__narrows_the_page_to_it(client: Client, project: Project, p
     assert "Remove filter: Prompt is support/answer" in narrowed
 
 
+def test_panels__runs_behind_them__are_linked_as_narrowed(
+    client: Client, project: Project, prompt: Prompt
+) -> None:
+    page = panel(client, project, "errors", "range=7d&prompt=support/answer")
+    link = f"/runs/?range=7d&amp;prompt={prompt.public_id}&amp;status=failed"
+    assert link in page
+    assert (
+        client.get(address(project).replace("analytics/", link.replace("&amp;", "&")[1:])).status_code == 200
+    )
+    assert "Failed runs" not in panel(client, project, "errors", "range=90d")
+
+
 def test_versions__side_by_side__score_with_formula_and_n(
     client: Client, project: Project, prompt: Prompt
 ) -> None:
