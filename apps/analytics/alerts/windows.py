@@ -2,60 +2,71 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
+from operator import add, attrgetter, sub
+from typing import TypeVar
 
-from apps.analytics.metrics import NOTHING, Sums
+from apps.analytics.metrics import COUNTS, Sums
 
 Points = Mapping[datetime, Sums]
+Key = TypeVar("Key", int, str)
+_counts_of = attrgetter(*COUNTS)
 
 
 def sliding_sums(points: Points, ends: Sequence[datetime], window: timedelta) -> list[Sums]:
     """What the points of the window before each of the rising `ends` add up to.
 
-    Sums can be added but not taken apart (percentiles come from histograms), so the window is a queue of two
-    stacks: about two additions a point, however long the window is.
+    Each point is added once and taken off once, however long the window is. That is exact: everything in
+    sums, histograms too, is whole numbers and decimals.
     """
     rising = sorted(points)
-    queue = _Queue()
+    running = _Running()
     found: list[Sums] = []
-    place = 0
+    entered = left = 0
     for end in ends:
-        while place < len(rising) and rising[place] < end:
-            queue.push(rising[place], points[rising[place]])
-            place += 1
-        queue.drop_before(end - window)
-        found.append(queue.total())
+        moved = False
+        while entered < len(rising) and rising[entered] < end:
+            running.add(points[rising[entered]])
+            entered, moved = entered + 1, True
+        while left < entered and rising[left] < end - window:
+            running.take_off(points[rising[left]])
+            left, moved = left + 1, True
+        found.append(running.sums() if moved or not found else found[-1])
     return found
 
 
-class _Queue:
-    """`_old` holds running sums from its newest to its oldest, which is on top; `_new` waits behind it."""
+class _Running:
+    """Sums that can be added to and taken off from; counts of histograms that come to 0 are left out."""
 
     def __init__(self) -> None:
-        self._old: list[tuple[datetime, Sums]] = []
-        self._new: list[tuple[datetime, Sums]] = []
-        self._new_total = NOTHING
+        self._counts: list[int] = [0] * len(COUNTS)
+        self._cost = Decimal(0)
+        self._latency: dict[int, int] = {}
+        self._errors: dict[str, int] = {}
 
-    def push(self, moment: datetime, sums: Sums) -> None:
-        self._new.append((moment, sums))
-        self._new_total = self._new_total + sums
+    def add(self, point: Sums) -> None:
+        self._counts = list(map(add, self._counts, _counts_of(point)))
+        self._cost += point.cost
+        _add(self._latency, point.latency)
+        _add(self._errors, point.errors)
 
-    def drop_before(self, moment: datetime) -> None:
-        while self._first() is not None and self._first() < moment:  # type: ignore[operator]
-            if not self._old:
-                self._turn()
-            self._old.pop()
+    def take_off(self, point: Sums) -> None:
+        self._counts = list(map(sub, self._counts, _counts_of(point)))
+        self._cost -= point.cost
+        _take_off(self._latency, point.latency)
+        _take_off(self._errors, point.errors)
 
-    def total(self) -> Sums:
-        return self._old[-1][1] + self._new_total if self._old else self._new_total
+    def sums(self) -> Sums:
+        return Sums(*self._counts, self._cost, dict(self._latency), dict(self._errors))
 
-    def _first(self) -> datetime | None:
-        if self._old:
-            return self._old[-1][0]
-        return self._new[0][0] if self._new else None
 
-    def _turn(self) -> None:
-        running = NOTHING
-        for moment, sums in reversed(self._new):
-            running = sums + running
-            self._old.append((moment, running))
-        self._new, self._new_total = [], NOTHING
+def _add(counts: dict[Key, int], more: Mapping[Key, int]) -> None:
+    for key, count in more.items():
+        counts[key] = counts.get(key, 0) + count
+
+
+def _take_off(counts: dict[Key, int], less: Mapping[Key, int]) -> None:
+    for key, count in less.items():
+        counts[key] -= count
+        if not counts[key]:
+            del counts[key]
