@@ -1,5 +1,6 @@
 """Reads of retention, inside the organization's scope."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,8 @@ from apps.tenants.models import Organization, Project
 # Counting further would take longer than a page may.
 COUNTED_AT_MOST: Final = 1_000_000
 PURGES_SHOWN: Final = 10
+_PARAMETER: Final = re.compile(r"%\((\w+)\)s")
+_Place = tuple[DataClass, Project | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +156,16 @@ def dry_run(organization: Organization, at: datetime | None = None) -> DryRun:
     with organization_scope(organization.id):
         settings = load_settings(organization.id)
         projects = list(Project.objects.order_by("name", "id"))
-        places: list[tuple[DataClass, Project | None]] = []
+        places: list[_Place] = []
         for rule in rules.RULES:
             places += [(rule.data_class, each) for each in (projects if rule.per_project else [None])]
-        counts = [
-            DueCount(data_class, project, _count(settings, data_class, organization.id, project, now, oldest))
+        found = [
+            selecting.due(settings, data_class, organization.id, project.pk if project else None, now)
             for data_class, project in places
         ]
-    return DryRun(now, [found for found in counts if found.count])
+        counts = _counted(found, oldest)
+    shown = [DueCount(*place, count) for place, count in zip(places, counts, strict=True) if count]
+    return DryRun(now, shown)
 
 
 def oldest_content() -> UUID:
@@ -171,24 +176,26 @@ def oldest_content() -> UUID:
     return UUID(int=found[0].int - 1) if found else selecting.LAST_ID
 
 
-def _count(
-    settings: Settings,
-    data_class: DataClass,
-    organization_id: UUID,
-    project: Project | None,
-    at: datetime,
-    oldest: UUID,
-) -> int:
-    found = selecting.due(settings, data_class, organization_id, project.pk if project else None, at)
-    if found is None:
-        return 0
-    total = 0
-    for sql in found.counted:
-        parameters = {**found.parameters, "most": COUNTED_AT_MOST + 1}
-        if sql.endswith(selecting.WITH_CONTENT):
-            # What was deleted before needs no second look.
-            parameters["after"] = oldest
+def _counted(places: Sequence[selecting.Due | None], oldest: UUID) -> list[int]:
+    """How many rows are due in each place; one statement, however many projects there are."""
+    parts, parameters = [], {}
+    for place, found in enumerate(places):
+        for sql in found.counted if found else ():
+            number = len(parts)
+            # Each part has parameters of its own.
+            renamed = _PARAMETER.sub(rf"%(\1_{number})s", sql)
+            parts.append(
+                f"SELECT {place}, (SELECT count(*) FROM ({renamed} LIMIT {COUNTED_AT_MOST + 1}) AS due)"
+            )
+            own = {**found.parameters} if found else {}
+            if sql.endswith(selecting.WITH_CONTENT):
+                # What was deleted before needs no second look.
+                own["after"] = oldest
+            parameters |= {f"{name}_{number}": value for name, value in own.items()}
+    counts = [0] * len(places)
+    if parts:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM ({sql} LIMIT %(most)s) AS due", parameters)
-            total += int(cursor.fetchone()[0])
-    return total
+            cursor.execute(" UNION ALL ".join(parts), parameters)
+            for place, count in cursor.fetchall():
+                counts[place] += count
+    return counts
