@@ -36,8 +36,8 @@ PLAIN: Final = "no roll-ups"
 WAITING: Final = "rows left for the job"
 COUNTING: Final = "job at work"
 CALLERS: Final = 64
-SECONDS_A_TURN: Final = 6
-JOB_PAUSE: Final = 2.0
+SECONDS_A_TURN: Final = 20
+JOB_PAUSE: Final = 5.0
 LEAST_SHARE: Final = 0.9
 LONGEST_LAG: Final = 10.0
 SHARES: Final = (0.5, 0.95, 0.99)
@@ -72,6 +72,11 @@ _ROLLED_SUMS: Final = """
 SELECT sum(requests), sum(failed), sum(input_tokens), sum(output_tokens), sum(cost), sum(unknown_price),
     sum((overrides ->> 'variable:tone')::bigint), sum(feedback_sum), sum(feedback_count)
 FROM analytics_rollup WHERE grain = %s
+"""
+
+# Not the vacuum, which takes turns of its own.
+_BACKENDS: Final = """
+SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
 """
 
 
@@ -168,17 +173,17 @@ def compare_ingest(start_job: Callable[[float], RunningJob], *, seconds: int) ->
     paces = {name: Pace() for name in (PLAIN, WAITING, COUNTING)}
     lags = []
     job = start_job(JOB_PAUSE)
-    for _ in range(max(2, seconds // SECONDS_A_TURN)):
+    for _ in range(max(1, seconds // SECONDS_A_TURN)):
         for name, pace in paces.items():
             record_rows.STATEMENT = _without_waiting(statement) if name == PLAIN else statement  # type: ignore[misc]
             job.pause_or_go(name == COUNTING)
             writer.write(pace, SECONDS_A_TURN, job.pid)
             job.pause_or_go(True)
-            began = time.monotonic()
-            while waiting_runs():
-                time.sleep(0.1)
+            seconds_taken, processor = _drain(job.pid)
             if name == COUNTING:
-                lags.append(time.monotonic() - began)
+                # What is left at the end of a turn belongs to it.
+                lags.append(seconds_taken)
+                pace.processor += processor
     record_rows.STATEMENT = statement  # type: ignore[misc]
     job.kill()
     plain = paces[PLAIN]
@@ -230,7 +235,7 @@ class Writer:
             done = await asyncio.gather(*(self._call(recorder, until) for _ in range(CALLERS)))
             pace.seconds += time.monotonic() - began
             after = await _processor_seconds(pool, job_pid)
-            pace.processor += sum(spent - before.get(pid, 0.0) for pid, spent in after.items())
+            pace.processor += _grown(before, after)
             pace.runs += sum(done)
             await recorder.close()
 
@@ -262,12 +267,29 @@ class Writer:
         return replace(self.template, request=request, result=result)
 
 
+def _drain(job_pid: int) -> tuple[float, float]:
+    """Wait until the job has counted everything: how long it took, and how much of processors."""
+    before, began = _spent(_rows(_BACKENDS), job_pid), time.monotonic()
+    while waiting_runs():
+        time.sleep(0.1)
+    taken, after = time.monotonic() - began, _spent(_rows(_BACKENDS), job_pid)
+    # What asking costs is not the job's.
+    ours = {os.getpid(), connection.connection.info.backend_pid}
+    return taken, _grown(before, {pid: spent for pid, spent in after.items() if pid not in ours})
+
+
 async def _processor_seconds(pool: AsyncConnectionPool[Any], job_pid: int) -> dict[int, float]:
-    """Seconds of processors that we, the job and the database's processes for us have used, by process."""
     async with pool.connection() as pooled:
-        found = await pooled.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
-        backends = [row[0] for row in await found.fetchall()]
-    return {pid: _seconds_of(pid) for pid in (os.getpid(), job_pid, *backends)}
+        return _spent(await (await pooled.execute(_BACKENDS)).fetchall(), job_pid)
+
+
+def _spent(backends: Sequence[tuple[Any, ...]], job_pid: int) -> dict[int, float]:
+    """Seconds of processors that we, the job and the database's processes for us have used, by process."""
+    return {pid: _seconds_of(pid) for pid in (os.getpid(), job_pid, *(row[0] for row in backends))}
+
+
+def _grown(before: dict[int, float], after: dict[int, float]) -> float:
+    return sum(spent - before.get(pid, 0.0) for pid, spent in after.items())
 
 
 def _seconds_of(pid: int) -> float:

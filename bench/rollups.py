@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     with own_database():
         from bench.rollup_checks import compare_ingest  # noqa: PLC0415 - needs the settings
 
-        lines = count_under_kills(runs=numbers[0], kills=numbers[1])
+        lines = count_under_kills(runs=numbers[0], kills=numbers[1]) if numbers[0] else []
         lines += compare_ingest(Job, seconds=numbers[2]) if numbers[2] else []
     print()
     for words, holds in lines:
