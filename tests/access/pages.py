@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.contrib.sessions.backends.base import SessionBase
 
-from apps.analytics.models import Grain
+from apps.analytics.models import Grain, Incident
 from apps.core.scope import organization_scope
 from apps.prompts.models import Prompt
 from apps.prompts.queries import latest_version
@@ -22,6 +22,7 @@ from tests.factories import (
     TENANT_FACTORIES,
     make_batch,
     make_dataset_version,
+    make_incident,
     make_prompt,
     make_rollup,
     make_run,
@@ -63,6 +64,18 @@ _CALLS: Final[dict[str, Any]] = {
     "feedback_sum": 30,
     "feedback_count": 8,
 }
+
+
+_CHANGES: Final = [
+    {
+        "kind": "label",
+        "at": "2026-11-21T16:00:00+00:00",
+        "name": "production",
+        "action": "move",
+        "after": "3",
+    },
+    {"kind": "model", "at": "2026-11-21T16:05:00+00:00", "before": "openai/gpt-5", "after": "local/llama"},
+]
 
 
 @dataclass(frozen=True)
@@ -117,12 +130,12 @@ def _values(
     return {**rich, **own, "number": "2" if fills is OF_PROMPTS else "1"}
 
 
-def _counted_calls(project: Project, prompt: Prompt) -> None:
-    """A day of calls in roll-ups, of a prompt's version and of none, some of unknown price."""
+def _counted_calls(project: Project, prompt: Prompt) -> Incident:
+    """Hours of calls in roll-ups, of a prompt's version and of none, some of unknown price; its incident."""
     with organization_scope(project.organization_id):
         version = latest_version(prompt)
     given = {"prompt_id": prompt.pk, "version_id": version.pk, "version_number": version.number}
-    for more in (given | {"label": "staging"}, {"model": "local/llama"}):
+    for more in (given | {"label": "staging"}, given | {"model": "local/llama"}, {"model": "local/llama"}):
         segment = make_segment(project=project, **more)
         for hours in range(3):
             hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours)
@@ -130,6 +143,8 @@ def _counted_calls(project: Project, prompt: Prompt) -> None:
                 make_rollup(segment=segment, grain=grain, starts_at=hour, **_CALLS)
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         make_rollup(segment=segment, grain=Grain.DAY, starts_at=today, **_CALLS)
+    began_at = datetime.now(UTC) - timedelta(minutes=90)
+    return make_incident(project=project, began_at=began_at, changes=_CHANGES, **given)
 
 
 def _rich_rows(project: Project) -> dict[str, str]:
@@ -140,7 +155,7 @@ def _rich_rows(project: Project) -> dict[str, str]:
     batch, run = make_batch(project=project), make_run(project=project)
     with organization_scope(project.organization_id):
         give_feedback(giver=Giver("user:1", "1"), run=run, score=4, comment="Good.")
-    _counted_calls(project, prompt)
+    incident = _counted_calls(project, prompt)
     return {
         "organization": project.organization.slug,
         "project": project.slug,
@@ -151,4 +166,5 @@ def _rich_rows(project: Project) -> dict[str, str]:
         "version": dataset.public_id,
         "batch": batch.public_id,
         "run": run.public_id,
+        "incident": incident.public_id,
     }
