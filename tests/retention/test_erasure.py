@@ -153,6 +153,8 @@ def test_texts__across_the_chunks_of_a_file__are_found() -> None:
     assert not Texts(["secret-name"]).stand_in_bytes([b"... sec", b"ret na", b"me ..."])
     assert Texts(['with "quotes"']).stand_in_bytes([b'1,"with ""quotes"""'])
     assert Texts(["zo\u00eb"]).stand_in_bytes([b'{"name": "zo\\u00eb"}'])
+    assert Texts(['ann "x" Smith']).stand_in_json(b'{"text": "by Ann \\"X\\" SMITH"}')
+    assert not Texts(["ann smith"]).stand_in_json(b'{"first": "Ann", "last": "Smith"}')
 
 
 def test_work__killed_after_every_chunk__counts_each_row_once(project: Project) -> None:

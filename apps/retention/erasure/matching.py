@@ -17,6 +17,7 @@ class Texts:
     def __init__(self, texts: Iterable[str]) -> None:
         self.given = tuple(text for text in texts if text)
         self._folded = tuple(folded(text) for text in self.given)
+        self._in_json = tuple(folded(json.dumps(text, ensure_ascii=False)[1:-1]) for text in self.given)
         self._spelled = tuple(sorted({spelled for text in self.given for spelled in _spellings(text)}))
 
     def __bool__(self) -> bool:
@@ -27,6 +28,11 @@ class Texts:
         if not self._folded:
             return False
         return any(any(text in folded(each) for text in self._folded) for each in words_of(values))
+
+    def stand_in_json(self, document: bytes) -> bool:
+        """Whether one of the texts stands in a document of JSON in UTF-8, without taking it apart."""
+        text = folded(document.decode("utf-8", "replace"))
+        return any(each in text for each in self._in_json)
 
     def stand_in_bytes(self, chunks: Iterable[bytes]) -> bool:
         """Whether one of the texts stands in a file, in any usual encoding, also across its chunks."""

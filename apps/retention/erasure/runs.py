@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-import orjson
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.batches.models import BatchItem
@@ -30,13 +29,11 @@ ERASED_NAME: Final = "Erased end user"
 def erase_runs_of_person(work: Work, since: UUID | None = None) -> bool:
     """The next runs of one project: those of the end user, and those that hold a text."""
     runs = Run.all_organizations.filter(organization_id=work.organization_id)
-    runs = (runs.filter(pk__gte=since) if since else runs).only(
-        "id", "organization_id", "end_user", "metadata", "error_message"
-    )
+    runs = runs.filter(pk__gte=since) if since else runs
     _, found, through = walk_children(
         work,
         Project.all_organizations.filter(organization_id=work.organization_id),
-        lambda project: runs.filter(project_id=project),
+        lambda project: _looked_at(work, runs.filter(project_id=project)),
         "pk",
         OPENED_AT_ONCE if work.texts else LOOKED_AT_ONCE,
     )
@@ -54,7 +51,7 @@ def runs_of_person(work: Work, run_ids: Iterable[UUID]) -> set[UUID]:
     """Which of some runs are the person's."""
     wanted = sorted(set(run_ids))
     runs = Run.all_organizations.filter(organization_id=work.organization_id, pk__in=wanted)
-    return {run.pk for run in _matching(work, list(runs))} if wanted else set()
+    return {run.pk for run in _matching(work, list(_looked_at(work, runs)))} if wanted else set()
 
 
 def erase_runs(work: Work, run_ids: Sequence[UUID]) -> None:
@@ -99,7 +96,13 @@ def erase_feedback_of_person(work: Work) -> bool:
     return through
 
 
-def _matching(work: Work, runs: Sequence[Run]) -> list[Run]:
+def _looked_at(work: Work, runs: "QuerySet[Run]") -> "QuerySet[Run, Any]":
+    """What is looked at of runs, as plain rows: there may be millions, and models take long to make."""
+    fields = ("pk", "end_user", *(("metadata", "error_message") if work.texts else ()))
+    return runs.values_list(*fields, named=True)
+
+
+def _matching(work: Work, runs: Sequence[Any]) -> list[Any]:
     wanted = work.subject.end_user
     found = [run for run in runs if wanted and run.end_user == wanted]
     if not work.texts:
@@ -125,7 +128,7 @@ def _contents_with_texts(work: Work, run_ids: Sequence[UUID]) -> set[UUID]:
         )
         # What doesn't open holds nothing that anybody could read.
         with suppress(crypto.SealBroken):
-            if work.texts.stand_in(orjson.loads(crypto.unseal_bytes(key, payload.content, place))):
+            if work.texts.stand_in_json(crypto.unseal_bytes(key, payload.content, place)):
                 found.add(payload.pk)
     return found
 
