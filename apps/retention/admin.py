@@ -1,4 +1,4 @@
-"""Retention for staff: policies, purges, and erasures without whom they were about."""
+"""Retention for staff: policies, purges, archives, and erasures without whom they were about."""
 
 from typing import ClassVar
 
@@ -6,7 +6,13 @@ from django.contrib import admin
 
 from apps.core import ids
 from apps.core.admin import ReadOnlyAdmin
-from apps.retention.models import ErasureRequest, LegalHold, PurgeRun, RetentionPolicy
+from apps.retention.models import (
+    ErasureRequest,
+    LegalHold,
+    OrganizationExport,
+    PurgeRun,
+    RetentionPolicy,
+)
 
 
 @admin.register(ErasureRequest)
@@ -61,6 +67,27 @@ class PurgeRunAdmin(ReadOnlyAdmin):
         "ended_at",
         "chunks",
         "longest_ms",
+    )
+    list_select_related = ("organization",)
+    list_filter = ("state",)
+    search_fields = ("=organization__slug",)
+    ordering = ("-id",)
+
+
+@admin.register(OrganizationExport)
+class OrganizationExportAdmin(ReadOnlyAdmin):
+    """Archives by state and size; what is in them is fetched by members only."""
+
+    list_display = (
+        "public_id",
+        "organization",
+        "state",
+        "part_count",
+        "size",
+        "failures",
+        "created_at",
+        "ended_at",
+        "expires_at",
     )
     list_select_related = ("organization",)
     list_filter = ("state",)

@@ -1,6 +1,6 @@
-"""Making an archive: one part a transaction, and with it how far the work is.
+"""Making an archive: a few parts a transaction, and with them how far the work is.
 
-Killed anywhere, the work goes on behind the last part that was committed: nothing is missing and nothing
+Killed anywhere, the work goes on behind the last parts that were committed: nothing is missing and nothing
 stands twice. Only one process works on an export at a time. An erasure of a person that begins meanwhile
 makes the work begin anew after its end, so that no archive brings back what was erased.
 """
@@ -69,7 +69,10 @@ def work_off(export_id: UUID, seconds: float) -> bool:
 
 
 def advance(export_id: UUID) -> bool:
-    """Make one part; False when nothing can be done now: ended, gone, others' work, or an erasure runs."""
+    """Make the next parts, in a transaction of about a second.
+
+    False when nothing can be done now: ended, gone, others' work, or an erasure runs.
+    """
     with system_scope():
         rows = OrganizationExport.all_organizations.filter(pk=export_id, state__in=UNDER_WAY)
         organization_id = rows.values_list("organization_id", flat=True).first()
@@ -98,7 +101,11 @@ def _advance_locked(export: OrganizationExport) -> bool:
     if at == len(KINDS):
         _finish(export)
         return False
-    _write_part(export, at)
+    until, written = time.monotonic() + PART_SECONDS, 0
+    while at < len(KINDS) and written < PART_BYTES and time.monotonic() < until:
+        written += _write_part(export, at, until)
+        at = int(export.position["kind"])
+    export.failures = 0
     return True
 
 
@@ -137,10 +144,9 @@ def _erasures() -> QuerySet[ErasureRequest]:
     )
 
 
-def _write_part(export: OrganizationExport, at: int) -> None:
-    """The next rows of a kind, as many as a part holds, and the place behind them."""
+def _write_part(export: OrganizationExport, at: int, until: float) -> int:
+    """The next rows of a kind, as many as a part holds, and the place behind them; returns their bytes."""
     kind = KINDS[at]
-    until = time.monotonic() + PART_SECONDS
     content, count = bytearray(), 0
     place: dict[str, Any] | None = export.position.get("place") or {}
     while place is not None and len(content) < PART_BYTES and time.monotonic() < until:
@@ -160,7 +166,7 @@ def _write_part(export: OrganizationExport, at: int) -> None:
         export.position = {"kind": at + 1}
     else:
         export.position = {"kind": at, "place": place, "number": number}
-    export.failures = 0
+    return len(content)
 
 
 def _copy_files(export: OrganizationExport, page: Page) -> None:
