@@ -56,9 +56,9 @@ def open_incidents(project_id: UUID, *, prompt_id: UUID | None = None) -> QueryS
 def between(
     project_id: UUID, start: datetime, end: datetime, *, prompt_id: UUID | None = None
 ) -> list[Incident]:
-    """The incidents that were open at some moment from `start` up to `end`, oldest first."""
+    """The incidents that were open at some moment from `start` to `end`, oldest first."""
     lasted = Q(closed_at__isnull=True) | Q(closed_at__gt=start)
-    found = Incident.objects.filter(lasted, project_id=project_id, opened_at__lt=end)
+    found = Incident.objects.filter(lasted, project_id=project_id, opened_at__lte=end)
     return list((found.filter(prompt_id=prompt_id) if prompt_id else found).order_by("opened_at", "id"))
 
 
