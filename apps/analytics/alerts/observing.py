@@ -124,8 +124,7 @@ def _change(spec: RuleSpec, at: datetime, now: Sums, before: Sums) -> Observatio
 
 def _incidents(project_id: UUID, spec: RuleSpec, steps: Sequence[datetime]) -> list[Observation]:
     """How many incidents were open at each moment, and whether one of them opened since the one before."""
-    end = steps[-1] + timedelta(microseconds=1)
-    found = incidents.between(project_id, steps[0], end, prompt_id=spec.scope.prompt_id)
+    found = incidents.between(project_id, steps[0], steps[-1], prompt_id=spec.scope.prompt_id)
     length = periods.LENGTHS[spec.grain]
     return [_open_at(found, at, at - length) for at in steps]
 
