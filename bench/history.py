@@ -196,7 +196,7 @@ def write_history(
     now = datetime.now(UTC)
     make_past_partitions(now - timedelta(days=days))
     moments = _moments(now, days)
-    values = _profiles(cast) | {
+    values: dict[str, Any] = _profiles(cast) | {
         "moments": moments,
         "hours": len(moments),
         "middle": now - timedelta(days=days / 2),

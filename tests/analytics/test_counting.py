@@ -110,7 +110,7 @@ def test_count__runs_of_several_groups__are_added_in_every_grain() -> None:
 
 def test_count__runs_that_differ_in_one_dimension__have_segments_of_their_own() -> None:
     project = make_project()
-    varied = (
+    varied: tuple[dict[str, Any], ...] = (
         {},
         {"label": "production"},
         {"source": "batch"},

@@ -16,6 +16,7 @@ from apps.runs.bodies import run_body
 from apps.runs.inline import Asked, attributed
 from apps.runs.models import Run
 from apps.runs.overrides import MOST_NAMES, overrides_of
+from apps.runs.runtime import Runtime
 from apps.runs.types import InlinePrompt, PreparedRun, RunRequest, Target, VersionDefaults
 from tests.factories import make_content, make_project, make_prompt, owner_of
 from tests.runs.support import make_request, with_runtime
@@ -94,10 +95,17 @@ def test_run__with_a_variable_and_a_parameter_of_its_own__is_recorded_and_shown_
     project = make_project()
     content = make_content("{{ review }} {{ tone }}", variables=(REVIEW, TONE), parameters=PARAMETERS)
     make_prompt(project=project, name="p", content=content, labels={"production": 1})
-    given = {"variables": {"review": "Bad.", "tone": "stern"}, "overrides": {"temperature": 1.0}}
+    given: dict[str, Any] = {
+        "variables": {"review": "Bad.", "tone": "stern"},
+        "overrides": {"temperature": 1.0},
+    }
     requests = [make_request(project, prompt="p", **given), make_request(project, prompt="p")]
-    for request in requests:
-        with_runtime(lambda runtime, request=request: runtime.engine.execute(request))
+
+    async def run(runtime: Runtime) -> None:
+        for request in requests:
+            await runtime.engine.execute(request)
+
+    with_runtime(run)
     with organization_scope(project.organization_id):
         runs = [Run.objects.get(pk=request.run_id) for request in requests]
     assert [run.overrides for run in runs] == [["parameter:temperature", "variable:tone"], []]

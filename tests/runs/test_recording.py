@@ -17,7 +17,7 @@ from apps.core import crypto
 from apps.core.change_readers import connection_parameters
 from apps.core.ids import encode
 from apps.core.scope import organization_scope, system_scope
-from apps.runs.models import Run, RunPayload
+from apps.runs.models import Run, RunPayload, UncountedRuns
 from apps.runs.recording import GroupRecorder
 from apps.runs.types import RecordCompanion, RunRecord
 from tests.factories import make_project, make_run_record
@@ -111,6 +111,20 @@ def test_record__the_same_record_twice__stands_once() -> None:
     record = make_run_record(project=project)
     assert _record_all([record, record]) == [True, True]
     assert (_count("runs_run"), _count("billing_usageevent")) == (1, 1)
+
+
+def test_record__a_group_of_two_organizations__waits_for_the_roll_ups_in_a_row_of_each() -> None:
+    project, other = make_project(), make_project()
+    records = [make_run_record(project=each) for each in (project, project, other)]
+    assert _record_all([*records, records[0], make_run_record(project=project)]) == [True] * 5
+    assert _record_all([records[1]]) == [True]
+    with organization_scope(project.organization_id):
+        waiting = list(UncountedRuns.objects.all())
+        runs = sorted(Run.objects.values_list("pk", flat=True))
+    assert sorted(run for row in waiting for run in row.run_ids) == runs
+    assert [row.pk for row in waiting] == [min(row.run_ids) for row in waiting]
+    with organization_scope(other.organization_id):
+        assert [row.run_ids for row in UncountedRuns.objects.all()] == [[records[2].request.run_id]]
 
 
 def test_record__two_runs_with_one_usage_key__count_once() -> None:
