@@ -196,6 +196,22 @@ def test_file__each_panel__equals_its_table(
             assert plain.get(cell, exact) == exact, (name, cell, exact)
 
 
+def test_changes__error_rate_rose__says_what_happened_in_that_time(
+    client: Client, project: Project, prompt: Prompt
+) -> None:
+    with organization_scope(project.organization_id):
+        segment = Segment.objects.get(project_id=project.id, label="production")
+    at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=30)
+    for grain in (Grain.FIVE_MINUTES, Grain.HOUR):
+        make_rollup(segment=segment, grain=grain, starts_at=at, requests=2_000, failed=2)
+    [head, row] = rows_of(panel(client, project, "changes"))
+    assert head == ["Prompt", "Measure", "Before", "Now", "Change", "In this time"]
+    assert row[:2] == ["support/answer", "Error rate"]
+    assert row[4] == "up 4.9\N{NO-BREAK SPACE}points"
+    assert row[5].startswith("production to v2, ")
+    assert file_of(client, project, "changes")[1][4] == "4.9\N{NO-BREAK SPACE}points more"
+
+
 def test_top__a_name__narrows_the_page_to_it(client: Client, project: Project, prompt: Prompt) -> None:
     page = panel(client, project, "top-prompts")
     link = f"/analytics/?group_by=version&amp;prompt={prompt.public_id}"

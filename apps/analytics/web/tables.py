@@ -12,16 +12,18 @@ from django.utils import timezone
 from apps.analytics import queries
 from apps.analytics.changes import LEAST_REQUESTS, MEASURES, Changed, what_changed
 from apps.analytics.dimensions import DIMENSIONS
+from apps.analytics.incidents.queries import between
 from apps.analytics.metrics import METRICS
 from apps.analytics.queries import Asked, Figures, Group, Override, Row
-from apps.analytics.queries.moves import Moved, label_moves
+from apps.analytics.queries.moves import label_moves
 from apps.analytics.web.figures import cost_words, in_sentence, words
 from apps.analytics.web.state import State
 from apps.analytics.wording import Change, format_change, format_value
-from apps.core import charts
+from apps.core import charts, ids
 from apps.core.charts.figures import Cell, exact_figure
 from apps.core.charts.figures import Row as FileRow
 from apps.core.formatting import format_percent
+from apps.prompts.models import Prompt
 
 MOST_ROWS: Final = 10
 MOST_CHANGES: Final = 8
@@ -29,7 +31,7 @@ MOST_GROUPS: Final = 50
 MOST_MOVES: Final = 200
 MOST_OVERRIDES: Final = 10
 
-_CHANGED: Final = ("Measure", "Before", "Now", "Change", "Labels that moved")
+_CHANGED: Final = ("Measure", "Before", "Now", "Change", "In this time")
 _TOP: Final = ("Calls", "Cost", "Unknown price", "Errors", "p95")
 _OVERRIDDEN: Final = ("Default", "Share", "Replaced", "Calls")
 
@@ -71,19 +73,19 @@ class Listed:
 
 def what_changed_most(asked: Asked, state: State) -> Listed:
     """The prompts whose error rate, latency, cost or rating changed most, and labels of theirs that moved."""
-    title, texts = "What changed most", ("Measure", "Labels that moved")
+    title, texts = "What changed most", ("Measure", "In this time")
     if not asked.period.comparable:
         empty = "The time before this range is no longer kept. Choose a shorter range."
         return Listed(title, "", "Prompt", _CHANGED, [], empty, texts)
     rows = queries.breakdown(asked, "prompt", MEASURES, most=MOST_GROUPS, compare=True)
     changed = what_changed(rows, MOST_CHANGES)
-    moves = _by_prompt(label_moves(asked, most=MOST_MOVES)) if changed else {}
+    happened = _happened(asked) if changed else {}
     return Listed(
         title,
         f"against {state.before_words}; prompts of at least {LEAST_REQUESTS} calls in both",
         "Prompt",
         _CHANGED,
-        [_changed_row(each, state, moves.get(each.group.name, ())) for each in changed],
+        [_changed_row(each, state, happened.get(each.group.value, ())) for each in changed],
         f"Nothing changed noticeably in prompts of at least {LEAST_REQUESTS} calls, now and before.",
         texts,
     )
@@ -129,7 +131,7 @@ def narrowed(state: State, dimension: str, group: Group) -> str:
     return f"?{state.query(**changes)}"
 
 
-def _changed_row(changed: Changed, state: State, moves: Sequence[Moved]) -> TableRow:
+def _changed_row(changed: Changed, state: State, happened: Sequence[str]) -> TableRow:
     metric = changed.metric
     change = format_change(metric, changed.now, changed.before)
     texts = (
@@ -137,21 +139,32 @@ def _changed_row(changed: Changed, state: State, moves: Sequence[Moved]) -> Tabl
         format_value(metric, changed.before),
         format_value(metric, changed.now),
         f"{change.words} {'more' if change.direction == 'up' else 'less'}",
-        "; ".join(_move_words(each) for each in moves[-2:]) or "none",
+        "; ".join(happened[-2:]) or "nothing known",
     )
     href = narrowed(state, "prompt", changed.group)
     return TableRow(changed.group.name, href, _CHANGED, [_same(text) for text in texts], change=change)
 
 
-def _move_words(moved: Moved) -> str:
-    at = timezone.localtime(moved.at)
-    return f"{moved.label} to v{moved.number}, {at.day} {at:%b %H:%M}"
-
-
-def _by_prompt(moves: Sequence[Moved]) -> Mapping[str, Sequence[Moved]]:
-    found: dict[str, list[Moved]] = {}
-    for each in moves:
-        found.setdefault(each.prompt, []).append(each)
+def _happened(asked: Asked) -> Mapping[str, Sequence[str]]:
+    """By prompt what happened in the period, oldest first: labels that moved, incidents that began."""
+    period = asked.period
+    events = [
+        (each.at, each.prompt_id, f"{each.label} to v{each.number}")
+        for each in label_moves(asked, most=MOST_MOVES)
+    ] + [
+        (
+            each.began_at,
+            each.prompt_id,
+            f"incident of v{each.version_number}: {each.get_metric_display().lower()}",
+        )
+        for each in between(asked.project_id, period.start, period.end)
+        if each.began_at >= period.start
+    ]
+    found: dict[str, list[str]] = {}
+    for at, prompt_id, words_of_it in sorted(events, key=lambda event: event[0]):
+        local = timezone.localtime(at)
+        text = f"{words_of_it}, {local.day} {local:%b %H:%M}"
+        found.setdefault(ids.encode(Prompt.PREFIX, prompt_id), []).append(text)
     return found
 
 
