@@ -2,10 +2,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.core.mail import EmailMessage
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from apps.audit import queries as audit_queries
 from apps.audit import sealing
@@ -340,7 +340,7 @@ def test_member__who_left__is_erased_by_their_id(project: Project) -> None:
 
 
 def test_organization__deleted__leaves_ledger_and_chain_and_tells_who_asked(
-    project: Project, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    project: Project,
 ) -> None:
     owner, organization = owner_of(project.organization), project.organization
     make_run(project=project)
@@ -352,6 +352,8 @@ def test_organization__deleted__leaves_ledger_and_chain_and_tells_who_asked(
             actor=user_actor(owner), organization=organization, confirmation=organization.name
         )
     assert not advance(request.pk, steps_of), "seven days"
+    assert mail.outbox[-1].to == [owner.email]
+    assert request.public_id in mail.outbox[-1].body
     with system_scope():
         ErasureRequest.all_organizations.update(execute_after=timezone.now())
     done = carried_out(request)
@@ -360,6 +362,8 @@ def test_organization__deleted__leaves_ledger_and_chain_and_tells_who_asked(
         assert not Organization.objects.filter(pk=organization.pk).exists()
         assert not OutgoingMail.objects.filter(organization_id=organization.pk).exists()
         assert AuditEvent.all_organizations.filter(organization_id__isnull=True, action="organization.erased")
+    assert "Certificate of erasure" in mail.outbox[-1].body
+    assert organization.name not in f"{mail.outbox[-1].subject}{mail.outbox[-1].body}"
     assert User.objects.filter(pk=owner.pk, is_active=True).exists()
     sealing.seal_all()
     assert list(audit_queries.verify()) == []

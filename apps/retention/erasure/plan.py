@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from django.core.mail import send_mail
 from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actor import SYSTEM
-from apps.retention.erasure import certificates, datasets, members, organizations, runs, traces
+from apps.retention.erasure import datasets, members, organizations, runs, telling, traces
 from apps.retention.erasure.work import Place, Step, Work, settled
 from apps.retention.models import ErasureKind, ErasureRequest, ErasureState
 
@@ -22,7 +21,7 @@ def finish(work: Work) -> bool:
     if request.kind == ErasureKind.ORGANIZATION:
         request.reason = ""
         request.save(update_fields=["reason"])
-        _tell_requester(request)
+        telling.tell_requester(request)
         return False
     audit.record(
         actor=SYSTEM,
@@ -32,14 +31,6 @@ def finish(work: Work) -> bool:
         changes={"state": (ErasureState.RUNNING, ErasureState.DONE), "counts": (None, dict(work.counts))},
     )
     return False
-
-
-def _tell_requester(request: ErasureRequest) -> None:
-    """Nobody can open the organization's pages now, so its certificate goes to who asked."""
-    person = request.requested_by
-    if person is not None and person.is_active:
-        text = certificates.as_text(certificates.certificate(request))
-        send_mail("The organization has been deleted", text, None, [person.email])
 
 
 WAITING: Final = "calls_under_way"

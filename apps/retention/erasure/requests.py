@@ -15,6 +15,7 @@ from apps.audit.models import AuditDetail
 from apps.core import errors, ids, queue
 from apps.prompts.models import LabelMove, PromptVersion
 from apps.retention.erasure.subjects import Subject, digest_of, seal_subject
+from apps.retention.erasure.telling import tell_owners
 from apps.retention.models import ErasureKind, ErasureRequest, ErasureState, LegalHold
 from apps.tenants.models import Membership, Organization, User
 from apps.tenants.roles import Role
@@ -96,7 +97,8 @@ def request_organization_erasure(
 ) -> ErasureRequest:
     """Ask that the organization is deleted after seven days; `confirmation` is its name, typed.
 
-    Everything works as before until then. Raises InvalidRequest for another name, Conflict as the others do.
+    Everything works as before until then, and every owner gets a mail. Raises InvalidRequest for another
+    name, Conflict as the others do.
     """
     if confirmation != organization.name:
         raise errors.InvalidRequest(
@@ -105,7 +107,9 @@ def request_organization_erasure(
             param="confirmation",
         )
     subject = Subject(user_id=str(organization.pk))
-    return _ask(actor, organization, ErasureKind.ORGANIZATION, subject, reason, GRACE)
+    request = _ask(actor, organization, ErasureKind.ORGANIZATION, subject, reason, GRACE)
+    tell_owners(request, organization)
+    return request
 
 
 def cancel_erasure(*, actor: Actor, request: ErasureRequest) -> ErasureRequest:
