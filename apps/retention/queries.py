@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -178,7 +178,8 @@ def oldest_content() -> UUID:
 
 def _counted(places: Sequence[selecting.Due | None], oldest: UUID) -> list[int]:
     """How many rows are due in each place; one statement, however many projects there are."""
-    parts, parameters = [], {}
+    parts: list[str] = []
+    parameters: dict[str, Any] = {}
     for place, found in enumerate(places):
         for sql in found.counted if found else ():
             number = len(parts)
