@@ -85,7 +85,7 @@ def measure(contents: int, rate: int, seconds: int) -> list[tuple[str, bool]]:
         )
     gone, longest = purge["gone"], purge["longest_ms"]
     print(
-        f"purge       {gone:>8,} contents, {purge['chunks']:,} pieces, {purge['seconds']:.0f} s of work and rest"
+        f"purge       {gone:>8,} contents, {purge['chunks']:,} pieces, {purge['seconds']:.0f} s with their rests"
     )
     ratio = percentile(during, 0.99) / percentile(without, 0.99)
     stayed = contents_left(project, datetime.now(UTC)) >= young
