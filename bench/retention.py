@@ -83,10 +83,8 @@ def measure(contents: int, rate: int, seconds: int) -> list[tuple[str, bool]]:
             f"p95 {percentile(found, 0.95):6.1f}   p99 {percentile(found, 0.99):6.1f}   "
             f"longest {max(found):6.1f} ms"
         )
-    gone, longest = purge["gone"], purge["longest_ms"]
-    print(
-        f"purge       {gone:>8,} contents, {purge['chunks']:,} pieces, {purge['seconds']:.0f} s with their rests"
-    )
+    gone, pieces, longest = purge["gone"], purge["chunks"], purge["longest_ms"]
+    print(f"purge       {gone:>8,} contents, {pieces:,} pieces, {purge['seconds']:.0f} s with their rests")
     ratio = percentile(during, 0.99) / percentile(without, 0.99)
     stayed = contents_left(project, datetime.now(UTC)) >= young
     return [
