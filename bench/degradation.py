@@ -12,8 +12,9 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from apps.analytics.degradation.metrics import ERROR_RATE, FEEDBACK, METRICS, Metric, Point
 from apps.analytics.degradation.rules import CALM_LOOKS, SIMPLE_METRICS, Rule, judge
@@ -51,6 +52,14 @@ class Counts:
     looks: int = 0
     alarms: dict[str, int] = field(default_factory=dict)
     delays: dict[tuple[str, int], list[Delay | None]] = field(default_factory=dict)
+
+    def add(self, other: "Counts") -> None:
+        """Count what another series says as well."""
+        self.looks += other.looks
+        for kind, alarms in other.alarms.items():
+            self.alarms[kind] = self.alarms.get(kind, 0) + alarms
+        for key, delays in other.delays.items():
+            self.delays.setdefault(key, []).extend(delays)
 
 
 class Seasons:
@@ -133,17 +142,30 @@ def knows(rule: Rule, metric: Metric) -> bool:
     return rule is Rule.STATISTICAL or metric in SIMPLE_METRICS
 
 
-def run(number_of_series: int) -> dict[tuple[Rule, str], Counts]:
-    """All series, metrics and rules."""
+Results: TypeAlias = dict[tuple[Rule, str], Counts]
+
+
+def run(number_of_series: int) -> Results:
+    """All series, metrics and rules; series are shared out among the processors."""
     results = {(rule, metric.key): Counts() for rule in RULES for metric in METRICS if knows(rule, metric)}
-    for number in chosen(number_of_series):
-        series, seasons = make(number), Seasons()
-        for metric in METRICS:
-            both = {rule: results[rule, metric.key] for rule in RULES if knows(rule, metric)}
-            for rule, counts in both.items():
-                quiet(series, metric, rule, counts, seasons)
-            for _ in range(TRIALS.get(metric.key, OTHER_TRIALS)):
-                change(series, metric, both, seasons)
+    with ProcessPoolExecutor() as pool:
+        for found in pool.map(one, chosen(number_of_series)):
+            for key, counts in found.items():
+                results[key].add(counts)
+    return results
+
+
+def one(number: int) -> Results:
+    """What both rules say of every metric of one series."""
+    series, seasons = make(number), Seasons()
+    results: Results = {}
+    for metric in METRICS:
+        both = {rule: Counts() for rule in RULES if knows(rule, metric)}
+        for rule, counts in both.items():
+            quiet(series, metric, rule, counts, seasons)
+        for _ in range(TRIALS.get(metric.key, OTHER_TRIALS)):
+            change(series, metric, both, seasons)
+        results |= {(rule, metric.key): counts for rule, counts in both.items()}
     return results
 
 
@@ -153,7 +175,7 @@ def chosen(number_of_series: int) -> list[int]:
     return [number for number in range(SERIES) if number // len(KINDS) % every == 0]
 
 
-def report(results: dict[tuple[Rule, str], Counts]) -> Iterator[str]:
+def report(results: Results) -> Iterator[str]:
     """The lines to print."""
     yield "false alarms per series-month (series-months; by kind)"
     for (rule, key), counts in results.items():
@@ -167,7 +189,7 @@ def report(results: dict[tuple[Rule, str], Counts]) -> Iterator[str]:
     yield from _claim(results)
 
 
-def _power(results: dict[tuple[Rule, str], Counts], metric: Metric) -> Iterator[str]:
+def _power(results: Results, metric: Metric) -> Iterator[str]:
     worse = f"{WORSE[metric.key]:+g}" if metric is FEEDBACK else f"times {WORSE[metric.key]:g}"
     yield f"{metric.key} {worse}: found within 3 periods | 15 / 30 / 60 minutes by the clock,"
     yield f"  by {'bad calls' if metric.least_bad else 'tens of calls'} in 15 minutes before it"
@@ -194,7 +216,7 @@ def _delays(counts: Counts, least: int, below: int = sys.maxsize, kind: str = ""
     ]
 
 
-def _claim(results: dict[tuple[Rule, str], Counts]) -> Iterator[str]:
+def _claim(results: Results) -> Iterator[str]:
     for rule in RULES:
         counts = results[rule, ERROR_RATE.key]
         for kind in KINDS:
