@@ -13,8 +13,9 @@ from uuid import UUID
 
 import pytest
 from django.apps import apps
-from django.db import models
+from django.db import connection, models
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.audit.actor import SYSTEM
@@ -39,6 +40,7 @@ from apps.retention.models import (
 from apps.tenants.models import Project
 from tests.access.pages import fill_project
 from tests.factories import (
+    TENANT_FACTORIES,
     make_connection,
     make_project,
     make_run,
@@ -370,3 +372,41 @@ def test_pages__ask_follow_fetch_in_pieces_delete(project: Project, client: Clie
     assert client.get(address, headers={"range": f"bytes={len(content)}-"}).status_code == 416
     assert client.post(f"{page}{export.public_id}/delete/").status_code == 302
     assert client.get(address).status_code == 404
+
+
+def test_page__with_five_archives__asks_no_more_than_with_one(project: Project, client: Client) -> None:
+    client.force_login(owner_of(project.organization))
+    page = f"/{project.organization.slug}/settings/privacy/export/"
+    # The first visit also notes the session.
+    client.get(page)
+    counts = []
+    for archives in (1, 5):
+        with organization_scope(project.organization_id):
+            there = OrganizationExport.objects.count()
+        for _ in range(archives - there):
+            TENANT_FACTORIES["retention.ExportPart"](project)
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(page).content.count(b"Download</a>") == archives
+        counts.append(len(asked))
+    assert counts[0] == counts[1] <= 15
+
+
+def test_api__ask_follow_fetch_delete(project: Project, client: Client) -> None:
+    client.force_login(owner_of(project.organization))
+    headers = {"Promptsaas-Project": project.public_id}
+    made = client.post("/api/v1/exports", headers=headers)
+    assert (made.status_code, made.json()["state"]) == (201, "pending")
+    again = client.post("/api/v1/exports", headers=headers)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "export_running")
+    address = f"/api/v1/exports/{made.json()['id']}"
+    early = client.get(f"{address}/content", headers=headers)
+    assert (early.status_code, early.json()["error"]["code"]) == (404, "export_not_ready")
+    with organization_scope(project.organization_id):
+        export = OrganizationExport.objects.get()
+    finish(project, export.pk)
+    content = client.get(f"{address}/content", headers=headers | {"Range": "bytes=0-3"})
+    assert (content.status_code, b"".join(content)) == (206, b"PK\x03\x04")
+    [listed] = client.get("/api/v1/exports", headers=headers).json()["data"]
+    assert (listed["id"], listed["state"]) == (made.json()["id"], "ready")
+    assert client.delete(address, headers=headers).status_code == 204
+    assert client.get(address, headers=headers).status_code == 404

@@ -14,6 +14,7 @@ from apps.core.api import page
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.retention import services
 from apps.retention.exports import downloading, reading
+from apps.retention.exports.standing import Facts, facts_of
 from apps.retention.models import ExportState, OrganizationExport
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.models import User
@@ -53,7 +54,9 @@ class ExportsAPIView(ProjectAPIView):
     )
     def get(self, request: Request) -> Response:
         """The organization's archives, newest first. For members who manage privacy; no API key may."""
-        return Response(page(reading.exports(), request, export_body))
+        # At most five can be ready, whatever page is asked for.
+        facts = facts_of(list(reading.exports().filter(state=ExportState.READY)))
+        return Response(page(reading.exports(), request, lambda row: export_body(row, facts)))
 
     @extend_schema(operation_id="create_export", tags=TAGS, request=None, responses={201: ExportSerializer})
     def post(self, request: Request) -> Response:
@@ -115,9 +118,9 @@ def fetch(view: Any, request: Request, export: OrganizationExport) -> HttpRespon
     return answer
 
 
-def export_body(export: OrganizationExport) -> dict[str, Any]:
-    """An export as the API shows it."""
-    told = reading.progress_of(export)
+def export_body(export: OrganizationExport, facts: Facts | None = None) -> dict[str, Any]:
+    """An export as the API shows it; with the facts at hand if several are shown."""
+    told = reading.progress_of(export, facts)
     by = export.requested_by_id
     return {
         "id": export.public_id,

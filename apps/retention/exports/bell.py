@@ -10,7 +10,8 @@ from django.utils import timezone
 from apps.core import queue
 from apps.core.logs import get_logger
 from apps.core.scope import organization_scope, system_scope
-from apps.retention.exports.writing import drop_parts, is_whole, was_erased_since, work_off
+from apps.retention.exports.standing import facts_of
+from apps.retention.exports.writing import drop_parts, work_off
 from apps.retention.models import UNDER_WAY, ExportState, OrganizationExport
 
 JOB: Final = "apps.retention.jobs.export"
@@ -64,23 +65,12 @@ def _end_if_over(organization_id: UUID, export_id: UUID) -> bool:
         if export is None:
             return False
         export.touched_at = timezone.now()
-        state = state_now(export)
+        state = facts_of([export]).state_of(export)
         if state != export.state:
             export.state = state
             drop_parts(export)
         export.save(update_fields=["state", "touched_at"])
         return state != ExportState.READY
-
-
-def state_now(export: OrganizationExport) -> ExportState:
-    """How an export stands at this moment, whatever its row says: ready ones expire and are withdrawn."""
-    if export.state != ExportState.READY:
-        return ExportState(export.state)
-    if export.expires_at is None or export.expires_at <= timezone.now():
-        return ExportState.EXPIRED
-    if was_erased_since(export) or not is_whole(export):
-        return ExportState.WITHDRAWN
-    return ExportState.READY
 
 
 def _count_failure(export_id: UUID) -> None:

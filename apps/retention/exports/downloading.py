@@ -11,7 +11,7 @@ from django.utils.http import content_disposition_header
 from apps.core import files
 from apps.core.errors import NotFound
 from apps.core.models import StoredFile
-from apps.retention.exports.bell import state_now
+from apps.retention.exports.standing import facts_of
 from apps.retention.exports.zip_layout import Entry, make_directory
 from apps.retention.models import ExportPart, ExportState, OrganizationExport
 
@@ -45,7 +45,8 @@ class Archive:
 
 def archive_of(export: OrganizationExport) -> Archive:
     """The archive of an export, inside its organization's scope. Raises NotFound unless it can be fetched."""
-    if state_now(export) != ExportState.READY or export.started_at is None or export.ended_at is None:
+    is_ready = facts_of([export]).state_of(export) == ExportState.READY
+    if not is_ready or export.started_at is None or export.ended_at is None:
         raise NotFound("This archive can't be fetched (any more).", code="export_not_ready")
     parts = list(ExportPart.objects.filter(export_id=export.pk).order_by("number"))
     entries = [

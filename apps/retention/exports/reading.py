@@ -6,9 +6,8 @@ from django.db.models import QuerySet
 
 from apps.core import errors
 from apps.core.models import find
-from apps.retention.exports.bell import state_now
 from apps.retention.exports.kinds import KINDS
-from apps.retention.exports.writing import is_erasing
+from apps.retention.exports.standing import Facts, facts_of
 from apps.retention.models import ExportState, OrganizationExport
 
 
@@ -44,10 +43,11 @@ def get_export(public_id: str) -> OrganizationExport:
     return found
 
 
-def progress_of(export: OrganizationExport) -> Progress:
-    """How an export stands."""
-    state = state_now(export)
+def progress_of(export: OrganizationExport, facts: Facts | None = None) -> Progress:
+    """How an export stands; with the facts at hand if several are shown."""
+    known = facts or facts_of([export])
+    state = known.state_of(export)
     at = int(export.position.get("kind", 0)) if export.is_under_way else 0
     done = len(KINDS) if state in (ExportState.READY, ExportState.EXPIRED, ExportState.WITHDRAWN) else at
     words = KINDS[at].words if export.is_under_way and at < len(KINDS) else ""
-    return Progress(state, done, len(KINDS), words, export.is_under_way and is_erasing())
+    return Progress(state, done, len(KINDS), words, export.is_under_way and known.is_erasing)

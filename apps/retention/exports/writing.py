@@ -14,7 +14,6 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.audit import services as audit
@@ -24,17 +23,10 @@ from apps.core.models import StoredFile
 from apps.core.scope import organization_scope, system_scope
 from apps.retention.exports import records
 from apps.retention.exports.kinds import FILES, KINDS, LEFT_OUT, Kind
+from apps.retention.exports.standing import facts_of
 from apps.retention.exports.walking import Page, next_page
 from apps.retention.exports.zip_layout import make_entry
-from apps.retention.models import (
-    UNDER_WAY,
-    ErasureKind,
-    ErasureRequest,
-    ErasureState,
-    ExportPart,
-    ExportState,
-    OrganizationExport,
-)
+from apps.retention.models import UNDER_WAY, ExportPart, ExportState, OrganizationExport
 from apps.tenants.models import Organization
 
 FORMAT: Final = "promptsaas-export"
@@ -44,7 +36,6 @@ PART_SECONDS: Final = 1.0
 KEPT: Final = timedelta(days=7)
 # A part of an archive that never came to its end goes by itself.
 ABANDONED: Final = timedelta(days=14)
-ERASURES_OF_PERSONS: Final = (ErasureKind.END_USER, ErasureKind.MEMBER)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 README: Final = """\
@@ -90,11 +81,12 @@ def advance(export_id: UUID) -> bool:
 
 
 def _advance_locked(export: OrganizationExport) -> bool:
-    if is_erasing():
+    facts = facts_of([export])
+    if facts.is_erasing:
         return False
     if export.started_at is None:
         _begin(export)
-    elif not is_whole(export) or was_erased_since(export):
+    elif not facts.is_whole(export) or facts.was_erased_since(export):
         drop_parts(export)
         _begin(export)
     at = int(export.position.get("kind", 0))
@@ -114,34 +106,11 @@ def _begin(export: OrganizationExport) -> None:
     export.position, export.counts, export.part_count, export.size = {}, {}, 0, 0
 
 
-def is_erasing() -> bool:
-    """Whether an erasure of a person is under way in the organization of the scope."""
-    return _erasures().filter(state=ErasureState.RUNNING).exists()
-
-
-def was_erased_since(export: OrganizationExport) -> bool:
-    """Whether an erasure of a person began after the export: what it has read may be what was erased."""
-    return _erasures().filter(started_at__gte=export.started_at).exists()
-
-
-def is_whole(export: OrganizationExport) -> bool:
-    """Whether every part is still there; retention and erasures delete files too."""
-    parts = ExportPart.objects.filter(export_id=export.pk)
-    there = StoredFile.objects.filter(pk__in=parts.values("file_id")).count()
-    return there == export.part_count == parts.count()
-
-
 def drop_parts(export: OrganizationExport) -> None:
     """Forget the parts at once; their content goes with the next turn of the purge of expired files."""
     parts = ExportPart.objects.filter(export_id=export.pk)
     StoredFile.objects.filter(pk__in=parts.values("file_id")).update(expires_at=timezone.now())
     parts.delete()
-
-
-def _erasures() -> QuerySet[ErasureRequest]:
-    return ErasureRequest.objects.filter(kind__in=ERASURES_OF_PERSONS).filter(
-        Q(state=ErasureState.RUNNING) | Q(state=ErasureState.DONE)
-    )
 
 
 def _write_part(export: OrganizationExport, at: int, until: float) -> int:

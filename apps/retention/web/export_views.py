@@ -9,8 +9,8 @@ from django.shortcuts import redirect
 from apps.core import errors
 from apps.retention import services
 from apps.retention.exports import downloading, reading
-from apps.retention.exports.bell import state_now
 from apps.retention.exports.kinds import AREAS, LEFT_OUT
+from apps.retention.exports.standing import facts_of
 from apps.retention.exports.writing import KEPT
 from apps.retention.models import ExportState, OrganizationExport
 from apps.retention.web.base import PrivacyPage
@@ -42,7 +42,8 @@ class ExportPage(PrivacyPage, abstract=True):
     def live(self) -> dict[str, Any]:
         """The newest archives as they stand; whether one is being made."""
         found = list(reading.exports().order_by("-pk")[:SHOWN])
-        rows = [{"export": each, "progress": reading.progress_of(each)} for each in found]
+        facts = facts_of(found)
+        rows = [{"export": each, "progress": reading.progress_of(each, facts)} for each in found]
         return {
             "rows": rows,
             "is_making": any(each.is_under_way for each in found),
@@ -108,4 +109,4 @@ class DeleteExportView(ExportPage):
 
 
 def _is_ready(export: OrganizationExport) -> bool:
-    return state_now(export) == ExportState.READY
+    return facts_of([export]).state_of(export) == ExportState.READY
