@@ -73,6 +73,8 @@ def test_series__by_prompt__has_lines_with_points_and_what_is_unknown(api: Clien
     empty = greeting["points"][0]
     assert (empty["values"]["requests"], empty["values"]["cost"], empty["partial"]) == (0, None, False)
     assert greeting["previous"]["requests"] == 0
+    assert greeting["previous_points"] == []
+    assert len(get(api, "series?compare=true&range=30d")["lines"][0]["previous_points"]) == 30
     assert body["rolled_up_until"].endswith("Z")
 
 

@@ -132,7 +132,7 @@ def plain(value: object) -> object:
 
 
 def _series_lines(found: Series, metrics: Sequence[str]) -> Lines:
-    compared = any(line.previous is not None for line in found.lines)
+    compared = any(line.previous_points for line in found.lines)
     before = [f"previous_{key}" for key in metrics] if compared else []
     yield ["group", "group_name", "starts_at", "partial", *metrics, *before]
     for line in found.lines:

@@ -53,7 +53,7 @@ class AnalyticsLineSerializer(serializers.Serializer[Any]):
     total = AnalyticsValuesSerializer()
     previous = AnalyticsValuesSerializer(allow_null=True)
     points = AnalyticsPointSerializer(many=True)
-    previous_points = AnalyticsPointSerializer(many=True, help_text="Empty without compare=true.")
+    previous_points = AnalyticsPointSerializer(many=True, help_text="With compare=true, without group_by.")
 
 
 class _AnalyticsHeadSerializer(serializers.Serializer[Any]):

@@ -66,6 +66,7 @@ class AnalyticsSeriesAPIView(ProjectAPIView):
             group_by=group_by,
             most=asking.number(request, "most", 8, MOST_LINES),
             compare=asking.flag(request, "compare"),
+            with_points_before=group_by is None,
         )
         if kind == "csv":
             return bodies.download(bodies.series_csv(found, metrics), "series")

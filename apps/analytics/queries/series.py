@@ -40,10 +40,12 @@ def series(
     group_by: str | None = None,
     most: int = 8,
     compare: bool = False,
+    with_points_before: bool = True,
 ) -> Series:
     """Metrics over time: one line of everything, or one for each of a dimension's largest groups.
 
-    The largest are those of the first metric; what is beyond `most` is one line "All others". Raises
+    The largest are those of the first metric; what is beyond `most` is one line "All others". Comparing adds
+    the period before, its points too unless they aren't wanted, which takes half the time. Raises
     InvalidRequest for metrics, dimensions or numbers that don't exist or don't go together.
     """
     chosen = check(metrics, group_by, asked.filters)
@@ -51,15 +53,15 @@ def series(
     split = _split(asked, group_by, chosen[0].column, most, catalogue.needed(metrics))
     now = split.by_moment(_grain(asked.period))
     before = _before(asked.period, compare)
-    earlier = split.by_moment(_grain(before)) if before else {}
-    previous = split.up_to_the_end(before, earlier) if before else {}
+    earlier = split.by_moment(_grain(before)) if before and with_points_before else {}
+    previous = split.before(before, earlier if with_points_before else None) if before else {}
     lines = (
         Line(
             group,
             _points(asked.period, now.get(key, {})),
             Figures(catalogue.total(now.get(key, {}).values())),
             Figures(previous.get(key, NOTHING)) if before else None,
-            _points(before, earlier.get(key, {})) if before else (),
+            _points(before, earlier.get(key, {})) if before and with_points_before else (),
         )
         for key, group in split.groups.items()
         if group.kind != "others" or key in now or key in previous
@@ -239,8 +241,10 @@ class _Split:
         """Each group's sums."""
         return {key: sums for (key, _), sums in self._add_up(parts, by_moment=False).items()}
 
-    def up_to_the_end(self, period: Period, points: Mapping[str, Moments]) -> dict[str, Sums]:
-        """Each group's sums, of which the points by interval are known: the last may reach beyond the end."""
+    def before(self, period: Period, points: Mapping[str, Moments] | None) -> dict[str, Sums]:
+        """Each group's sums of a period before; of its points, where they are known, the last may be cut."""
+        if points is None:
+            return self.totals(period.parts())
         whole = floor(period.end, period.interval)
         tail = self.totals(cover(whole, period.end)) if whole < period.end else {}
         return {
