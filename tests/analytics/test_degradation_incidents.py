@@ -1,5 +1,7 @@
 """Incidents on real roll-ups: opened, followed, closed by themselves; each organization for itself."""
 
+import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,8 +9,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from apps.analytics.counting.waiting import count_waiting
 from apps.analytics.incidents import queries, services, watching
 from apps.analytics.incidents.models import ClosedBecause, DegradationRule, Incident
+from apps.analytics.incidents.reading import RECENT, active_versions, points_of
 from apps.analytics.incidents.words import summary
 from apps.analytics.models import Grain, Rollup, Segment
 from apps.audit.actor import SYSTEM
@@ -17,9 +21,12 @@ from apps.core.errors import Conflict
 from apps.core.models import OutboxMessage
 from apps.core.scope import organization_scope, system_scope
 from apps.prompts.models import Prompt
+from apps.prompts.queries import resolved
 from apps.prompts.services import move_label
+from apps.runs.types import RunError
 from apps.tenants.models import Project
-from tests.factories import make_incident, make_project, make_prompt, make_segment
+from tests.analytics.support import write_runs
+from tests.factories import make_incident, make_project, make_prompt, make_run_record, make_segment
 
 pytestmark = pytest.mark.django_db
 
@@ -82,6 +89,10 @@ def look(minutes: float = 1.5) -> int:
 def incidents(project: Project) -> list[Incident]:
     with organization_scope(project.organization_id):
         return list(Incident.objects.filter(project=project).order_by("id"))
+
+
+def mean_logarithm(values: list[int]) -> float:
+    return sum(map(math.log, values)) / len(values)
 
 
 def topics() -> list[str]:
@@ -278,3 +289,42 @@ def test_between__tells_what_was_open_when() -> None:
         assert list(queries.open_incidents(project.pk, prompt_id=old.prompt_id)) == []
     assert old.is_open_at(NOON - 4 * HOUR)
     assert not old.is_open_at(NOON - 3 * HOUR)
+
+
+def test_look__runs_as_they_are_recorded__become_points_and_an_incident() -> None:
+    project = make_project()
+    prompt = make_prompt(project=project)
+    now = datetime.now(UTC)
+    until = now.replace(minute=now.minute - now.minute % 5, second=0, microsecond=0)
+    with organization_scope(project.organization_id):
+        version = resolved(prompt, prompt.versions.get(number=1))
+    oh = RunError("provider_timeout", "provider_error", "Oh.", 500)
+    records = []
+    for index in range(400):
+        lately = index >= 300
+        minutes = 14 - (index - 300) * 0.14 if lately else 120 + 4 * (index % 300)
+        failed = index % 2 == 0 if lately else index % 20 == 0
+        made = make_run_record(
+            project=project,
+            prompt=version,
+            at=until - timedelta(minutes=minutes),
+            model="openai/gpt-5-mini",
+            error=oh if failed else None,
+        )
+        records.append(replace(made, result=replace(made.result, latency_ms=500 + index % 100)))
+    write_runs(project, records)
+    assert count_waiting() == 400
+    assert watching.look(until + timedelta(minutes=1.5)) == 1
+    [incident] = [each for each in incidents(project) if each.metric == "error_rate"]
+    assert (incident.before_value, incident.now_value) == (0.05, 0.5)
+    assert (incident.before_count, incident.now_count) == (300, 100)
+    with system_scope():
+        [watched] = active_versions(until)
+        [points] = points_of([watched], until, until - RECENT).values()
+    latencies = [each.result.latency_ms for each in records if each.result.status == "succeeded"]
+    assert sum(each.number for each in points.fine["latency"]) == len(latencies)
+    mean = sum(map(math.log, latencies)) / len(latencies)
+    assert sum(each.total for each in points.fine["latency"]) / len(latencies) == pytest.approx(
+        mean, abs=0.005
+    )
+    assert sum(each.total for each in points.fine["error_rate"]) == 65
