@@ -48,7 +48,8 @@ class Alarms:
 def alarms(project: Project) -> Alarms:
     """What fires or is open now; four statements at most."""
     rules = list_rules(project).filter(enabled=True)
-    firing = rules.filter(state__in=FIRING).order_by("urgency", "-state_since")[:SHOWN]
+    # By the alphabet an alert stands before a warning.
+    firing = rules.filter(state__in=FIRING).order_by("state", "-state_since")[:SHOWN]
     incidents = list(open_incidents(project.id).order_by("-opened_at")[:SHOWN])
     names = prompt_names(incidents)
     return Alarms(

@@ -57,7 +57,8 @@ class _Running:
         _take_off(self._errors, point.errors)
 
     def sums(self) -> Sums:
-        return Sums(*self._counts, self._cost, dict(self._latency), dict(self._errors))
+        counts = dict(zip(COUNTS, self._counts, strict=True))
+        return Sums(**counts, cost=self._cost, latency=dict(self._latency), errors=dict(self._errors))
 
 
 def _add(counts: dict[Key, int], more: Mapping[Key, int]) -> None:
