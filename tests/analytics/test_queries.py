@@ -17,7 +17,6 @@ from apps.analytics.dimensions import Filters
 from apps.analytics.metrics import METRICS
 from apps.analytics.models import Grain
 from apps.analytics.queries import Asked
-from apps.core.errors import NotFound
 from apps.core.ids import encode, uuid7
 from apps.core.scope import organization_scope
 from apps.prompts.models import Prompt
@@ -215,8 +214,7 @@ def test_versions__side_by_side__equal_a_recount_and_have_scores(history: Histor
         runs = counted.where(lambda run, each=each: run.version_id == each.version_id)  # type: ignore[misc]
         assert wrong(each.figures, runs) == {}
         assert each.efficiency.n == runs.metric("requests") - runs.metric("cancelled")
-    with pytest.raises(NotFound):
-        queries.versions(uuid7(), prompt.pk, asked.period)
+    assert queries.versions(uuid7(), prompt.pk, asked.period) == ()
 
 
 def test_overrides__by_version__equal_a_recount(history: History) -> None:

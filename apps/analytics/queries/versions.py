@@ -15,8 +15,7 @@ from apps.analytics.periods import Period
 from apps.analytics.queries.names import groups_of
 from apps.analytics.queries.shapes import Figures, Group
 from apps.analytics.queries.statements import Asked, add_up_by_key, overridden
-from apps.core.errors import NotFound
-from apps.prompts.models import Label, Prompt, PromptVersion
+from apps.prompts.models import Label, PromptVersion
 
 MOST_VERSIONS: Final = 100
 ANY: Final = "any"
@@ -60,16 +59,16 @@ def versions(
 ) -> tuple[VersionFigures, ...]:
     """A prompt's newest versions that were called in the period or bear a label, the newest first.
 
-    Cost and speed in the scores compare these versions only. Raises NotFound for another project's prompt.
+    Cost and speed in the scores compare these versions only. Another project's prompt has none.
     """
-    if not Prompt.objects.filter(pk=prompt_id, project_id=project_id).exists():
-        raise NotFound("The project has no such prompt.", code="prompt_not_found")
     asked = Asked(project_id, period, Filters(prompts=(prompt_id,)), sandbox)
     found = add_up_by_key(asked, period.parts(), ("version",), need=frozenset(("latency", "errors")))
     sums = {UUID(key[0]): each for (key, _), each in found.items() if key[0]}
     labels = _labels(prompt_id)
     rows = list(
-        PromptVersion.objects.filter(prompt_id=prompt_id, pk__in=[*sums, *labels])
+        PromptVersion.objects.filter(
+            prompt_id=prompt_id, prompt__project_id=project_id, pk__in=[*sums, *labels]
+        )
         .order_by("-number")
         .only("number", "message", "author_name", "author_kind", "created_at", "output_schema")[:most]
     )
