@@ -131,7 +131,7 @@ class Planter:
         # A sealed event is what its seal says; the others get their seal with the marker in them.
         is_event = model._meta.label == "audit.AuditEvent"
         query = sql.SQL(UNSEALED if is_event else "SELECT {} FROM {} WHERE {}::text = %s ORDER BY 1").format(
-            sql.Identifier(model._meta.pk.column),
+            sql.Identifier(str(model._meta.pk.column)),
             sql.Identifier(model._meta.db_table),
             sql.Identifier(column),
         )
@@ -145,7 +145,7 @@ class Planter:
             sql.SQL("UPDATE {} SET {} = %s WHERE {} = %s").format(
                 sql.Identifier(model._meta.db_table),
                 sql.Identifier(field.column),
-                sql.Identifier(model._meta.pk.column),
+                sql.Identifier(str(model._meta.pk.column)),
             ),
             [value, key],
         )

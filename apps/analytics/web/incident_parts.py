@@ -8,6 +8,7 @@ from apps.analytics import periods, queries
 from apps.analytics.dimensions import Filters
 from apps.analytics.incidents.models import Incident
 from apps.analytics.incidents.words import figure_key
+from apps.analytics.models import Grain
 from apps.analytics.queries import Row, Summary
 from apps.analytics.wording import format_value, missing
 from apps.core.formatting import format_percent
@@ -48,8 +49,8 @@ def parts_of(incident: Incident, now: datetime) -> Parts:
 def _by_model(
     incident: Incident, start: datetime, end: datetime, now: datetime
 ) -> tuple[Summary, tuple[Row, ...]]:
-    fine = now - start < periods.KEPT[periods.Grain.FIVE_MINUTES]
-    grain = periods.Grain.FIVE_MINUTES if fine and end - start < 2 * DAY else periods.Grain.HOUR
+    fine = now - start < periods.KEPT[Grain.FIVE_MINUTES]
+    grain = Grain.FIVE_MINUTES if fine and end - start < 2 * DAY else Grain.HOUR
     period = periods.between(start, min(end, now), now, grain)
     asked = queries.Asked(incident.project_id, period, Filters(versions=(incident.version_id,)))
     return queries.summary_by(asked, "model", [figure_key(incident.metric)], most=MOST)
