@@ -73,7 +73,7 @@ def limit_words(spec: RuleSpec, value: Decimal | None) -> str:
         return _change_words(spec, abs(value))
     if METRICS[spec.metric].unit == "share":
         # As it was entered: not rounded.
-        return f"{(value * 100).normalize():,f}\N{NO-BREAK SPACE}%"
+        return f"{(value * 100 + 0).normalize():,f}\N{NO-BREAK SPACE}%"
     return _amount(spec, value)
 
 
