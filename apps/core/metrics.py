@@ -7,7 +7,7 @@ wrote and nothing that names a person may become a label.
 
 import fcntl
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TextIO
@@ -20,7 +20,9 @@ from prometheus_client import (
     disable_created_metrics,
     values,
 )
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 OTHER: Final = "other"
 FOLDER: Final = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
@@ -79,8 +81,22 @@ def counted() -> CollectorRegistry:
         registry.register(REGISTRY)
         return registry
     _forget_the_dead(Path(FOLDER))
-    MultiProcessCollector(registry, FOLDER)  # type: ignore[no-untyped-call]
+    registry.register(_Shared(FOLDER))
     return registry
+
+
+class _Shared(Collector):
+    """What lies in the folder, without what libraries count for themselves in passing."""
+
+    def __init__(self, folder: str) -> None:
+        self._files = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
+
+    def collect(self) -> Iterable[Metric]:
+        """Our own."""
+        ours = set(REGISTRY._names_to_collectors)
+        for metric in self._files.collect():  # type: ignore[no-untyped-call]
+            if metric.name in ours:
+                yield metric
 
 
 def _forget_the_dead(folder: Path) -> None:
