@@ -20,7 +20,7 @@ class Moved:
 
 
 def label_moves(asked: Asked, *, most: int) -> tuple[Moved, ...]:
-    """The newest moves to a version in the period, of the prompts that figures are narrowed to, oldest first."""
+    """The newest moves to a version in the period, of the prompts that are asked about, oldest first."""
     filters, period = asked.filters, asked.period
     found = LabelMove.objects.filter(
         prompt__project_id=asked.project_id,
