@@ -13,13 +13,14 @@ from django.utils import timezone
 from apps.analytics.alerts.models import AlertRule, AlertState
 from apps.audit.models import AuditEvent
 from apps.core.scope import organization_scope
-from apps.tenants.models import Project
+from apps.tenants.models import CustomRole, Membership, Project
 from apps.tenants.roles import Role
 from tests.analytics.test_alerts import fill, member_of
 from tests.factories import (
     make_alert_event,
     make_alert_rule,
     make_api_key,
+    make_member,
     make_project,
     make_prompt,
     owner_of,
@@ -298,3 +299,21 @@ def test_audit__key_reads_and_changes_nothing(client: Client, project: Project) 
     assert client.get("/api/v1/alerts", headers=headers).status_code == 200
     refused = client.post("/api/v1/alerts", BODY, content_type="application/json", headers=headers)
     assert refused.status_code == 403
+
+
+def test_quota_rule__member_who_may_not_see_usage__neither_makes_nor_tries_one(
+    client: Client, project: Project
+) -> None:
+    with organization_scope(project.organization_id):
+        role = CustomRole.objects.create(
+            organization=project.organization, name="Watcher", permissions=["runs.view", "alerts.manage"]
+        )
+        user = make_member(organization=project.organization)
+        Membership.objects.filter(user=user).update(role="", custom_role=role)
+    client.force_login(user)
+    quota = {"name": "Quota", "kind": "quota", "levels": [80]}
+    assert api(client, project, "POST", "", quota).status_code == 403
+    assert api(client, project, "POST", "/preview", {"kind": "quota", "levels": [80]}).status_code == 403
+    assert client.get(address(project, "new/"), {"kind": "quota"}).status_code == 403
+    assert client.get(address(project, "new/")).status_code == 200
+    assert api(client, project, "POST", "", BODY).status_code == 201

@@ -19,7 +19,7 @@ MOST_OFFERED: Final = 300
 
 
 def permission_for(kind: str) -> Permission:
-    """What a member must be allowed to see to be told of a rule of this kind."""
+    """What one must be allowed to see to make a rule of this kind, or to be told of one."""
     return Permission.USAGE_VIEW if kind == AlertKind.QUOTA else Permission.RUNS_VIEW
 
 

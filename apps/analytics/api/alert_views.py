@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from apps.analytics.alerts import queries, services
 from apps.analytics.alerts.models import AlertKind, AlertRule, Comparison
+from apps.analytics.alerts.recipients import permission_for
 from apps.analytics.alerts.replaying import would_have_fired
 from apps.analytics.alerts.scoping import read_scope
 from apps.analytics.alerts.spec import RuleSpec, checked, spec_of
@@ -58,6 +59,7 @@ class AlertsAPIView(ProjectAPIView):
     def post(self, request: Request) -> Response:
         """Add a rule; it is looked at within two minutes. Only members of the organization can be told."""
         given = validated(NewAlertSerializer(data=request.data))
+        self.access.require(permission_for(given["kind"]))
         rule = services.create_rule(
             actor=self.access.actor,
             project=self.project,
@@ -84,6 +86,7 @@ class AlertPreviewAPIView(ProjectAPIView):
         """How often a rule would have fired last week, by the evaluation itself over the real figures."""
         rate_limits.check("alert_preview", str(self.access.actor.id), PREVIEWS_PER_MINUTE, 60).enforce()
         given = validated(AlertQuestionSerializer(data=request.data))
+        self.access.require(permission_for(given["kind"]))
         spec = checked(read_spec(self.project, given))
         return Response(preview_body(spec, would_have_fired(self.project, spec, timezone.now())))
 

@@ -114,7 +114,8 @@ class AlertFormPage(AlertsPage, abstract=True):
     """A form with the rule's past week beside it; without script a button shows it."""
 
     def form(self, kind: AlertKind, rule: AlertRule | None = None, **named: Any) -> AlertRuleForm:
-        """The form of a kind, for what was sent or else empty."""
+        """The form of a kind. Raises PermissionDenied for who may not see what it watches."""
+        self.access.require(recipients.permission_for(kind))
         members = recipients.offered(self.project, kind)
         data = self.request.POST if self.request.method == "POST" else None
         return AlertRuleForm(data, kind=kind, project=self.project, members=members, rule=rule, **named)
