@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from apps.analytics import histograms
 from apps.analytics.counting.recounting import recount_day
+from apps.analytics.counting.waiting import LOCK
 from apps.core import crypto
 from apps.core.change_readers import connection_parameters
 from apps.core.ids import uuid7
@@ -94,6 +95,18 @@ class RunningJob(Protocol):
 def waiting_runs() -> int:
     """How many runs wait to be counted."""
     return int(_rows("SELECT coalesce(sum(cardinality(run_ids)), 0) FROM runs_uncountedruns")[0][0])
+
+
+def is_counting() -> bool:
+    """Whether a transaction of the job is open."""
+    return bool(_rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", LOCK)[0][0])
+
+
+def wait_until_counting() -> None:
+    """Return once the job is at work, or after ten seconds without."""
+    until = time.monotonic() + 10
+    while not is_counting() and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def change_feedback(project: Project, turn: int) -> None:

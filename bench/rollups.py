@@ -101,10 +101,11 @@ def count_under_kills(*, runs: int, kills: int) -> list[tuple[str, bool]]:
             if number < LATE_TURNS:
                 write_history(casts[number % 2], rows=late, days=DAYS, waiting=True, seed=0.7 + number / 99)
                 checks.change_feedback(casts[number % 2].project, number)
-            # Past the start of a process, so that most kills fall into the middle of its work.
-            time.sleep(chance.uniform(1.0, 6.0))
+            checks.wait_until_counting()
+            time.sleep(chance.uniform(0.0, 5.0))
+            event = f"kill {number + 1}{' in its midst' if checks.is_counting() else ''}"
             job.restart()
-            print(f"{time.monotonic() - began:>8.1f}  {f'kill {number + 1}':<24}{checks.waiting_runs():>16,}")
+            print(f"{time.monotonic() - began:>8.1f}  {event:<24}{checks.waiting_runs():>16,}")
         while checks.waiting_runs():
             time.sleep(0.2)
         print(f"{time.monotonic() - began:>8.1f}  {'nothing waits':<24}{0:>16,}", flush=True)
