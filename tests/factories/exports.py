@@ -1,5 +1,7 @@
 """Rows of archives."""
 
+from datetime import timedelta
+
 from django.db.models import Model
 from django.utils import timezone
 
@@ -13,7 +15,8 @@ from tests.factories.registry import tenant_factory
 
 @tenant_factory("retention.OrganizationExport")
 def _export(project: Project) -> Model:
-    now = timezone.now()
+    # Later than any erasure that another factory makes: those withdraw it.
+    now = timezone.now() + timedelta(days=1)
     return OrganizationExport.objects.create(
         organization_id=project.organization_id,
         state=ExportState.READY,
@@ -26,7 +29,7 @@ def _export(project: Project) -> Model:
 @tenant_factory("retention.ExportPart")
 def _part(project: Project) -> Model:
     """One entry of an archive that has no other."""
-    now = timezone.now()
+    now = timezone.now() + timedelta(days=1)
     export = OrganizationExport.objects.create(
         organization_id=project.organization_id,
         state=ExportState.READY,
