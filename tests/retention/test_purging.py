@@ -7,6 +7,8 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
+from apps.analytics.counting.history import count_history
+from apps.analytics.counting.waiting import count_waiting
 from apps.audit import queries as audit_queries
 from apps.audit.actor import SYSTEM, Actor
 from apps.audit.models import AuditDetail, AuditEvent
@@ -20,7 +22,7 @@ from apps.core.models import FileChunk, StoredFile, TenantModel
 from apps.core.scope import organization_scope, system_scope
 from apps.datasets.models import Dataset, DatasetRow, DatasetVersion
 from apps.datasets.services import archive_dataset
-from apps.retention import queries, services
+from apps.retention import jobs, queries, services
 from apps.retention.models import DataClass, PurgeRun, PurgeState
 from apps.runs.feedback import Giver
 from apps.runs.models import Feedback, Run, RunPayload, UncountedRuns
@@ -233,3 +235,17 @@ def test_begin_nights__is_once_a_night_and_leaves_out_organizations_made_since()
         assert nights == [date(2026, 11, 20), date(2026, 11, 21)]
         # Nothing was due, so the trail has nothing to tell.
         assert not AuditEvent.objects.filter(action="purge.finished").exists()
+
+
+def test_job__while_older_runs_wait_to_be_counted__deletes_nothing() -> None:
+    project = make_project()
+    make_policy(organization=project.organization, data_class=DataClass.RUN_FACTS, days=30)
+    old = make_run(project=project, at=datetime.now(UTC) - timedelta(days=40))
+    begin(project.organization, at=datetime.now(UTC))
+    assert jobs.purge() == 0
+    assert kept(project, Run) == {old.pk}
+    count_waiting()
+    while count_history():
+        pass
+    jobs.purge()
+    assert kept(project, Run) == set()
