@@ -30,8 +30,8 @@ LAST: Final = 10 * BUCKETS_A_DAY
 MONTH: Final = 30 * BUCKETS_A_DAY
 RULES: Final = (Rule.STATISTICAL, Rule.SIMPLE)
 # Bad calls expected in 15 minutes before the change; the claim is made from the last bound on.
-BANDS: Final = (0, 10, 20, 40, 80, 150)
-PERIODS_CLAIM: Final = 80
+BANDS: Final = (0, 10, 20, 40, 60, 100, 150)
+PERIODS_CLAIM: Final = 60
 CLOCK_CLAIM: Final = 150
 PERIODS: Final = 3
 WITHIN: Final = (15, 30, 60)

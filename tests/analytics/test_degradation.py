@@ -158,5 +158,5 @@ def test_season__less_than_three_days__is_flat() -> None:
 
 def test_chance__is_that_of_one_look() -> None:
     assert chance(0.0) == pytest.approx(0.5)
-    assert chance(4.25) == pytest.approx(1.07e-5, rel=0.01)
+    assert chance(4.0) == pytest.approx(3.17e-5, rel=0.01)
     assert all(metric.bar > CALM for metric in METRICS)

@@ -74,7 +74,7 @@ ERROR_RATE: Final = Metric(
     least_points=0.005,
     least_bad=5,
     season_weight=10,
-    bar=4.25,
+    bar=4.0,
 )
 SCHEMA_FAILURES: Final = Metric(
     key="schema_failures",
@@ -86,7 +86,7 @@ SCHEMA_FAILURES: Final = Metric(
     least_points=0.005,
     least_bad=5,
     season_weight=10,
-    bar=4.25,
+    bar=4.0,
 )
 LATENCY: Final = Metric(
     key="latency",
@@ -96,7 +96,7 @@ LATENCY: Final = Metric(
     least_before=200,
     least_change=math.log(1.1),
     season_weight=20,
-    bar=4.5,
+    bar=4.1,
 )
 COST: Final = Metric(
     key="cost",
@@ -106,7 +106,7 @@ COST: Final = Metric(
     least_before=200,
     least_change=math.log(1.15),
     season_weight=50,
-    bar=4.4,
+    bar=4.1,
 )
 FEEDBACK: Final = Metric(
     key="feedback",
@@ -116,7 +116,7 @@ FEEDBACK: Final = Metric(
     least_before=50,
     least_change=0.3,
     season_weight=150,
-    bar=4.4,
+    bar=4.1,
     lower_is_worse=True,
 )
 

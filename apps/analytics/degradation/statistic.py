@@ -26,6 +26,7 @@ WINDOWS: Final = (10, 15, 30, 60)
 HOUR: Final = 60
 DAY: Final = 1440
 CALM: Final = 2.0
+HOURS_KNOWN: Final = 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +200,30 @@ def _score(metric: Metric, history: History, window: int, now: Point, baseline: 
             return score
         expected = baseline.mean * now.number
         between = spread.of_rate(history.day, history.season, window)
-        return score / math.sqrt(1.0 + expected * between / (1.0 - min(baseline.mean, 0.99)))
+        between *= expected / (1.0 - min(baseline.mean, 0.99))
+        return _normal(score / math.sqrt(1.0 + between), between / (1.0 + between))
     found = spread.of_mean(metric, history.day, history.season, window)
     if found is None:
         return 0.0
     difference = change(metric, baseline.mean, now.total / now.number)
-    return difference / math.sqrt(found.of_mean(now.number) + found.calls / baseline.count)
+    variance = found.of_mean(now.number) + found.calls / baseline.count
+    return _normal(difference / math.sqrt(variance), found.blocks / variance)
+
+
+def _normal(score: float, share: float) -> float:
+    """A score as that of a normal value, where `share` of its variance is only known from a day's hours.
+
+    Degrees of freedom by Satterthwaite, "An approximate distribution of estimates of variance components",
+    Biometrics Bulletin 2 (1946) 110-114; from t to normal by Wallace, "Bounds on normal approximations to
+    Student's and the chi-square distributions", Annals of Mathematical Statistics 30 (1959) 1121-1130.
+    """
+    if share <= 0.0:
+        return score
+    freedom = HOURS_KNOWN / (share * share)
+    return math.copysign(
+        (8 * freedom + 1) / (8 * freedom + 3) * math.sqrt(freedom * math.log1p(score * score / freedom)),
+        score,
+    )
 
 
 def _of_rates(now: Point, baseline: Baseline) -> float:
