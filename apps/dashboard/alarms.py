@@ -45,9 +45,9 @@ class Alarms:
     watching: int
 
 
-def alarms(project: Project) -> Alarms:
-    """What fires or is open now; four statements at most."""
-    rules = list_rules(project).filter(enabled=True)
+def alarms(project: Project, *, quotas: bool) -> Alarms:
+    """What fires or is open now; four statements at most. `quotas`: rules on the plan's quota as well."""
+    rules = list_rules(project, quotas=quotas).filter(enabled=True)
     # By the alphabet an alert stands before a warning.
     firing = rules.filter(state__in=FIRING).order_by("state", "-state_since")[:SHOWN]
     incidents = list(open_incidents(project.id).order_by("-opened_at")[:SHOWN])

@@ -203,7 +203,7 @@ BY_NAME: Final = (
         "alr",
         "analytics:alert",
         Permission.RUNS_VIEW,
-        lambda project, text: list_rules(project, search=text),
+        lambda project, text: list_rules(project, quotas=True, search=text),
     ),
 )
 

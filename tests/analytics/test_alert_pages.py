@@ -301,9 +301,10 @@ def test_audit__key_reads_and_changes_nothing(client: Client, project: Project) 
     assert refused.status_code == 403
 
 
-def test_quota_rule__member_who_may_not_see_usage__neither_makes_nor_tries_one(
+def test_quota_rule__member_who_may_not_see_usage__neither_makes_tries_nor_sees_one(
     client: Client, project: Project
 ) -> None:
+    standing = make_alert_rule(project=project, kind="quota", name="Spent", levels=[80], state="alert")
     with organization_scope(project.organization_id):
         role = CustomRole.objects.create(
             organization=project.organization, name="Watcher", permissions=["runs.view", "alerts.manage"]
@@ -317,3 +318,11 @@ def test_quota_rule__member_who_may_not_see_usage__neither_makes_nor_tries_one(
     assert client.get(address(project, "new/"), {"kind": "quota"}).status_code == 403
     assert client.get(address(project, "new/")).status_code == 200
     assert api(client, project, "POST", "", BODY).status_code == 201
+    for place in ("", "/events"):
+        assert api(client, project, "GET", f"/{standing.public_id}{place}").status_code == 404
+    assert [each["kind"] for each in api(client, project, "GET").json()["data"]] == ["threshold"]
+    assert client.get(address(project, f"{standing.public_id}/")).status_code == 404
+    home = f"/{project.organization.slug}/{project.slug}/"
+    for page in (address(project), f"{home}home/alerts/"):
+        shown = client.get(page)
+        assert (shown.status_code, b"Spent" in shown.content) == (200, False)

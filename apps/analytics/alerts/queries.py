@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from apps.analytics.alerts.models import AlertEvent, AlertRule, AlertState
+from apps.analytics.alerts.models import AlertEvent, AlertKind, AlertRule, AlertState
 from apps.analytics.alerts.words import Names
 from apps.core.errors import NotFound
 from apps.core.models import find
@@ -20,10 +20,13 @@ _URGENCY: Final = {AlertState.ALERT: 0, AlertState.WARN: 1, AlertState.NO_DATA: 
 
 
 def list_rules(
-    project: Project, *, search: str = "", state: str = "", kind: str = "", told: str = ""
+    project: Project, *, quotas: bool, search: str = "", state: str = "", kind: str = "", told: str = ""
 ) -> QuerySet[AlertRule]:
-    """A project's rules; `told` narrows to those that may write mails, are muted, or are off."""
-    found = AlertRule.objects.filter(project=project).annotate(
+    """A project's rules; `told` narrows to those that may write mails, are muted, or are off.
+
+    Without `quotas` those on the plan's quota are left out: they tell what the whole organization uses.
+    """
+    found = _shown(project, quotas).annotate(
         urgency=Case(
             *[When(state=state, enabled=True, then=Value(rank)) for state, rank in _URGENCY.items()],
             default=Value(4),
@@ -39,9 +42,9 @@ def list_rules(
     return found.filter(_told(told, timezone.now())) if told else found
 
 
-def get_rule(project: Project, public_id: str) -> AlertRule:
-    """One rule of a project. Raises NotFound."""
-    rule = find(AlertRule.objects.filter(project=project).select_related("acknowledged_by"), public_id)
+def get_rule(project: Project, public_id: str, *, quotas: bool) -> AlertRule:
+    """One rule of a project; `quotas` as in `list_rules`. Raises NotFound."""
+    rule = find(_shown(project, quotas).select_related("acknowledged_by"), public_id)
     if rule is None:
         raise NotFound("There is no such alert rule in this project.")
     return rule
@@ -66,6 +69,11 @@ def names_of(prompt_ids: Iterable[UUID | None], key_ids: Iterable[UUID | None]) 
         dict(Prompt.objects.filter(pk__in=prompts).values_list("pk", "name")) if prompts else {},
         dict(APIKey.objects.filter(pk__in=keys).values_list("pk", "name")) if keys else {},
     )
+
+
+def _shown(project: Project, quotas: bool) -> QuerySet[AlertRule]:
+    found = AlertRule.objects.filter(project=project)
+    return found if quotas else found.exclude(kind=AlertKind.QUOTA)
 
 
 def _told(told: str, now: datetime) -> Q:

@@ -51,7 +51,13 @@ class AlertsAPIView(ProjectAPIView):
     )
     def get(self, request: Request) -> Response:
         """Every alert rule of the project, newest first."""
-        return Response(page(queries.list_rules(self.project), request, alert_body))
+        return Response(
+            page(
+                queries.list_rules(self.project, quotas=self.access.can(Permission.USAGE_VIEW)),
+                request,
+                alert_body,
+            )
+        )
 
     @extend_schema(
         operation_id="create_alert", tags=TAG, request=NewAlertSerializer, responses={201: AlertSerializer}
@@ -103,25 +109,25 @@ class AlertAPIView(ProjectAPIView):
     @extend_schema(operation_id="get_alert", tags=TAG, responses=AlertSerializer)
     def get(self, request: Request, alert: str) -> Response:
         """One rule, and what it said last."""
-        return Response(alert_body(queries.get_rule(self.project, alert)))
+        return Response(alert_body(_rule(self, alert)))
 
     @extend_schema(
         operation_id="update_alert", tags=TAG, request=AlertPatchSerializer, responses=AlertSerializer
     )
     def patch(self, request: Request, alert: str) -> Response:
         """Change a rule, or turn it on or off. Where it then asks something else it begins anew."""
-        rule = queries.get_rule(self.project, alert)
+        rule = _rule(self, alert)
         given = validated(AlertPatchSerializer(data=request.data))
         if set(given) - {"enabled"}:
             rule = self._updated(rule, given)
         if "enabled" in given:
             services.set_enabled(actor=self.access.actor, rule=rule, enabled=given["enabled"])
-        return Response(alert_body(queries.get_rule(self.project, alert)))
+        return Response(alert_body(_rule(self, alert)))
 
     @extend_schema(operation_id="delete_alert", tags=TAG, responses={204: None})
     def delete(self, request: Request, alert: str) -> Response:
         """Delete a rule with its history."""
-        services.delete_rule(actor=self.access.actor, rule=queries.get_rule(self.project, alert))
+        services.delete_rule(actor=self.access.actor, rule=_rule(self, alert))
         return Response(status=204)
 
     def _updated(self, rule: AlertRule, given: Mapping[str, Any]) -> AlertRule:
@@ -145,7 +151,7 @@ class AlertAcknowledgeAPIView(ProjectAPIView):
     @extend_schema(operation_id="acknowledge_alert", tags=TAG, request=None, responses={200: AlertSerializer})
     def post(self, request: Request, alert: str) -> Response:
         """No more reminders until the state changes."""
-        rule = queries.get_rule(self.project, alert)
+        rule = _rule(self, alert)
         return Response(alert_body(services.acknowledge_rule(actor=self.access.actor, rule=rule)))
 
 
@@ -160,7 +166,7 @@ class AlertMuteAPIView(ProjectAPIView):
     def post(self, request: Request, alert: str) -> Response:
         """Mute a rule up to 90 days, or end it with null. It is looked at all the same."""
         given = validated(MuteSerializer(data=request.data))
-        rule = queries.get_rule(self.project, alert)
+        rule = _rule(self, alert)
         return Response(
             alert_body(services.mute_rule(actor=self.access.actor, rule=rule, until=given["until"]))
         )
@@ -174,7 +180,7 @@ class AlertTestAPIView(ProjectAPIView):
     @extend_schema(operation_id="test_alert", tags=TAG, request=None, responses={200: AlertEventSerializer})
     def post(self, request: Request, alert: str) -> Response:
         """Send a test mail to everybody whom the rule tells."""
-        rule = queries.get_rule(self.project, alert)
+        rule = _rule(self, alert)
         rate_limits.check("alert_test", str(rule.id), TESTS_PER_HOUR, 3600).enforce()
         return Response(event_body(services.send_test(actor=self.access.actor, rule=rule)))
 
@@ -192,8 +198,13 @@ class AlertEventsAPIView(ProjectAPIView):
     )
     def get(self, request: Request, alert: str) -> Response:
         """What a rule said and whom it told, newest first."""
-        rule = queries.get_rule(self.project, alert)
+        rule = _rule(self, alert)
         return Response(page(queries.history(rule), request, event_body))
+
+
+def _rule(view: ProjectAPIView, public_id: str) -> AlertRule:
+    quotas = view.access.can(Permission.USAGE_VIEW)
+    return queries.get_rule(view.project, public_id, quotas=quotas)
 
 
 def read_spec(project: Project, given: Mapping[str, Any], *, standing: AlertRule | None = None) -> RuleSpec:

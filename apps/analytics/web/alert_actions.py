@@ -145,7 +145,12 @@ class ChosenPage(AlertsPage, abstract=True):
         asked = ALERTS.read(data)
         given = asked.filters
         found = queries.list_rules(
-            self.project, search=asked.search, state=given["state"], kind=given["kind"], told=given["told"]
+            self.project,
+            quotas=self.sees_quotas,
+            search=asked.search,
+            state=given["state"],
+            kind=given["kind"],
+            told=given["told"],
         )
         return asked, self.among(asked.selected(found))
 

@@ -55,9 +55,14 @@ class AlertsPage(ProjectView, abstract=True):
         """Whether the reader may change rules."""
         return self.access.can(Permission.ALERTS_MANAGE)
 
+    @property
+    def sees_quotas(self) -> bool:
+        """Whether the reader may see what rules on the quota tell of the whole organization."""
+        return self.access.can(Permission.USAGE_VIEW)
+
     def found(self, public_id: str) -> AlertRule:
         """The rule that the address names. Raises NotFound."""
-        return queries.get_rule(self.project, public_id)
+        return queries.get_rule(self.project, public_id, quotas=self.sees_quotas)
 
     def tabs(self) -> list[dict[str, Any]]:
         """The tabs of analytics."""
@@ -93,6 +98,7 @@ class AlertListView(AlertsPage):
         chosen = asked.filters
         found = queries.list_rules(
             self.project,
+            quotas=self.sees_quotas,
             search=asked.search,
             state=chosen["state"],
             kind=chosen["kind"],

@@ -69,7 +69,8 @@ class AlertsPanel(ProjectView):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Answer with the panel."""
-        return self.render("dashboard/panels.html#alerts", {"alarms": alarms(self.project)})
+        shown = alarms(self.project, quotas=self.access.can(Permission.USAGE_VIEW))
+        return self.render("dashboard/panels.html#alerts", {"alarms": shown})
 
 
 class BatchesPanel(ProjectView):
