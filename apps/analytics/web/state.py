@@ -133,10 +133,10 @@ def _moment(text: str, name: str, *, whole_day: bool = False) -> datetime:
     try:
         day = parse_date(text) if len(text) == len("2026-11-20") else None
         moment = parse_datetime(text)
-    except ValueError:
-        day = moment = None
-    if day is not None:
-        return datetime.combine(day, time(), UTC) + timedelta(days=1 if whole_day else 0)
+        if day is not None:
+            return datetime.combine(day, time(), UTC) + timedelta(days=1 if whole_day else 0)
+    except (ValueError, OverflowError):
+        moment = None
     if moment is None or moment.tzinfo is None:
         raise InvalidRequest(
             f"{name} is a day such as 2026-11-20, or a time with its zone such as 2026-11-20T14:00:00Z.",
