@@ -11,7 +11,7 @@ from django.test import Client
 
 from apps.analytics.metrics import METRICS
 from apps.core.scope import organization_scope
-from apps.prompts.models import PromptVersion
+from apps.prompts.models import Prompt, PromptVersion
 from apps.tenants.models import Project
 from apps.tenants.roles import Scope
 from tests.analytics.support import roll_up
@@ -274,3 +274,16 @@ def test_figures__of_another_project__are_not_told(client: Client, project: Proj
     client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {token}"
     assert get(client, "summary")["total"]["requests"] == 0
     assert client.get("/api/v1/analytics/summary?prompt=greeting").status_code == 400
+
+
+def test_figures__by_a_version_s_number__need_a_prompt_of_the_project(
+    client: Client, project: Project
+) -> None:
+    with organization_scope(project.organization_id):
+        prompt = Prompt.objects.get(name="greeting")
+    beside = make_project(organization=project.organization, name="Beside")
+    for where, status in ((project, 200), (beside, 400)):
+        _, token = make_api_key(project=where, scopes=(Scope.READ,))
+        query = f"summary?prompt={prompt.public_id}&version=1"
+        answer = client.get(f"/api/v1/analytics/{query}", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == status, answer.content

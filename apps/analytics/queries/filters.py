@@ -27,7 +27,7 @@ def read_filters(project: Project, given: Mapping[str, Sequence[str]]) -> Filter
     prompts = tuple(_prompt(project, text) for text in values["prompt"])
     return Filters(
         prompts=prompts,
-        versions=_versions(prompts, values["version"]),
+        versions=_versions(project, prompts, values["version"]),
         labels=tuple("" if text == NONE else text for text in values["label"]),
         models=values["model"],
         keys=tuple(_key(text) for text in values["key"]),
@@ -59,14 +59,18 @@ def _prompt(project: Project, text: str) -> UUID | None:
         return found
 
 
-def _versions(prompts: Sequence[UUID | None], texts: Sequence[str]) -> tuple[UUID | None, ...]:
+def _versions(
+    project: Project, prompts: Sequence[UUID | None], texts: Sequence[str]
+) -> tuple[UUID | None, ...]:
     numbers = {text: number for text in texts if (number := whole_number(text)) is not None}
     if numbers and (len(prompts) != 1 or prompts[0] is None):
         raise InvalidRequest(
             "A version's number needs exactly one prompt beside it; else give its id.", param="version"
         )
     of_prompts = [prompt for prompt in prompts if prompt]
-    rows = PromptVersion.objects.filter(prompt_id__in=of_prompts, number__in=numbers.values())
+    rows = PromptVersion.objects.filter(
+        prompt_id__in=of_prompts, prompt__project=project, number__in=numbers.values()
+    )
     found = dict(rows.values_list("number", "pk")) if numbers else {}
     return tuple(_version(text, numbers, found) for text in texts)
 
