@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.audit.actor import SYSTEM
+from apps.audit.models import AuditEvent
 from apps.core import files
 from apps.core.errors import Conflict, NotFound
 from apps.core.models import StoredFile
@@ -406,6 +407,8 @@ def test_api__ask_follow_fetch_delete(project: Project, client: Client) -> None:
     finish(project, export.pk)
     content = client.get(f"{address}/content", headers=headers | {"Range": "bytes=0-3"})
     assert (content.status_code, b"".join(content)) == (206, b"PK\x03\x04")
+    with organization_scope(project.organization_id):
+        assert AuditEvent.objects.filter(action="export.downloaded").count() == 1
     [listed] = client.get("/api/v1/exports", headers=headers).json()["data"]
     assert (listed["id"], listed["state"]) == (made.json()["id"], "ready")
     assert client.delete(address, headers=headers).status_code == 204

@@ -110,10 +110,10 @@ class ExportContentAPIView(ProjectAPIView):
 
 
 def fetch(view: Any, request: Request, export: OrganizationExport) -> HttpResponseBase:
-    """The archive as an answer; a download from the beginning is noted in the audit log."""
+    """The archive as an answer; every download, also of a part, is noted in the audit log."""
     archive = downloading.archive_of(export)
     answer = downloading.answer(request._request, archive)
-    if answer.status_code == 200 and request.method == "GET":
+    if answer.status_code in downloading.SENT and request.method == "GET":
         services.note_download(actor=view.access.actor, export=export)
     return answer
 

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 
 from apps.audit import services as audit
 from apps.audit.actor import Actor
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, NotFound
 from apps.retention.exports import bell
 from apps.retention.exports.writing import drop_parts
 from apps.retention.models import ExportState, OrganizationExport
@@ -36,9 +36,14 @@ def request_export(*, actor: Actor, organization: Organization) -> OrganizationE
 
 
 def delete_export(*, actor: Actor, export: OrganizationExport) -> None:
-    """Delete an archive, or stop making it. Its content can't be fetched from now on."""
+    """Delete an archive, or stop making it. Its content can't be fetched from now on.
+
+    Raises NotFound for one that somebody else has deleted meanwhile.
+    """
     # Whoever makes a part right now holds the row.
-    locked = OrganizationExport.objects.select_for_update().get(pk=export.pk)
+    locked = OrganizationExport.objects.select_for_update().filter(pk=export.pk).first()
+    if locked is None:
+        raise NotFound("There is no such archive in this organization.", code="export_not_found")
     audit.record(
         actor=actor,
         action="export.deleted",

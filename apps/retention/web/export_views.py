@@ -88,7 +88,7 @@ class DownloadExportView(ExportPage):
     def get(self, request: HttpRequest, export: str, **_: str) -> HttpResponseBase:
         found = reading.get_export(export)
         answer = downloading.answer(request, downloading.archive_of(found))
-        if answer.status_code == 200 and request.method == "GET":
+        if answer.status_code in downloading.SENT and request.method == "GET":
             services.note_download(actor=self.access.actor, export=found)
         return answer
 
