@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.mail import EmailMessage
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -31,7 +32,7 @@ from apps.retention.erasure.requests import (
 )
 from apps.retention.erasure.subjects import digest_of
 from apps.retention.erasure.work import advance, work_off
-from apps.retention.models import ErasureRequest, ErasureState
+from apps.retention.models import ErasureRequest, ErasureState, PurgeRun
 from apps.runs.feedback import Giver
 from apps.runs.models import Feedback, Run, RunPayload
 from apps.runs.services import give_feedback
@@ -81,6 +82,16 @@ def carried_out(request: ErasureRequest) -> ErasureRequest:
         return ErasureRequest.all_organizations.get(pk=request.pk)
 
 
+def carried_out_up_to(step: str, request: ErasureRequest) -> None:
+    rows = ErasureRequest.all_organizations.filter(pk=request.pk, step=step)
+    for _ in range(200):
+        assert advance(request.pk, steps_of)
+        with system_scope():
+            if rows.exists():
+                return
+    raise AssertionError(step)
+
+
 def kept(project: Project, model: Any, **wanted: Any) -> list[Any]:
     with organization_scope(project.organization_id):
         return list(model.objects.filter(**wanted).order_by("pk"))
@@ -121,6 +132,18 @@ def test_end_user__rows_of_datasets__go_by_run_by_column_and_by_text(project: Pr
     assert done.counts["dataset_rows"] == 3
     left = {row.number: row.variables for row in kept(project, DatasetRow)}
     assert left == {1: {}, 2: {}, 3: {}, 4: {"review": "somebody else", "customer": "47110"}}
+
+
+def test_end_user__row_made_of_their_run_behind_the_walk__is_emptied(project: Project) -> None:
+    run = make_run(project=project)
+    make_dataset_version(project=project, rows=[RowValues({"review": "old"}, None, {})])
+    request = ask(project)
+    carried_out_up_to("runs", request)
+    rows = [RowValues({"review": "theirs"}, None, {"run_id": run.public_id})]
+    version = make_dataset_version(project=project, rows=rows)
+    assert carried_out(request).counts["dataset_rows"] == 1
+    [row] = kept(project, DatasetRow, dataset_version=version)
+    assert (row.variables, row.metadata) == ({}, {})
 
 
 def test_end_user__results_of_batches_over_their_rows__are_emptied(project: Project) -> None:
@@ -356,9 +379,14 @@ def test_organization__deleted__leaves_ledger_and_chain_and_tells_who_asked(
     assert request.public_id in mail.outbox[-1].body
     with system_scope():
         ErasureRequest.all_organizations.update(execute_after=timezone.now())
+    carried_out_up_to("organization", request)
+    with system_scope():
+        # A night began just before the end.
+        PurgeRun.all_organizations.create(organization=organization, judged_at=timezone.now())
     done = carried_out(request)
     assert done.state == ErasureState.DONE
     with system_scope():
+        connection.check_constraints()
         assert not Organization.objects.filter(pk=organization.pk).exists()
         assert not OutgoingMail.objects.filter(organization_id=organization.pk).exists()
         assert AuditEvent.all_organizations.filter(organization_id__isnull=True, action="organization.erased")

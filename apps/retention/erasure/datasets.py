@@ -16,11 +16,10 @@ from apps.datasets.models import (
     DatasetRow,
     DatasetVersion,
 )
-from apps.retention.erasure.runs import blank_items, erase_runs, runs_of_person
+from apps.retention.erasure.runs import BLANK, blank_items, erase_runs, runs_of_person
 from apps.retention.erasure.work import Work, walk, walk_children
 from apps.runs.models import Run
 
-BLANK: Final[dict[str, Any]] = {"variables": {}, "expected": None, "metadata": {}, "source": None}
 EXPECTED: Final = "expected"
 
 

@@ -110,6 +110,9 @@ def end_organization(work: Work) -> bool:
             "audit_head": (None, bytes(head.hash).hex() if head else None),
         },
     )
+    for model in owned_models():
+        # A night's purge, or the roll-up of what was counted last, may have begun since.
+        unscoped(model).filter(organization_id=work.organization_id)._raw_delete("default")
     unscoped(Organization).filter(pk=work.organization_id)._raw_delete("default")
     work.count("organizations", 1)
     return True

@@ -12,6 +12,7 @@ from django.utils import timezone
 from apps.batches.models import BatchItem
 from apps.core import crypto, ids
 from apps.core.models import IdempotencyKey
+from apps.datasets.models import DatasetChange, DatasetDraft, DatasetRow, DatasetVersion
 from apps.retention.erasure.work import Work, walk_children
 from apps.runs.feedback import text_of
 from apps.runs.models import Feedback, Run, RunPayload
@@ -23,6 +24,8 @@ LOOKED_AT_ONCE: Final = 5_000
 LONGEST_CALL: Final = timedelta(hours=1)
 OPENED_AT_ONCE: Final = 1_000
 TOLD: Final = "told:"
+BLANK: Final[dict[str, Any]] = {"variables": {}, "expected": None, "metadata": {}, "source": None}
+"""A row of a dataset that was emptied."""
 ERASED_NAME: Final = "Erased end user"
 
 
@@ -70,6 +73,7 @@ def erase_runs(work: Work, run_ids: Sequence[UUID]) -> None:
     work.count("runs", blanked)
     work.count("run_contents", contents)
     work.count("stored_answers", keys)
+    _blank_new_rows(work, run_ids)
     _blank_items(work, runs.filter(source="batch").values_list("source_id", flat=True).distinct(), run_ids)
     _blank_feedback(work, list(Feedback.all_organizations.filter(**ours, run_id__in=run_ids)))
 
@@ -131,6 +135,20 @@ def _contents_with_texts(work: Work, run_ids: Sequence[UUID]) -> set[UUID]:
             if work.texts.stand_in_json(crypto.unseal_bytes(key, payload.content, place)):
                 found.add(payload.pk)
     return found
+
+
+def _blank_new_rows(work: Work, run_ids: Sequence[UUID]) -> None:
+    """Rows of datasets that somebody made of the runs after the walk through the datasets came by."""
+    began = work.request.started_at
+    ours = {"organization_id": work.organization_id}
+    versions = DatasetVersion.all_organizations.filter(**ours, created_at__gte=began)
+    version_ids = list(versions.values_list("pk", flat=True)) if began else []
+    told = {"metadata__run_id__in": [ids.encode(Run.PREFIX, run_id) for run_id in run_ids]}
+    rows = DatasetRow.all_organizations.filter(**ours, dataset_version_id__in=version_ids, **told)
+    changed = rows.update(**BLANK) if version_ids else 0
+    drafts = DatasetDraft.all_organizations.filter(**ours).values("pk")
+    changes = DatasetChange.all_organizations.filter(**ours, draft_id__in=drafts, **told)
+    work.count("dataset_rows", changed + changes.update(**BLANK))
 
 
 def _blank_items(work: Work, batch_ids: Iterable[UUID | None], run_ids: Sequence[UUID]) -> None:
