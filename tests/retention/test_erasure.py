@@ -16,13 +16,14 @@ from apps.batches.models import BatchItem
 from apps.core import errors, files
 from apps.core.mail import OutboxBackend
 from apps.core.models import OutgoingMail, StoredFile
+from apps.core.redis import client as client_of_redis
 from apps.core.scope import organization_scope, system_scope
 from apps.datasets.mapping import RowValues
 from apps.datasets.models import DatasetRow
 from apps.retention.erasure import bell, reading
 from apps.retention.erasure.certificates import as_text, certificate
 from apps.retention.erasure.matching import Texts
-from apps.retention.erasure.plan import steps_of
+from apps.retention.erasure.plan import WAITING, steps_of
 from apps.retention.erasure.requests import (
     Search,
     cancel_erasure,
@@ -223,6 +224,16 @@ def test_work__calls_under_way__are_waited_for(project: Project, settings: Any) 
     settings.ERASURE_SETTLE_SECONDS = 0
     assert carried_out(request).state == ErasureState.DONE
     assert kept(project, Run, pk=late.pk)[0].end_user == ""
+
+
+def test_cached_answer__of_a_call_under_way__is_forgotten(project: Project) -> None:
+    request, cache = ask(project), client_of_redis()
+    carried_out_up_to(WAITING, request)
+    names = [f"answer:{each.hex}:late" for each in (project.organization_id, request.pk)]
+    for name in names:
+        cache.set(name, b"sealed")
+    assert carried_out(request).state == ErasureState.DONE
+    assert [cache.exists(name) for name in names] == [0, 1]
 
 
 def test_sweeper__due_and_silent__rings(project: Project) -> None:

@@ -54,10 +54,13 @@ _TRACES: Final = (
     Step("invitations", members.empty_found_invitations),
     Step("cached_answers", traces.forget_cached_answers, Place.OUTSIDE),
 )
+_LATE_ANSWERS: Final = Step("late_cached_answers", traces.forget_cached_answers, Place.OUTSIDE)
 _LATE: Final = (
     Step(WAITING, settled),
     Step("late_runs", runs.erase_late_runs),
     Step("late_files", traces.delete_found_files, Place.ORGANIZATION),
+    # A call that was under way has kept its answer at its end.
+    _LATE_ANSWERS,
 )
 _DETAILS: Final = Step("audit_details", traces.delete_audit_details)
 _END: Final = Step("finish", finish)
@@ -82,6 +85,7 @@ ORGANIZATION: Final = (
     Step(WAITING, settled),
     Step("late_tables", organizations.delete_tables),
     Step("late_mails", organizations.delete_mails_of_organization),
+    _LATE_ANSWERS,
     Step("trail_sealed", organizations.seal_trail),
     Step("trail", organizations.delete_trail),
     Step("organization", organizations.end_organization),
@@ -112,6 +116,7 @@ WORDS: Final = {
     WAITING: "Waiting for calls that were under way at the beginning",
     "late_runs": "Runs recorded meanwhile",
     "late_files": "Files written meanwhile",
+    "late_cached_answers": "Answers cached meanwhile",
     "membership": "Membership, keys and grants",
     "names": "Names on the organization's work",
     "account": "Account, sessions and second factors",
