@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -179,6 +180,15 @@ def test_texts__across_the_chunks_of_a_file__are_found() -> None:
     assert Texts(["zo\u00eb"]).stand_in_bytes([b'{"name": "zo\\u00eb"}'])
     assert Texts(['ann "x" Smith']).stand_in_json(b'{"text": "by Ann \\"X\\" SMITH"}')
     assert not Texts(["ann smith"]).stand_in_json(b'{"first": "Ann", "last": "Smith"}')
+
+
+def test_texts__in_json_that_stands_in_a_text__are_found() -> None:
+    nested = json.dumps({"name": 'ZO\u00cb "X"'})
+    assert "\\u00cb" in nested
+    looked_for = Texts(['zo\u00eb "x"'])
+    assert looked_for.stand_in({"output": nested})
+    assert looked_for.stand_in_json(json.dumps({"output": nested}, ensure_ascii=False).encode())
+    assert not looked_for.stand_in({"output": json.dumps({"name": "ZOE X"})})
 
 
 def test_work__killed_after_every_chunk__counts_each_row_once(project: Project) -> None:

@@ -16,8 +16,11 @@ class Texts:
 
     def __init__(self, texts: Iterable[str]) -> None:
         self.given = tuple(text for text in texts if text)
-        self._folded = tuple(folded(text) for text in self.given)
-        self._in_json = tuple(folded(json.dumps(text, ensure_ascii=False)[1:-1]) for text in self.given)
+        # A text may hold JSON itself, in which other letters than ASCII's stand as escapes.
+        escaped = {json.dumps(form)[1:-1] for text in self.given for form in _forms(text)}
+        words = {*self.given, *escaped}
+        self._folded = tuple(sorted({folded(text) for text in words}))
+        self._in_json = tuple(sorted({folded(json.dumps(text, ensure_ascii=False)[1:-1]) for text in words}))
         self._spelled = tuple(sorted({spelled for text in self.given for spelled in _spellings(text)}))
 
     def __bool__(self) -> bool:
@@ -74,9 +77,13 @@ def is_archive(start: bytes) -> bool:
     return start.startswith(ARCHIVE_STARTS)
 
 
+def _forms(text: str) -> set[str]:
+    return {text, text.lower(), text.upper(), text.title(), unicodedata.normalize("NFD", text)}
+
+
 def _spellings(text: str) -> Iterator[bytes]:
     """The bytes that a file may hold for a text, in lower case as far as ASCII goes."""
-    forms = {text, text.lower(), text.upper(), text.title(), unicodedata.normalize("NFD", text)}
+    forms = _forms(text)
     forms |= {json.dumps(form)[1:-1] for form in forms} | {form.replace('"', '""') for form in forms}
     for form in forms:
         for encoding in ENCODINGS:
