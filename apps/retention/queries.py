@@ -24,6 +24,8 @@ from apps.tenants.models import Organization, Project
 
 # Counting further would take longer than a page may.
 COUNTED_AT_MOST: Final = 1_000_000
+# Each may take seconds of the database, so one person gets no more.
+COUNTS_PER_MINUTE: Final = 30
 PURGES_SHOWN: Final = 10
 _PARAMETER: Final = re.compile(r"%\((\w+)\)s")
 _Place = tuple[DataClass, Project | None]

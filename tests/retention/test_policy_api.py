@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apps.retention import queries
 from apps.retention.models import DataClass
 from apps.tenants.models import Project
 from tests.factories import make_api_key, make_policy, make_project, make_prompt, make_run, owner_of
@@ -97,6 +98,15 @@ def test_dry_run__counts_by_class_and_project(owner: Client, project: Project) -
     assert (kept["held"], kept["content_until"] < kept["facts_until"]) == (False, True)
     _, shown = _call(owner, project, "GET", f"runs/{run.public_id}")
     assert shown["content_state"] == "kept"
+
+
+def test_dry_run__asked_again_and_again__waits_on_page_and_api_alike(
+    owner: Client, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "COUNTS_PER_MINUTE", 1)
+    assert owner.get(f"/{project.organization.slug}/settings/privacy/due/").status_code == 200
+    status, refused = _call(owner, project, "GET", "retention_policies/dry_run")
+    assert (status, refused["error"]["type"]) == (429, "rate_limit_error")
 
 
 def test_hold__placed_once_and_released_once(owner: Client, project: Project) -> None:

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import errors
+from apps.core import errors, rate_limits
 from apps.core.api import validated
 from apps.core.openapi import list_of
 from apps.retention import queries, rules, services
@@ -183,6 +183,8 @@ class DryRunAPIView(ProjectAPIView):
     @extend_schema(operation_id="dry_run_retention", tags=["Privacy"], responses=DryRunSerializer)
     def get(self, request: Request) -> Response:
         """Count what a purge would delete now, by class and project of the organization."""
+        limit = queries.COUNTS_PER_MINUTE
+        rate_limits.check("retention_dry_run", str(self.access.actor.id), limit, 60).enforce()
         found = queries.dry_run(self.organization)
         due = [
             {

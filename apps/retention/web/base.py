@@ -7,6 +7,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.core import rate_limits
 from apps.retention import queries
 from apps.retention.web import presenting
 from apps.tenants.models import Project
@@ -29,6 +30,12 @@ class PrivacyPage(OrganizationView, abstract=True):
     def all_projects(self) -> Sequence[Project]:
         """The organization's projects, by name."""
         return list(projects().order_by("name", "id"))
+
+    def counted(self) -> queries.DryRun:
+        """What would go now. Raises RateLimited for somebody who asks again and again."""
+        limit = queries.COUNTS_PER_MINUTE
+        rate_limits.check("retention_dry_run", str(self.user.id), limit, 60).enforce()
+        return queries.dry_run(self.organization)
 
     def policy_page(self, *, status: int = 200, **more: object) -> HttpResponse:
         """What is kept for how long, with the dialog that a form stands in, if any."""

@@ -35,7 +35,7 @@ class DryRunPanel(PrivacyPage):
     scoped: ClassVar[bool] = False
 
     def get(self, request: HttpRequest, **_: str) -> HttpResponse:
-        found = queries.dry_run(self.organization)
+        found = self.counted()
         with self.scope():
             context = {
                 "rows": presenting.dry_run_rows(found),
@@ -67,7 +67,7 @@ class PurgeView(PrivacyPage):
         return self.back()
 
     def _dialog(self, form: TypedNameForm, problem: str = "", status: int = 200) -> HttpResponse:
-        found = queries.dry_run(self.organization)
+        found = self.counted()
         with self.scope():
             return self.policy_page(
                 status=status,
