@@ -87,7 +87,7 @@ class Named:
     prefix: str
     view_name: str
     permission: Permission
-    search: Callable[[Project, str], QuerySet[Any]]
+    search: Callable[[Access, Project, str], QuerySet[Any]]
 
 
 def _named_row(rows: Callable[[], QuerySet[Any]], prefix: str) -> Callable[[str], Place | None]:
@@ -172,7 +172,7 @@ BY_ID: Final[dict[str, Kind]] = {
 }
 
 
-def _datasets(project: Project, text: str) -> QuerySet[Dataset]:
+def _datasets(access: Access, project: Project, text: str) -> QuerySet[Dataset]:
     return Dataset.objects.filter(project=project, name__icontains=text)
 
 
@@ -184,7 +184,7 @@ BY_NAME: Final = (
         "prm",
         "prompts:detail",
         Permission.PROMPTS_VIEW,
-        lambda project, text: list_prompts(project, search=text),
+        lambda access, project, text: list_prompts(project, search=text),
     ),
     Named("Datasets", "Dataset", "data", "dst", "datasets:detail", Permission.DATASETS_VIEW, _datasets),
     Named(
@@ -194,7 +194,7 @@ BY_NAME: Final = (
         "bat",
         "batches:detail",
         Permission.BATCHES_VIEW,
-        lambda project, text: list_jobs(project, search=text),
+        lambda access, project, text: list_jobs(project, search=text),
     ),
     Named(
         "Alert rules",
@@ -203,7 +203,9 @@ BY_NAME: Final = (
         "alr",
         "analytics:alert",
         Permission.RUNS_VIEW,
-        lambda project, text: list_rules(project, quotas=True, search=text),
+        lambda access, project, text: list_rules(
+            project, quotas=access.can(Permission.USAGE_VIEW), search=text
+        ),
     ),
 )
 
@@ -278,7 +280,7 @@ def _by_name(access: Access, project: Project, text: str) -> list[Group]:
             Group(kind.title, [_named_hit(kind, access, project, row) for row in rows])
             for kind in BY_NAME
             if access.can(kind.permission)
-            for rows in [kind.search(project, text).order_by("-pk")[:EACH]]
+            for rows in [kind.search(access, project, text).order_by("-pk")[:EACH]]
         ]
 
 

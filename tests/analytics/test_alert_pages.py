@@ -323,6 +323,6 @@ def test_quota_rule__member_who_may_not_see_usage__neither_makes_tries_nor_sees_
     assert [each["kind"] for each in api(client, project, "GET").json()["data"]] == ["threshold"]
     assert client.get(address(project, f"{standing.public_id}/")).status_code == 404
     home = f"/{project.organization.slug}/{project.slug}/"
-    for page in (address(project), f"{home}home/alerts/"):
+    for page in (address(project), f"{home}home/alerts/", f"{home}search/?q=spe"):
         shown = client.get(page)
         assert (shown.status_code, b"Spent" in shown.content) == (200, False)
