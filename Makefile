@@ -39,7 +39,7 @@ restore: ## bring FILE=… back into an empty database and verify audit trail an
 
 test: ## run all tests (PYTEST="-k word" narrows)
 	@.ci/install dev
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST); status=$$?; \
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST); status=$$?; \
 	  $(BIN)/python manage.py embedded stop-if-unused --profile test; exit $$status
 
 lint: ## all static checks

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import redis as redis_library
@@ -12,8 +13,16 @@ from pytest_django import DjangoDbBlocker
 from promptsaas.embedded import in_use
 from tests.support import databases
 from tests.support.environment import DATABASE, PROFILE, configure, with_database
+from tests.support.gateway import running_gateway
+from tests.support.scheduling import Scheduling
 
 SERVERS = configure()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Share tests out between the processes of `pytest -n`."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +50,13 @@ def django_db_setup(
     with django_db_blocker.unblock():
         connections.close_all()
     databases.drop_clone(SERVERS, DATABASE)
+
+
+@pytest.fixture(scope="session")
+def gateway_url(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running gateway."""
+    with running_gateway(tmp_path_factory.mktemp("gateway")) as gateway:
+        yield gateway.url
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from tests.factories import (
     make_prompt,
 )
 from tests.fake_provider import FakeProvider, fake_provider
-from tests.gateway.conftest import running_gateway
 from tests.prompts.web_support import Web
+from tests.support.gateway import running_gateway
 
 __all__ = ["fake_provider"]
 

@@ -14,9 +14,6 @@ from django.utils import timezone
 from apps.core.scope import organization_scope
 from apps.tenants.models import APIKey, Project
 from tests.factories import make_project, owner_of
-from tests.gateway.conftest import gateway_url
-
-__all__ = ["gateway_url"]
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

@@ -19,9 +19,7 @@ from apps.runs.models import Run
 from apps.tenants.models import Project
 from tests.access.matrix import PUBLIC, Fill, Route, table
 from tests.factories import make_api_key, make_dataset_version, make_project, make_prompt, owner_of
-from tests.gateway.conftest import gateway_url
 
-__all__ = ["gateway_url"]
 pytestmark = pytest.mark.django_db
 
 FIELDS: Final = {"type", "code", "message", "param", "doc_url", "request_id"}

@@ -25,14 +25,20 @@ def _axe_source() -> str:
     return AXE.read_text()
 
 
-def axe_findings(page: Page, *rules: str) -> list[str]:
-    """Return the serious and critical findings on the page as it is now, by all rules or those named."""
+def axe_findings(page: Page, *rules: str, without: Sequence[str] = ()) -> list[str]:
+    """Return the serious and critical findings on the page as it is now, by all rules or those named.
+
+    `without` are selectors of parts that are not looked at.
+    """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(_axe_source())
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = list(rules)
-    result: dict[str, Any] = page.evaluate("(options) => axe.run(document, options)", options)
+    result: dict[str, Any] = page.evaluate(
+        "([without, options]) => axe.run({exclude: without}, options)",
+        [[[each] for each in without], options],
+    )
     return [
         f"{each['id']} ({each['impact']}): {node['html'][:200]} {node['failureSummary'][:300]}"
         for each in result["violations"]

@@ -88,9 +88,7 @@ def test_new__form__creates_and_opens_the_editor(page: Page, web_site: Site, pro
     assert message(page, 1) == "Reply to {{ review }}"
 
 
-def test_history__unified__compares_what_is_chosen(
-    page: Page, web_site: Site, prompt: Prompt
-) -> None:
+def test_history__unified__compares_what_is_chosen(page: Page, web_site: Site, prompt: Prompt) -> None:
     open_page(page, web_site, f"{prompt.public_id}/history/?from=1&to=3")
     page.get_by_role("link", name="Unified").click()
     expect(page.locator("ins").first).to_be_visible()

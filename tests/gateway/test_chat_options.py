@@ -16,7 +16,7 @@ from apps.runs.models import Run
 from apps.tenants.models import Project
 from tests.factories import make_api_key, make_connection, make_content, make_project, make_prompt
 from tests.fake_provider import FakeProvider, fake_provider
-from tests.gateway.conftest import running_gateway
+from tests.support.gateway import running_gateway
 
 __all__ = ["fake_provider"]
 

@@ -10,7 +10,7 @@ import pytest
 from apps.core.scope import organization_scope
 from apps.runs.models import Run
 from tests.factories import make_api_key, make_project
-from tests.gateway.conftest import running_gateway
+from tests.support.gateway import running_gateway
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

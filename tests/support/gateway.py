@@ -53,13 +53,6 @@ def running_gateway(folder: Path) -> Iterator[RunningGateway]:
         sys.stderr.write(log_path.read_text(errors="replace")[-4000:])
 
 
-@pytest.fixture(scope="session")
-def gateway_url(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running gateway."""
-    with running_gateway(tmp_path_factory.mktemp("gateway")) as gateway:
-        yield gateway.url
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
