@@ -16,8 +16,8 @@ LEDGER_YEARS: Final = 10
 class Plan:
     """`included` maps a meter to its monthly quota; a meter that is not named has no quota.
 
-    `longest_days` maps a class of data (`retention.models.DataClass`) to how many days it is kept at most; one
-    that is not named may be kept for as long as the organization likes.
+    `longest_days` maps a class of data (`retention.models.DataClass`) to how many days it is kept at most;
+    one that is not named may be kept for as long as the organization likes.
     """
 
     slug: str

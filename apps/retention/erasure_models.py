@@ -75,13 +75,13 @@ class ErasureRequest(TenantModel):
             models.Index(
                 fields=["execute_after"],
                 name="erasure_open",
-                condition=models.Q(state__in=["pending", "running"]),
+                condition=models.Q(ended_at__isnull=True),
             ),
         ]
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "kind", "subject_digest"],
-                condition=models.Q(state__in=["pending", "running"]),
+                condition=models.Q(ended_at__isnull=True),
                 name="erasure_once_at_a_time",
             ),
         ]

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from apps.analytics.models import CountedHistory
+from apps.analytics.models import CountedHistory, DegradationLook
 from apps.batches.models import Pump
 from apps.core import changes, ids, outbox
 from apps.core.ids import uuid7
@@ -76,8 +76,14 @@ def _counted_history(project: Project) -> models.Model:
         return CountedHistory.objects.create(pk=1)
 
 
+def _degradation_look(project: Project) -> models.Model:
+    with system_scope():
+        return DegradationLook.objects.create(pk=1, until=timezone.now())
+
+
 OTHERS: Final[dict[str, Callable[[Project], models.Model]]] = {
     "analytics.CountedHistory": _counted_history,
+    "analytics.DegradationLook": _degradation_look,
     "batches.Pump": _pump,
     "core.Change": _change,
     "core.DataKey": _data_key,

@@ -29,6 +29,7 @@ TENANT_MODELS = sorted(
 UNFENCED = {
     "core_change": "the change feed: kinds and ids, read by every process",
     "core_outboxmessage": "the outbox, delivered across organizations",
+    "core_outgoingmail": "mails that wait: written by everybody, read by who delivers them",
     "core_datakey": "wrapped data keys; the platform's own has no organization",
 }
 

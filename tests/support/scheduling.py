@@ -13,7 +13,7 @@ TOGETHER: Final = {
 }
 
 
-class Scheduling(LoadScopeScheduling):
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
     """One test after the other to whoever is free, in the order in which they were collected."""
 
     def __init__(self, config: Any, log: Any = None) -> None:

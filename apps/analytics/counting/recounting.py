@@ -86,7 +86,8 @@ difference AS MATERIALIZED (
 
 _HEART: Final = f"WITH {_SOURCE}, {ADDITION}, {_STORED}, {_DIFFERENCE}"
 _RESULT: Final = f"""
-SELECT (SELECT count(*) FROM fact WHERE requests = 1), (SELECT count(*) FROM addition), (SELECT count(*) FROM difference),
+SELECT (SELECT count(*) FROM fact WHERE requests = 1), (SELECT count(*) FROM addition),
+    (SELECT count(*) FROM difference),
     (SELECT coalesce(jsonb_agg(each), '[]')::text FROM (
         SELECT * FROM difference ORDER BY starts_at, grain, id LIMIT {MOST_TOLD}
     ) AS each)"""

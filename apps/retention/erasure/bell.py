@@ -12,7 +12,7 @@ from apps.core.scope import system_scope
 from apps.retention.erasure.plan import steps_of
 from apps.retention.erasure.requests import JOB
 from apps.retention.erasure.work import work_off
-from apps.retention.models import OPEN_STATES, ErasureRequest
+from apps.retention.models import ErasureRequest
 
 # A chunk takes a second or so: whoever was silent for that long is gone, or waits.
 SILENCE: Final = timedelta(seconds=25)
@@ -31,7 +31,7 @@ def ring_due() -> int:
     with system_scope():
         due = ErasureRequest.all_organizations.filter(
             Q(touched_at__lt=now - SILENCE) | Q(touched_at__lt=F("execute_after")),
-            state__in=OPEN_STATES,
+            ended_at__isnull=True,
             execute_after__lte=now,
         )
         found = list(due.order_by("execute_after").values_list("pk", flat=True)[:RUNG_AT_ONCE])

@@ -108,14 +108,14 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["organization", "-id"], name="erasure_list"),
                     models.Index(
-                        condition=models.Q(("state__in", ["pending", "running"])),
+                        condition=models.Q(("ended_at__isnull", True)),
                         fields=["execute_after"],
                         name="erasure_open",
                     ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        condition=models.Q(("state__in", ["pending", "running"])),
+                        condition=models.Q(("ended_at__isnull", True)),
                         fields=("organization", "kind", "subject_digest"),
                         name="erasure_once_at_a_time",
                     )
