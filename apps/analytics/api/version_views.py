@@ -59,7 +59,7 @@ class AnalyticsVersionsAPIView(ProjectAPIView):
         asking.check_names(request, NAMES)
         name = request.query_params.get("prompt", "")
         if not name:
-            raise InvalidRequest("prompt is a prompt's name or id.", param="prompt")
+            raise InvalidRequest("prompt is a prompt's name or id.", code="parameter_missing", param="prompt")
         period = asking.asked_period(request, timezone.now())
         sandbox = asking.flag(request, "sandbox")
         limit = asking.number(request, "limit", 20, MOST_VERSIONS)
