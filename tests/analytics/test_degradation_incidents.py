@@ -98,7 +98,9 @@ def mean_logarithm(values: list[int]) -> float:
 def topics() -> list[str]:
     with system_scope():
         return list(
-            OutboxMessage.objects.filter(topic__startswith="incident.").values_list("topic", flat=True)
+            OutboxMessage.objects.filter(topic__startswith="incident.")
+            .order_by("pk")
+            .values_list("topic", flat=True)
         )
 
 

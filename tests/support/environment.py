@@ -55,6 +55,8 @@ def configure() -> Servers:
     settings.CACHES["default"]["LOCATION"] = servers.redis_url
     for queue in settings.RQ_QUEUES.values():
         queue["URL"] = servers.redis_url
+    # Else every test client looks through all static files when it is made.
+    settings.WHITENOISE_AUTOREFRESH = True
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return servers
 
