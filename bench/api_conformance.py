@@ -31,6 +31,12 @@ SESSION_ONLY = (
     *("create_role", "update_role", "delete_role", "create_grant", "delete_grant"),
     *("create_provider", "update_provider", "delete_provider", "test_provider", "set_default_model"),
     *("create_price", "end_price", "list_audit_events", "get_audit_event"),
+    *("create_alert", "update_alert", "acknowledge_alert", "mute_alert", "test_alert", "delete_alert"),
+    *("acknowledge_incident", "set_incident_rule"),
+    *("set_retention_policy", "clear_retention_policy", "list_retention_policies", "dry_run_retention"),
+    *("place_legal_hold", "release_legal_hold", "list_legal_holds", "get_legal_hold"),
+    *("create_erasure", "cancel_erasure", "list_erasures", "get_erasure", "get_erasure_certificate"),
+    *("create_export", "delete_export", "list_exports", "get_export", "download_export"),
 )
 
 
@@ -100,6 +106,7 @@ def served(kind: str, command: Sequence[str], web: Address) -> Iterator["subproc
         **os.environ,
         "PROMPTSAAS_PROCESS": kind,
         "GATEWAY_REQUESTS_PER_MINUTE": "100000000",
+        "API_REQUESTS_PER_MINUTE": "100000000",
         "WEB_UPSTREAM": f"http://{web.host}:{web.port}",
         "LOG_LEVEL": "WARNING",
     }

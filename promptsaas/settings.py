@@ -256,6 +256,8 @@ DATASET_USES = [("apps.batches.queries.count_dataset_uses", "apps.batches.querie
 OUTBOX_HANDLERS: dict[str, str] = {}
 # Per API key. Every gateway process counts in the same place while Redis is there.
 GATEWAY_REQUESTS_PER_MINUTE = environment.number("GATEWAY_REQUESTS_PER_MINUTE", 6_000)
+# The same of the rest of the API, there per key or member.
+API_REQUESTS_PER_MINUTE = environment.number("API_REQUESTS_PER_MINUTE", 1_200)
 # Runs in flight get so long at a stop. Granian kills its workers after ten seconds.
 GATEWAY_DRAIN_SECONDS = environment.number("GATEWAY_DRAIN_SECONDS", 7)
 # Where Prometheus asks; each process has an address of its own, and none is public. Empty: nowhere.

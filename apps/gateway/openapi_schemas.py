@@ -93,8 +93,8 @@ _TOOL: Final = _object(
         "function": _object(
             {
                 "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-                "description": {"type": "string", "maxLength": 4000},
-                "parameters": {"type": "object", "description": "A JSON Schema of the type object."},
+                "description": {"type": ["string", "null"], "maxLength": 4000},
+                "parameters": {"type": ["object", "null"], "description": "A JSON Schema of type object."},
                 "strict": {"type": ["boolean", "null"]},
             },
             ("name",),

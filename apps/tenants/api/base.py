@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Final, cast
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -26,7 +27,6 @@ from apps.tenants.entrance import check_permissions, client_ip, refusal_reason
 from apps.tenants.models import Organization, Project, User
 
 PROJECT_HEADER: Final = "Promptsaas-Project"
-REQUESTS_PER_MINUTE: Final = 1_200
 FAILED_KEYS_PER_MINUTE: Final = 60
 
 
@@ -170,7 +170,7 @@ class ProjectAPIView(APIView):
         return open_session_for_project(user, project_id=project_id, ip=ip, request_id=current_request_id())
 
     def _limit(self, caller: str) -> None:
-        decision = rate_limits.check("api", caller, REQUESTS_PER_MINUTE, 60)
+        decision = rate_limits.check("api", caller, settings.API_REQUESTS_PER_MINUTE, 60)
         self.headers |= decision.headers()
         decision.enforce()
 
