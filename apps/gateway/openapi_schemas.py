@@ -42,6 +42,20 @@ def _list(item: Schema, most: int | None = None) -> Schema:
     return {"type": "array", "items": item} | ({"maxItems": most} if most else {})
 
 
+def _nullable(properties: Schema) -> Schema:
+    """A body's fields: null is as good as leaving one out."""
+    return {name: _or_null(schema) for name, schema in properties.items()}
+
+
+def _or_null(schema: Schema) -> Schema:
+    kinds = schema.get("type")
+    if isinstance(kinds, list) and "null" in kinds:
+        return schema
+    about = {"description": schema["description"]} if "description" in schema else {}
+    bare = {name: value for name, value in schema.items() if name != "description"}
+    return {**about, "anyOf": [*bare.get("anyOf", [bare]), {"type": "null"}]}
+
+
 def _number(low: float, high: float) -> Schema:
     return {"type": "number", "minimum": low, "maximum": high}
 
@@ -158,7 +172,7 @@ _OF_PROMPT: Final[Schema] = {
     "version": {"type": ["integer", "null"], "minimum": 1, "maximum": fields.LARGEST_NUMBER},
     **_SHARED,
     "model": {"type": ["string", "null"], "description": "connection/model, in place of the version's."},
-    "parameters": {"anyOf": [_object(_PARAMETERS, closed=True), {"type": "null"}]},
+    "parameters": _object(_nullable(_PARAMETERS), closed=True),
 }
 _CHAT: Final[Schema] = {
     "model": {"type": "string", "description": "connection/model, or prompt:name, prompt:name@label, #7."},
@@ -190,7 +204,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "ToolCall": _TOOL_CALL,
     "Tool": _TOOL,
     "ChatMessage": {"anyOf": [_PLAIN_MESSAGE, _CALLING_MESSAGE, _TOOL_MESSAGE]},
-    "ChatRequest": _object(_CHAT, closed=True)
+    "ChatRequest": _object(_nullable(_CHAT), closed=True)
     | {"anyOf": [{"required": ["model"]}, {"required": ["prompt"]}]},
     "ChatCompletion": _object(
         {
@@ -230,7 +244,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         },
         ("id", "object", "prompt", "name", "version", "label", "labels", "messages", "variables", "tools"),
     ),
-    "RenderRequest": _object(_OF_PROMPT, closed=True),
+    "RenderRequest": _object(_nullable(_OF_PROMPT), closed=True),
     "RenderedPrompt": _answer(
         {
             "object": {"const": "rendered_prompt"},
@@ -249,7 +263,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "hash": _TEXT,
         }
     ),
-    "RunRequest": _object({**_OF_PROMPT, **_ASKED}, closed=True),
+    "RunRequest": _object(_nullable({**_OF_PROMPT, **_ASKED}), closed=True),
     "RunAnswer": _answer(
         {
             "id": _TEXT,

@@ -155,7 +155,7 @@ class RetentionPolicyAPIView(ProjectAPIView):
         operation_id="clear_retention_policy",
         tags=["Privacy"],
         parameters=[_SCOPE],
-        responses=RetentionPolicySerializer,
+        responses={200: RetentionPolicySerializer},
     )
     def delete(self, request: Request, data_class: str) -> Response:
         """Take a policy back: the project follows the organization again, the organization its plan."""
