@@ -76,7 +76,7 @@ _TOOL_CALL: Final = _object(
             ("name", "arguments"),
         ),
     },
-    ("id", "type", "function"),
+    ("id", "function"),
 )
 _TEXT_PARTS: Final = {
     "type": "array",
@@ -84,22 +84,33 @@ _TEXT_PARTS: Final = {
     "items": _object({"type": {"const": "text"}, "text": _TEXT}, ("type", "text")),
 }
 _CONTENT: Final[Schema] = {"anyOf": [_TEXT, _TEXT_PARTS]}
-_PLAIN_MESSAGE: Final = _object(
-    {"role": {"enum": list(ROLES)}, "content": _CONTENT}, ("role", "content"), closed=True
+_NULL: Final[Schema] = {"type": "null"}
+# What a client sends back of an earlier answer is taken: fields that are null or empty count as absent.
+_ABSENT: Final[Schema] = {"additionalProperties": {"type": ["array", "null"], "maxItems": 0}}
+_PLAIN_MESSAGE: Final = (
+    _object({"role": {"enum": list(ROLES)}, "content": _CONTENT}, ("role", "content")) | _ABSENT
 )
-_CALLING_MESSAGE: Final = _object(
-    {
-        "role": {"const": "assistant"},
-        "content": {"anyOf": [_TEXT, {"type": "null"}]},
-        "tool_calls": _list(reference("ToolCall"), MOST_CALLS) | {"minItems": 1},
-    },
-    ("role", "tool_calls"),
-    closed=True,
+_CALLING_MESSAGE: Final = (
+    _object(
+        {
+            "role": {"const": "assistant"},
+            "content": {"anyOf": [_TEXT, _TEXT_PARTS | {"minItems": 0}, _NULL]},
+            "tool_calls": _list(reference("ToolCall"), MOST_CALLS) | {"minItems": 1},
+        },
+        ("role", "tool_calls"),
+    )
+    | _ABSENT
 )
-_TOOL_MESSAGE: Final = _object(
-    {"role": {"const": TOOL}, "content": _CONTENT, "tool_call_id": {"type": "string", "minLength": 1}},
-    ("role", "content", "tool_call_id"),
-    closed=True,
+_TOOL_MESSAGE: Final = (
+    _object(
+        {
+            "role": {"const": TOOL},
+            "content": _CONTENT,
+            "tool_call_id": {"type": "string", "minLength": 1},
+        },
+        ("role", "content", "tool_call_id"),
+    )
+    | _ABSENT
 )
 _TOOL: Final = _object(
     {

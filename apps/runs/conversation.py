@@ -78,8 +78,8 @@ def _answered_call(given: Mapping[str, Any], role: str, param: str) -> dict[str,
 
 
 def _calls(given: Mapping[str, Any], role: str, param: str) -> list[dict[str, Any]]:
-    calls = given.get("tool_calls", [])
-    if not calls:
+    calls = given.get("tool_calls")
+    if calls is None or calls == []:
         return []
     place = f"{param}.tool_calls"
     if role != "assistant":
