@@ -93,14 +93,6 @@ def bucket_sql(column: str) -> str:
     return f"(({shift} << {_BITS}) + ({column} >> {shift}))"
 
 
-def value_sql(bucket: str) -> str:
-    """SQL for the middle of a bucket, in ms: `value_of` in the database."""
-    shift = f"(({bucket} >> {_BITS}) - 1)"
-    lowest = f"(({bucket} - ({shift} << {_BITS}))::bigint << {shift})"
-    above = f"({lowest} + ((1::bigint << {shift}) - 1) / 2.0)"
-    return f"(CASE WHEN {bucket} < {2 * _HALF} THEN {bucket} ELSE {above} END)"
-
-
 def _sorted(counts: Mapping[int, int]) -> Histogram:
     present = sorted((bucket, count) for bucket, count in counts.items() if count)
     return Histogram(tuple(bucket for bucket, _ in present), tuple(count for _, count in present))
