@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "apps.batches",
     "apps.analytics",
     "apps.retention",
+    "apps.notifications",
     "apps.dashboard",
     "apps.core.admin_config.StaffAdminConfig",
     "django.contrib.auth",

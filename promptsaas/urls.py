@@ -9,7 +9,7 @@ from promptsaas.api_reference.views import collection, openapi, reference
 
 ROOMS = (
     *("dashboard", "tenants", "prompts", "datasets", "batches", "runs", "providers", "billing"),
-    *("analytics", "retention"),
+    *("analytics", "retention", "notifications"),
 )
 
 api: list[URLPattern | URLResolver] = [path("", include(f"apps.{room}.api.urls")) for room in ROOMS]

@@ -38,6 +38,7 @@ PREFIXES: Final[dict[str, str]] = {
     "lbl": "label",
     "lbm": "label move",
     "lgh": "legal hold",
+    "mal": "model alias",
     "mbr": "member",
     "org": "organization",
     "oxp": "export",
@@ -53,8 +54,11 @@ PREFIXES: Final[dict[str, str]] = {
     "rtp": "retention policy",
     "run": "run",
     "ses": "session",
+    "srv": "serving policy",
     "use": "usage event",
     "usr": "user",
+    "whd": "webhook delivery",
+    "whk": "webhook endpoint",
 }
 
 

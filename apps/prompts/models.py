@@ -102,6 +102,44 @@ class PromptVersion(AuthoredModel, TenantModel):
         return f"v{self.number}"
 
 
+class ServingPolicy(TenantModel):
+    """How a prompt is served, beside its versions: guardrails, caches, calls, limits.
+
+    Without prompt it is the project's default, which also holds for plain models. A section that is NULL is
+    the default's; `serving.parse_rules` gives their forms. `revision` counts the changes, so that nobody
+    overwrites what they haven't seen.
+    """
+
+    PREFIX: ClassVar[str] = "srv"
+
+    project = models.ForeignKey("tenants.Project", on_delete=models.CASCADE, db_index=False, related_name="+")
+    project_id: UUID
+    prompt = models.ForeignKey(
+        Prompt, null=True, blank=True, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    prompt_id: UUID | None
+    guardrails = models.JSONField(null=True, blank=True)
+    cache = models.JSONField(null=True, blank=True)
+    calls = models.JSONField(null=True, blank=True)
+    limits = models.JSONField(null=True, blank=True)
+    revision = models.PositiveIntegerField(default=1)
+    changed_at = models.DateTimeField(auto_now=True)
+    changed_by = models.CharField(max_length=254, blank=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "project", "prompt"], name="serving_of_prompt"),
+            models.UniqueConstraint(
+                fields=["organization", "project"],
+                name="serving_of_project",
+                condition=models.Q(prompt__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"serving of {self.prompt_id or self.project_id}"
+
+
 class Label(TenantModel):
     """A movable pointer from a name such as production to a version of the same prompt."""
 

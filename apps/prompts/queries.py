@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from django.db.models import F, Prefetch, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
 
 from apps.core.errors import NotFound
 from apps.core.models import find
 from apps.prompts import library
-from apps.prompts.models import Draft, Label, LabelMove, Prompt, PromptVersion
+from apps.prompts.models import Draft, Label, LabelMove, Prompt, PromptVersion, ServingPolicy
+from apps.prompts.serving import SECTIONS, ServingRules, parse_rules
 from apps.prompts.types import LATEST, PRODUCTION, ResolvedPrompt, VersionContent
 from apps.tenants.models import Project, User
 
@@ -182,7 +183,20 @@ def resolved(prompt: Prompt, version: PromptVersion, *, label: str | None = None
         parameters=content.parameters,
         output_schema=content.output_schema,
         tools=content.tools,
+        serving=serving_rules(prompt.project_id, prompt.pk),
     )
+
+
+def serving_rules(project_id: UUID, prompt_id: UUID | None = None) -> ServingRules:
+    """How a prompt of a project is served, or without a prompt its plain models.
+
+    It holds until the change feed names ``("prompt", <prompt id>)`` or ``(SERVING_CHANGED, <project id>)``.
+    """
+    of_either = Q(prompt=None) | Q(prompt=prompt_id) if prompt_id else Q(prompt=None)
+    found = ServingPolicy.objects.filter(of_either, project_id=project_id)
+    # The prompt's own comes first.
+    ordered = sorted(found, key=lambda policy: policy.prompt_id is None)
+    return parse_rules(*({name: getattr(policy, name) for name in SECTIONS} for policy in ordered))
 
 
 def version_content(version: PromptVersion) -> VersionContent:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from apps.prompts.serving import DEFAULT, ServingRules
+
 Kind = Literal["text", "chat"]
 Role = Literal["system", "developer", "user", "assistant"]
 ROLES: Final[tuple[Role, ...]] = ("system", "developer", "user", "assistant")
@@ -30,7 +32,10 @@ class VersionContent:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPrompt:
-    """A prompt at one version, ready to render and run. `label` is what it was asked for by, if anything."""
+    """A prompt at one version, ready to render and run. `label` is what it was asked for by, if anything.
+
+    `serving` is how it is served, which its versions don't say.
+    """
 
     prompt_id: UUID
     name: str
@@ -44,3 +49,4 @@ class ResolvedPrompt:
     parameters: dict[str, Any]
     output_schema: dict[str, Any] | None
     tools: tuple[dict[str, Any], ...] = ()
+    serving: ServingRules = DEFAULT

@@ -23,7 +23,8 @@ class ProviderCredential(TenantModel):
     The key is write-only: it is unsealed for a call and for nothing else. A model of the connection is
     named `<name>/<model id>`. Without project it serves every project of the organization that has none of
     the same name. Only `model_ids` can be called, where `*` stands for any text; `listed_models` is what the
-    provider offered when it was last asked.
+    provider offered when it was last asked. `concurrent_calls` bounds the calls that one process makes at a
+    time; unset is no bound.
     """
 
     PREFIX: ClassVar[str] = "pcr"
@@ -40,6 +41,7 @@ class ProviderCredential(TenantModel):
     sealed_key = models.BinaryField(null=True)
     sealed_headers = models.BinaryField(null=True)
     header_names = ArrayField(models.CharField(max_length=100), default=list)
+    concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
     key_hint = models.CharField(max_length=4, blank=True)
     model_ids = ArrayField(models.CharField(max_length=200), default=list)
     listed_models = ArrayField(models.CharField(max_length=200), default=list, db_default=[])
@@ -79,6 +81,40 @@ class DefaultModel(TenantModel):
 
     def __str__(self) -> str:
         return self.reference
+
+
+class ModelAlias(TenantModel):
+    """A name of a project that stands for a model: `target` is called wherever `name` is asked for.
+
+    The name is a word of the project's own ("fast") or a model reference ("openai/gpt-4"), so that a model
+    that its provider takes away is replaced in one place. Without project it holds for every project that
+    has none of the same name. Aliases don't lead to aliases.
+    """
+
+    PREFIX: ClassVar[str] = "mal"
+
+    project = models.ForeignKey(
+        Project, null=True, blank=True, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    project_id: UUID | None
+    name = models.CharField(max_length=255)
+    target = models.CharField(max_length=255)
+    reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=254, blank=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "project", "name"], name="model_alias_name"),
+            models.UniqueConstraint(
+                fields=["organization", "name"],
+                name="model_alias_everywhere",
+                condition=Q(project__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class PriceOverride(TenantModel):

@@ -145,6 +145,8 @@ _MONEY: Final = (
     ),
     _part("providers.DefaultModel", "reference", "Connections and prices", AUTHORED, AUTHORED),
     _part("providers.PriceOverride", "pattern", "Connections and prices", AUTHORED, AUTHORED),
+    _part("providers.ModelAlias", "name target reason", "Connections and prices", AUTHORED, AUTHORED),
+    _part("providers.ModelAlias", "created_by", "Names of authors", NOTHING, PSEUDONYM),
 )
 _DATASETS: Final = (
     _part("datasets.Dataset", "name", "Names and columns of datasets", AUTHORED, AUTHORED),
@@ -188,12 +190,14 @@ _PROMPTS: Final = (
     _part("prompts.Label", "name", "Prompts", AUTHORED, AUTHORED),
     _part("prompts.LabelMove", "author_kind author_name", "Names of authors", NOTHING, PSEUDONYM),
     _part("prompts.LabelMove", "label reason", "Versions of prompts", VERSIONS, VERSIONS),
+    _part("prompts.ServingPolicy", "changed_by", "Names of authors", NOTHING, PSEUDONYM),
+    _part("prompts.ServingPolicy", "guardrails cache calls limits", "Prompts", AUTHORED, AUTHORED),
     _part("prompts.Draft", "content", "Drafts", AUTHORED, DELETED),
 )
 _RUNS: Final = (
     _part(
         "runs.Run",
-        "end_user metadata error_message provider_request_id",
+        "end_user unit metadata error_message provider_request_id",
         "Who and what runs were about",
         BLANKED,
         FOUND_BLANKED,
@@ -201,7 +205,7 @@ _RUNS: Final = (
     _part(
         "runs.Run",
         "prompt_name label connection model request_id error_code error_type usage_origin price_status "
-        "price_snapshot finish_reason attempts overrides",
+        "price_snapshot finish_reason attempts overrides asked_model cache_kind guardrail_hits",
         "Figures of runs",
     ),
     _part("runs.UncountedRuns", "run_ids", "Figures of runs"),

@@ -118,7 +118,8 @@ class Engine:
         chat = replace(asked, model=target.model)
         target.provider.check(chat)
         request = await self._as_stored(request)
-        return PreparedRun(request, prompt, target, chat, datetime.now(UTC))
+        rules = prompt.serving if prompt else await self._dependencies.prompts.rules(request)
+        return PreparedRun(request, prompt, target, chat, datetime.now(UTC), rules)
 
     async def render(self, request: RunRequest) -> tuple[ResolvedPrompt | InlinePrompt | None, ChatRequest]:
         """The prompt, and what its run would ask; the model is still the reference, empty if none is named.

@@ -46,7 +46,14 @@ class UnconstrainedTenantModel(TenantModel):
 
 
 class Run(UnconstrainedTenantModel):
-    """One call of a model: numbers and references, never content. References are plain ids."""
+    """One call of a model: numbers and references, never content. References are plain ids.
+
+    `model` is what answered, or was called last; `asked_model` what was asked for where an alias or a
+    fallback led elsewhere. `cache_kind` is "exact" or "semantic" where `cached_from` answered, and
+    `cache_distance` the cosine distance of a semantic hit. `guardrail_hits` say rule, place and action, never
+    text. `unit` is the caller's own name of whom the run is for, by which experiments split.
+    `own_microseconds` is the time that was neither the provider's nor a wait.
+    """
 
     PREFIX: ClassVar[str] = "run"
 
@@ -85,6 +92,13 @@ class Run(UnconstrainedTenantModel):
     metadata = models.JSONField(default=dict)
     end_user = models.CharField(max_length=255, blank=True)
     cached_from = models.UUIDField(null=True)
+    cache_kind = models.CharField(max_length=10, blank=True, db_default="", default="")
+    cache_distance = models.FloatField(null=True)
+    asked_model = models.CharField(max_length=255, blank=True, db_default="", default="")
+    guardrail_hits = models.JSONField(default=list, db_default=[])
+    unit = models.CharField(max_length=255, blank=True, db_default="", default="")
+    background = models.BooleanField(default=False, db_default=False)
+    own_microseconds = models.IntegerField(null=True)
     overrides = ArrayField(models.CharField(max_length=120), default=list, db_default=[])
     stored_content = models.BooleanField(
         default=True, db_default=True, help_text="Whether its content was stored when it ran."

@@ -53,6 +53,13 @@ _COLUMNS: Final[tuple[tuple[str, str, Callable[[RunRecord], Any]], ...]] = (
     ("metadata", "jsonb", lambda r: _json(dict(r.request.metadata))),
     ("end_user", "text", lambda r: r.request.user[:255]),
     ("cached_from", "uuid", lambda r: r.result.cached_from),
+    ("cache_kind", "text", lambda r: r.result.cache_kind),
+    ("cache_distance", "double precision", lambda r: r.result.cache_distance),
+    ("asked_model", "text", lambda r: r.result.asked_model[:255]),
+    ("guardrail_hits", "jsonb", lambda r: _json(list(r.result.guardrail_hits))),
+    ("unit", "text", lambda r: r.request.unit[:255]),
+    ("background", "boolean", lambda r: r.request.background),
+    ("own_microseconds", "integer", lambda r: r.result.own_microseconds),
     ("stored_content", "boolean", lambda r: r.request.record_payload),
     # As one text, since Postgres has no arrays of arrays of different lengths; no name holds a comma.
     ("overrides", "text", lambda r: ",".join(r.overrides)),

@@ -12,6 +12,7 @@ from apps.core.changes import ChangeLine
 from apps.core.errors import InvalidRequest, Unavailable
 from apps.core.scope import organization_scope
 from apps.prompts import queries as prompt_queries
+from apps.prompts.serving import SERVING_CHANGED, ServingRules
 from apps.prompts.types import ResolvedPrompt
 from apps.providers import queries as provider_queries
 from apps.providers.adapters import open_provider
@@ -91,9 +92,16 @@ class CachedPrompts:
         self._calls = calls
         self._freshness = freshness
         self._cache: ReadThroughCache[tuple[UUID, PromptReference], ResolvedPrompt] = ReadThroughCache(
-            lambda key, prompt: (("prompt", str(prompt.prompt_id)), ("label", str(prompt.prompt_id)))
+            lambda key, prompt: (
+                ("prompt", str(prompt.prompt_id)),
+                ("label", str(prompt.prompt_id)),
+                (SERVING_CHANGED, str(key[0])),
+            )
         )
-        freshness.watch(self._cache)
+        self._rules: ReadThroughCache[tuple[UUID, UUID], ServingRules] = ReadThroughCache(
+            lambda key, rules: ((SERVING_CHANGED, str(key[1])),)
+        )
+        freshness.watch(self._cache, self._rules)
 
     async def resolve(self, request: RunRequest, reference: PromptReference) -> ResolvedPrompt:
         """See PromptSource.resolve."""
@@ -101,6 +109,14 @@ class CachedPrompts:
         return await self._cache.get(
             (request.project_id, reference),
             lambda: self._calls.run(lambda: _resolve(request.organization_id, request.project_id, reference)),
+        )
+
+    async def rules(self, request: RunRequest) -> ServingRules:
+        """See PromptSource.rules."""
+        await self._freshness.demand()
+        return await self._rules.get(
+            (request.organization_id, request.project_id),
+            lambda: self._calls.run(lambda: _rules(request.organization_id, request.project_id)),
         )
 
 
@@ -208,6 +224,11 @@ def _resolve(organization_id: UUID, project_id: UUID, reference: PromptReference
         return prompt_queries.resolve(
             project_id=project_id, name=reference.name, label=reference.label, number=reference.number
         )
+
+
+def _rules(organization_id: UUID, project_id: UUID) -> ServingRules:
+    with organization_scope(organization_id):
+        return prompt_queries.serving_rules(project_id)
 
 
 def _open_connection(organization_id: UUID, project_id: UUID, slug: str) -> tuple[Connection, Provider]:

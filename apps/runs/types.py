@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from apps.billing.allowance import Reservation
+from apps.prompts.serving import DEFAULT, ServingRules
 from apps.prompts.types import ResolvedPrompt
 from apps.providers.price_rules import PriceRule
 from apps.providers.pricing import Price
@@ -19,6 +20,7 @@ from apps.providers.types import ChatRequest, Provider, Usage
 Source = Literal["gateway", "batch", "playground"]
 Status = Literal["succeeded", "failed", "cancelled"]
 UsageOrigin = Literal["provider", "estimated", "cache", "none"]
+CacheKind = Literal["", "exact", "semantic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class InlinePrompt:
     version_id: UUID | None = None
     number: int | None = None
     version_defaults: VersionDefaults | None = None
+    serving: ServingRules = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ class RunRequest:
     repair_attempts: int = 0
     inline: InlinePrompt | None = None
     tools: tuple[dict[str, Any], ...] | None = None
+    unit: str = ""
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,11 @@ class RunResult:
     cached_from: UUID | None = None
     tool_calls: tuple[dict[str, Any], ...] = ()
     usage_origin: UsageOrigin = "none"
+    asked_model: str = ""
+    cache_kind: CacheKind = ""
+    cache_distance: float | None = None
+    guardrail_hits: tuple[dict[str, Any], ...] = ()
+    own_microseconds: int | None = None
     recorded: bool = True
     """False when a companion dropped the record because its fence was lost: the caller must not use it."""
 
@@ -251,12 +261,19 @@ class PreparedRun:
     target: Target
     chat: ChatRequest
     created_at: datetime
+    rules: ServingRules = DEFAULT
 
 
 class PromptSource(Protocol):
-    """Finds the version a reference means. Raises errors.NotFound."""
+    """Finds the version a reference means, and how what has no prompt is served."""
 
-    async def resolve(self, request: RunRequest, reference: PromptReference) -> ResolvedPrompt: ...
+    async def resolve(self, request: RunRequest, reference: PromptReference) -> ResolvedPrompt:
+        """The version. Raises errors.NotFound."""
+        ...
+
+    async def rules(self, request: RunRequest) -> ServingRules:
+        """How the project's plain models are served."""
+        ...
 
 
 class TargetSource(Protocol):

@@ -106,7 +106,10 @@ class UserSession(IdentifiedModel):
 
 
 class Organization(IdentifiedModel):
-    """A customer. Its row stands behind row-level security by its own id."""
+    """A customer. Its row stands behind row-level security by its own id.
+
+    The limits hold for all its API keys together; one that is not set does not limit.
+    """
 
     PREFIX: ClassVar[str] = "org"
 
@@ -118,6 +121,9 @@ class Organization(IdentifiedModel):
     stores_content = models.BooleanField(
         default=True, db_default=True, help_text="Whether what runs send and answer is stored."
     )
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    concurrent_runs = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -252,7 +258,10 @@ class Invitation(RoleHolder, TenantModel):
 
 
 class APIKey(TenantModel):
-    """A program's way in, to one project. Only the SHA-256 of the token is stored."""
+    """A program's way in, to one project. Only the SHA-256 of the token is stored.
+
+    A limit that is not set is the installation's own (requests) or none (tokens, runs at a time).
+    """
 
     PREFIX: ClassVar[str] = "key"
 
@@ -272,6 +281,9 @@ class APIKey(TenantModel):
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_used_ip = models.GenericIPAddressField(null=True, blank=True)
     allowed_networks = ArrayField(models.CharField(max_length=43), default=list, db_default=[], blank=True)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    concurrent_runs = models.PositiveIntegerField(null=True, blank=True)
     replaced_by = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )

@@ -33,6 +33,7 @@ class Permission(StrEnum):
     ALERTS_MANAGE = "alerts.manage"
     PRIVACY_MANAGE = "privacy.manage"
     ORGANIZATION_DELETE = "organization.delete"
+    WEBHOOKS_MANAGE = "webhooks.manage"
 
 
 ANY_MEMBER: Final = "any_member"
@@ -79,6 +80,7 @@ _EDITOR: Final = _VIEWER | {
 _DEVELOPER: Final = _EDITOR | {
     Permission.PROMPTS_RELEASE,
     Permission.ALERTS_MANAGE,
+    Permission.WEBHOOKS_MANAGE,
     Permission.PROVIDERS_MANAGE,
     Permission.KEYS_VIEW,
     Permission.KEYS_MANAGE,
@@ -102,7 +104,7 @@ ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
 ROLE_DESCRIPTIONS: Final[dict[Role, str]] = {
     Role.OWNER: "Everything, including billing, handing out ownership and deleting the organization.",
     Role.ADMIN: "Everything but billing and deleting: members, projects, keys, privacy, the audit log.",
-    Role.DEVELOPER: "Writes, runs and releases prompts; manages API keys, provider connections and alerts.",
+    Role.DEVELOPER: "Writes, runs and releases prompts; manages keys, connections, alerts and webhooks.",
     Role.EDITOR: "Writes and runs prompts and datasets, but doesn't release them.",
     Role.VIEWER: "Reads prompts, datasets, runs and usage; changes nothing.",
     Role.BILLING: "Sees usage and manages billing; sees no prompts.",
@@ -111,7 +113,8 @@ ROLE_DESCRIPTIONS: Final[dict[Role, str]] = {
 PROJECT_PERMISSIONS: Final = frozenset(
     each
     for each in Permission
-    if each.split(".")[0] in {"prompts", "datasets", "providers", "runs", "batches", "keys", "alerts"}
+    if each.split(".")[0]
+    in {"prompts", "datasets", "providers", "runs", "batches", "keys", "alerts", "webhooks"}
 )
 """What can be given on one project; the others are about the whole organization."""
 
@@ -133,6 +136,7 @@ _NEEDS: Final[dict[Permission, frozenset[Permission]]] = {
         }
     ),
     Permission.ALERTS_MANAGE: frozenset({Permission.RUNS_VIEW}),
+    Permission.WEBHOOKS_MANAGE: frozenset({Permission.RUNS_VIEW}),
     Permission.KEYS_MANAGE: frozenset({Permission.KEYS_VIEW}),
     Permission.MEMBERS_MANAGE: frozenset({Permission.MEMBERS_VIEW}),
 }

@@ -15,6 +15,7 @@ from apps.prompts.models import (
     Prompt,
     PromptUserObjectPermission,
     PromptVersion,
+    ServingPolicy,
 )
 from apps.prompts.types import VersionContent
 from apps.tenants.models import Project
@@ -97,6 +98,16 @@ def _label(project: Project) -> TenantModel:
 @tenant_factory("prompts.LabelMove")
 def _label_move(project: Project) -> TenantModel:
     return LabelMove.objects.get(prompt=make_prompt(project=project, labels={"production": 1}))
+
+
+@tenant_factory("prompts.ServingPolicy")
+def _serving_policy(project: Project) -> TenantModel:
+    return ServingPolicy.objects.create(
+        organization_id=project.organization_id,
+        project=project,
+        prompt=make_prompt(project=project),
+        limits={"requests_per_minute": 6000},
+    )
 
 
 @tenant_factory("prompts.Draft")

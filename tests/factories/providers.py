@@ -7,7 +7,7 @@ from apps.audit.actor import SYSTEM
 from apps.core.models import TenantModel
 from apps.core.scope import organization_scope
 from apps.providers import services as provider_services
-from apps.providers.models import DefaultModel, PriceOverride, ProviderCredential
+from apps.providers.models import DefaultModel, ModelAlias, PriceOverride, ProviderCredential
 from apps.providers.types import API
 from apps.tenants.models import Project
 from tests.factories.registry import numbers, tenant_factory
@@ -68,6 +68,16 @@ def make_price(
 @tenant_factory("providers.PriceOverride")
 def _price_override(project: Project) -> TenantModel:
     return make_price(project=project, pattern=f"provider-{next(numbers)}/some-model")
+
+
+@tenant_factory("providers.ModelAlias")
+def _model_alias(project: Project) -> TenantModel:
+    return ModelAlias.objects.create(
+        organization_id=project.organization_id,
+        project=project,
+        name=f"alias-{next(numbers)}",
+        target="sandbox/standard",
+    )
 
 
 @tenant_factory("providers.DefaultModel")

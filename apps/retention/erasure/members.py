@@ -20,7 +20,8 @@ from apps.audit.models import AuditDetail
 from apps.batches.models import BatchJob
 from apps.core import changes, errors
 from apps.core.models import OutgoingMail, TenantModel
-from apps.prompts.models import Draft, Label, LabelMove, Prompt, PromptVersion
+from apps.prompts.models import Draft, Label, LabelMove, Prompt, PromptVersion, ServingPolicy
+from apps.providers.models import ModelAlias
 from apps.retention.erasure.work import Work, walk
 from apps.retention.models import ErasureRequest, ErasureState
 from apps.runs.models import Feedback
@@ -72,6 +73,8 @@ def replace_names(work: Work) -> bool:
         (Prompt, {"changed_by__in": names}, "changed_by"),
         (Prompt, {"archived_by__in": names}, "archived_by"),
         (Label, {"moved_by__in": names}, "moved_by"),
+        (ServingPolicy, {"changed_by__in": names}, "changed_by"),
+        (ModelAlias, {"created_by__in": names}, "created_by"),
     )
     for model, wanted, field in authored:
         rows = model.all_organizations.filter(**ours, **wanted).exclude(**{field: name})

@@ -63,9 +63,11 @@ def erase_runs(work: Work, run_ids: Sequence[UUID]) -> None:
         return
     ours = {"organization_id": work.organization_id}
     runs = Run.all_organizations.filter(**ours, pk__in=run_ids)
-    blanked = runs.exclude(end_user="", metadata={}, error_message="", provider_request_id="").update(
-        end_user="", metadata={}, error_message="", provider_request_id=""
-    )
+    empty: dict[str, Any] = {
+        **dict.fromkeys(("end_user", "unit", "error_message", "provider_request_id"), ""),
+        "metadata": {},
+    }
+    blanked = runs.exclude(**empty).update(**empty)
     contents, _ = RunPayload.all_organizations.filter(**ours, pk__in=run_ids).delete()
     keys, _ = IdempotencyKey.all_organizations.filter(
         **ours, reference__in=[str(run_id) for run_id in run_ids]

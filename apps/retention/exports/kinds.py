@@ -29,8 +29,16 @@ from apps.datasets.models import (
     DatasetRow,
     DatasetVersion,
 )
-from apps.prompts.models import Draft, Label, LabelMove, Prompt, PromptUserObjectPermission, PromptVersion
-from apps.providers.models import DefaultModel, PriceOverride, ProviderCredential
+from apps.prompts.models import (
+    Draft,
+    Label,
+    LabelMove,
+    Prompt,
+    PromptUserObjectPermission,
+    PromptVersion,
+    ServingPolicy,
+)
+from apps.providers.models import DefaultModel, ModelAlias, PriceOverride, ProviderCredential
 from apps.retention.exports import records
 from apps.retention.exports.records import Records, plain
 from apps.retention.models import ErasureRequest, LegalHold, PurgeRun, RetentionPolicy
@@ -138,6 +146,7 @@ AREAS: Final[Sequence[Area]] = (
             ),
             Kind("default_models", "Default models", DefaultModel),
             Kind("prices", "Own prices", PriceOverride),
+            Kind("model_aliases", "Model aliases", ModelAlias),
         ),
     ),
     Area(
@@ -148,6 +157,7 @@ AREAS: Final[Sequence[Area]] = (
             Kind("labels", "Labels", Label),
             Kind("label_moves", "Moves of labels", LabelMove),
             Kind("prompt_drafts", "Drafts of prompts", Draft),
+            Kind("serving_policies", "How prompts are served", ServingPolicy),
         ),
     ),
     Area(

@@ -1,0 +1,1 @@
+"""Guardrails: pure rules over texts; no models, no network, no Django."""

@@ -1,0 +1,5 @@
+"""Notifications: REST addresses under /api/v1/."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

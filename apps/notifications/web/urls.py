@@ -1,0 +1,5 @@
+"""Notifications: pages."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
