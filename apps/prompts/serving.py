@@ -69,7 +69,7 @@ class ServingRules:
 DEFAULT: Final = ServingRules()
 
 
-def parse_rules(*layers: Mapping[str, Any]) -> ServingRules:
+def parse_rules(*layers: Mapping[Section, Any]) -> ServingRules:
     """The rules of layers of sections (prompt before project). Raises InvalidRequest naming the field."""
     del layers
     return DEFAULT
