@@ -64,6 +64,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "retention_not_per_project": "This class of data belongs to the whole organization.",
     "dataset_version_not_found": "The dataset has no such version.",
     "dataset_version_stale": "The dataset has a newer version than the one you saw. Compare, then repeat.",
+    "serving_stale": "Somebody changed how it is served since you looked. Look again, then repeat.",
     "draft_changed": "The draft was edited meanwhile. Look at it again, then decide.",
     "draft_full": "The draft holds as many edits as it can. Publish it, then go on.",
     "draft_not_found": "There is no draft; it was published or discarded.",

@@ -199,6 +199,11 @@ def serving_rules(project_id: UUID, prompt_id: UUID | None = None) -> ServingRul
     return parse_rules(*({name: getattr(policy, name) for name in SECTIONS} for policy in ordered))
 
 
+def serving_policy(project: Project, prompt: Prompt | None = None) -> ServingPolicy | None:
+    """What a prompt, or without one the project, says itself of how it is served, if it ever did."""
+    return ServingPolicy.objects.filter(project=project, prompt=prompt).first()
+
+
 def version_content(version: PromptVersion) -> VersionContent:
     """What a version holds, as plain data."""
     return VersionContent(

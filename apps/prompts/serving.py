@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Never
 
+import orjson
+
 from apps.core.errors import InvalidRequest
 from apps.guardrails.policy import OFF, GuardPolicy, parse_policy
 from apps.prompts.rendering.grammar import NAME
@@ -72,6 +74,7 @@ class ServingRules:
 
 DEFAULT: Final = ServingRules()
 
+LARGEST_SECTION: Final = 64 * 1024
 MINUTE_LIMIT: Final = 1_000_000_000
 LONGEST_EXACT: Final = 86_400
 LONGEST_SEMANTIC: Final = 30 * 86_400
@@ -105,9 +108,8 @@ def clean_section(name: Section, value: Any) -> dict[str, Any]:
     """
     if not isinstance(value, dict):
         _refuse(f"{name} is an object, or null for what the project says.", name)
+    _demand_storable(name, value)
     parse_rules({name: value})
-    if name == "guardrails":
-        return value
     return {field: given for field, given in value.items() if given is not None}
 
 
@@ -115,6 +117,17 @@ def section_body(rules: CacheRules | CallRules | LimitRules) -> dict[str, Any]:
     """A parsed section with all its fields, as JSON data."""
     values = {name: getattr(rules, name) for name in rules.__dataclass_fields__}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _demand_storable(name: Section, value: dict[str, Any]) -> None:
+    try:
+        written = orjson.dumps(value)
+    except (TypeError, orjson.JSONEncodeError):
+        _refuse(f"{name} holds text that is not valid Unicode.", name)
+    if b"\\u0000" in written:
+        _refuse(f"{name} holds a NUL character, which cannot be stored.", name)
+    if len(written) > LARGEST_SECTION:
+        _refuse(f"{name} has at most {LARGEST_SECTION // 1024} KiB.", name)
 
 
 def _first(name: Section, layers: tuple[Mapping[Section, Any], ...]) -> Any:

@@ -23,6 +23,7 @@ from apps.prompts.services.properties import (
     set_tags,
     tag_prompts,
 )
+from apps.prompts.services.serving import change_serving
 from apps.prompts.services.sharing import share_prompt, unshare_prompt
 from apps.prompts.services.versions import create_prompt, publish_version, restore_message, restore_version
 
@@ -32,6 +33,7 @@ __all__ = [
     "ExpectedNumber",
     "archive_prompt",
     "archive_prompts",
+    "change_serving",
     "create_prompt",
     "describe_prompt",
     "discard_draft",
