@@ -1,22 +1,57 @@
-"""The messages of a call in OpenAI's form, with tool calls and their results: checked, in one form. Pure."""
+"""The messages of a call in OpenAI's form, with tool calls and their results: checked, in one form. Pure.
+
+A content is a text; it stays a list of parts only where a user's message has an image or a file in it.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from apps.core.chat_content import TEXT, attachments_of
 from apps.core.errors import InvalidRequest
 from apps.prompts.types import ROLES
+from apps.runs.content_parts import MOST_ATTACHMENTS, clean_part
 
 TOOL: Final = "tool"
 MOST_CALLS: Final = 128
 _FIELDS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id"})
+_PLAIN_ROLES: Final = frozenset(ROLES)
 
 
-def clean_messages(messages: Iterable[Any], *, param: str = "messages") -> tuple[dict[str, Any], ...]:
+class CheckedMessages(tuple[dict[str, Any], ...]):
+    """Messages that `clean_messages` made: they need no second look on their way."""
+
+    __slots__ = ()
+
+
+def clean_messages(messages: Iterable[Any], *, param: str = "messages") -> CheckedMessages:
     """Messages in the one form that providers take. Raises InvalidRequest naming the field.
 
     What a client sends back of an earlier answer is taken: fields that are null or empty count as absent.
     """
-    return tuple(_message(message, f"{param}.{index}") for index, message in enumerate(messages))
+    if isinstance(messages, CheckedMessages):
+        return messages
+    cleaned = CheckedMessages(
+        message if _is_plain(message) else _message(message, f"{param}.{index}")
+        for index, message in enumerate(messages)
+    )
+    if sum(len(attachments_of(message)) for message in cleaned) > MOST_ATTACHMENTS:
+        raise InvalidRequest(
+            f"A call has at most {MOST_ATTACHMENTS} images and files.",
+            code="too_many_attachments",
+            param=param,
+        )
+    return cleaned
+
+
+def _is_plain(message: Any) -> bool:
+    """Whether a message is but a role and a text, as nearly all are: it stays what it is."""
+    return (
+        type(message) is dict
+        and len(message) == 2
+        and type(message.get("content")) is str
+        and type(message.get("role")) is str
+        and message["role"] in _PLAIN_ROLES
+    )
 
 
 def _message(message: Any, param: str) -> dict[str, Any]:
@@ -35,33 +70,33 @@ def _message(message: Any, param: str) -> dict[str, Any]:
         allowed = ", ".join((*ROLES, TOOL))
         raise InvalidRequest(f"A message's role is one of {allowed}.", param=f"{param}.role")
     calls = _calls(given, role, param)
-    content = _content(given.get("content", message.get("content")), param, optional=bool(calls))
+    content = _content(given.get("content", message.get("content")), role, param, optional=bool(calls))
     cleaned = {"role": role, "content": content}
     if calls:
         cleaned["tool_calls"] = calls
     return cleaned | _answered_call(given, role, param)
 
 
-def _content(content: Any, param: str, *, optional: bool) -> str | None:
+def _content(content: Any, role: str, param: str, *, optional: bool) -> str | list[dict[str, Any]] | None:
     if isinstance(content, list) and content:
-        content = _joined_parts(content, param)
+        return _parts(content, role, param)
     if isinstance(content, str) or (content in (None, []) and optional):
         return content or ("" if isinstance(content, str) else None)
-    raise InvalidRequest("A message's content is text.", param=f"{param}.content")
+    raise InvalidRequest("A message's content is text or a list of parts.", param=f"{param}.content")
 
 
-def _joined_parts(parts: list[Any], param: str) -> str:
-    """OpenAI's list of content parts, text only."""
-    texts = []
-    for index, part in enumerate(parts):
-        if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-            raise InvalidRequest(
-                "Only text parts are supported.",
-                code="unsupported_content",
-                param=f"{param}.content.{index}",
-            )
-        texts.append(part["text"])
-    return "".join(texts)
+def _parts(parts: list[Any], role: str, param: str) -> str | list[dict[str, Any]]:
+    """OpenAI's list of parts; one text where there is nothing but text in it."""
+    cleaned = [clean_part(part, f"{param}.content.{index}") for index, part in enumerate(parts)]
+    if all(part["type"] == TEXT for part in cleaned):
+        return "".join(part["text"] for part in cleaned)
+    if role != "user":
+        raise InvalidRequest(
+            "Only a user's message has images and files.",
+            code="unsupported_content",
+            param=f"{param}.content",
+        )
+    return cleaned
 
 
 def _answered_call(given: Mapping[str, Any], role: str, param: str) -> dict[str, Any]:

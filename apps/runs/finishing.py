@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from apps.billing.allowance import Reservation
+from apps.core.chat_content import text_of
 from apps.providers import tokens
 from apps.providers.price_rules import rule_for
 from apps.providers.pricing import Price, price
@@ -158,6 +159,7 @@ def _usage(chat: ChatRequest, progress: Progress) -> tuple[Usage, UsageOrigin]:
     if not text:
         return Usage(), "none"
     given = sum(tokens.count(content, chat.model) for content in _contents(chat))
+    given += sum(tokens.count_attachments(message) for message in chat.messages)
     return Usage(input_tokens=given, output_tokens=tokens.count(text, chat.model)), "estimated"
 
 
@@ -183,7 +185,7 @@ def _count(number: int | None) -> int | None:
 
 def _contents(chat: ChatRequest) -> Iterable[str]:
     for message in chat.messages:
-        yield message["content"] or ""
+        yield text_of(message)
         yield _written(message.get("tool_calls", ()))
 
 

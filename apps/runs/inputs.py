@@ -21,16 +21,39 @@ PARAMETERS: Final[dict[str, tuple[Check, str]]] = {
     "sandbox_error_rate": (lambda value: _is_number(value, 1), "a number from 0 to 1"),
 }
 
+_LIMITS: Final = ("max_tokens", "max_completion_tokens")
+
 
 def check_request(request: RunRequest) -> None:
     """Raise InvalidRequest for text that Postgres can't store and for parameters that would be ignored."""
-    check_text("messages", list(request.messages))
-    check_text("variables", dict(request.variables))
-    check_text("metadata", dict(request.metadata))
-    check_text("user", request.user)
-    check_text("tools", list(request.tools or ()))
-    check_parameters(dict(request.overrides))
+    texts = {
+        "messages": list(request.messages),
+        "variables": dict(request.variables),
+        "metadata": dict(request.metadata),
+        "user": request.user,
+        "unit": request.unit,
+        "tools": list(request.tools or ()),
+    }
+    if not _is_storable(texts):
+        for param, value in texts.items():
+            check_text(param, value)
+    check_parameters(request.overrides)
     clean_messages(request.messages)
+
+
+def merged_parameters(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A version's parameters with a call's in their place: of two names for one limit the call's stays."""
+    if not overrides:
+        return dict(defaults)
+    dropped = _LIMITS if any(name in overrides for name in _LIMITS) else ()
+    return {name: value for name, value in defaults.items() if name not in dropped} | dict(overrides)
+
+
+def _is_storable(value: Any) -> bool:
+    try:
+        return b"\\u0000" not in orjson.dumps(value)
+    except TypeError:
+        return False
 
 
 def check_text(param: str, value: Any) -> None:
@@ -54,7 +77,7 @@ def clean_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8") if _has_surrogate(text) else text
 
 
-def check_parameters(parameters: dict[str, Any]) -> None:
+def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise InvalidRequest for a model parameter that is not passed on, or whose value can't be right."""
     for name, value in parameters.items():
         if name not in PARAMETERS:

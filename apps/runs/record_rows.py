@@ -9,6 +9,7 @@ import orjson
 
 from apps.billing import ledger
 from apps.core import crypto
+from apps.core.chat_content import described
 from apps.runs.types import RunRecord, RunResult
 
 PREVIEW_CHARACTERS: Final = 200
@@ -167,7 +168,7 @@ def _where_given(record: RunRecord) -> dict[str, Any]:
 
 
 def _preview(record: RunRecord) -> dict[str, str]:
-    last = (record.messages[-1]["content"] or "") if record.messages else ""
+    last = described(record.messages[-1]) if record.messages else ""
     answer = record.result.text or ", ".join(
         f"{call['function']['name']}({call['function']['arguments']})" for call in record.result.tool_calls
     )

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from apps.core.chat_content import IMAGE, attachments_of
 from apps.providers import tokens
 from apps.providers.sandbox.catalogue import SandboxModel, find_model
 from apps.providers.sandbox.phrasing import free_answer, sentiment_word
@@ -117,10 +118,19 @@ def _plain_text(request: ChatRequest, model: SandboxModel, subject: Subject) -> 
     instructions = " ".join(map(content_text, request.messages)).replace(subject.text, " ")
     if _ONE_WORD_ASKED.search(instructions):
         return sentiment_word(subject)
-    answer = free_answer(subject, model.sentences)
+    answer = free_answer(subject, model.sentences) + _unseen(request)
     if request.parameters.get("response_format", {}) == {"type": "json_object"}:
         return orjson.dumps({"answer": answer}).decode()
     return answer
+
+
+def _unseen(request: ChatRequest) -> str:
+    """A word on the images and files that were sent: the sandbox reads nothing but text."""
+    sent = [part for message in request.messages for part in attachments_of(message)]
+    images = sum(part.get("type") == IMAGE for part in sent)
+    counted = ((images, "image"), (len(sent) - images, "file"))
+    named = [f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counted if number]
+    return f" (The sandbox reads text only; it did not look at {' and '.join(named)}.)" if named else ""
 
 
 def _limited(text: str, request: ChatRequest) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from apps.core.chat_content import text_of
 from apps.providers.sandbox import sentiment
 
 LONGEST: Final = 20_000  # characters that are read; what comes after does not change the answer
@@ -78,13 +79,7 @@ def read_subject(messages: Sequence[dict[str, Any]]) -> Subject:
 
 def content_text(message: dict[str, Any]) -> str:
     """The text of a message, whose content may be a string or a list of parts."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = [part.get("text", "") for part in content if isinstance(part, dict)]
-        return "\n".join(part for part in parts if isinstance(part, str))
-    return ""
+    return text_of(message)
 
 
 def stems(text: str) -> frozenset[str]:

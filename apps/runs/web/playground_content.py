@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 from django.http import QueryDict
 
+from apps.core.chat_content import attachments_of, text_of
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.models import find
 from apps.core.numbers import whole_number
@@ -164,6 +165,8 @@ def _typed_run(run: Run, content: Content, prompt: Prompt | None) -> tuple[Typed
             messages = (*messages, *_literal(content.messages[len(messages) :]))
     else:
         messages = _literal(content.messages)
+    if any(map(attachments_of, content.messages)):
+        note = f"{note} The run's images and files can't be typed here and are left out.".strip()
     typed = TypedPrompt(
         messages=messages,
         variables=variables,
@@ -196,7 +199,7 @@ def _literal(messages: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ..
 
 def _words(message: Mapping[str, Any]) -> str:
     calls = message.get("tool_calls")
-    return (message.get("content") or "") + (pretty(calls) if calls else "")
+    return text_of(message) + (pretty(calls) if calls else "")
 
 
 def _typed_row(variable: Mapping[str, Any]) -> dict[str, Any]:

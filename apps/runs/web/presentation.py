@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from apps.core import ids
+from apps.core.chat_content import described
 from apps.core.formatting import format_duration
 from apps.core.markdown import render_markdown
 from apps.runs.bodies import content_state
@@ -247,8 +248,8 @@ def _messages(content: Content | None) -> list[ShownMessage]:
 
 
 def _message_text(message: Any) -> str:
-    text = message.get("content")
-    shown = [] if text is None else [text if isinstance(text, str) else _pretty(text)]
+    text = described(message)
+    shown = [text] if text or message.get("content") == "" else []
     if message.get("tool_calls"):
         shown.append(_pretty(message["tool_calls"]))
     return "\n".join(shown)
