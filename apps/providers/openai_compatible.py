@@ -137,7 +137,7 @@ def _arguments(request: ChatRequest) -> dict[str, Any]:
     }
     if request.tools:
         body["tools"] = list(request.tools)
-    if request.output_schema is not None:
+    if request.output_schema is not None and "response_format" not in body:
         body["response_format"] = _response_format(request.output_schema)
     # extra_body, because servers know parameters that the client does not.
     return {

@@ -22,8 +22,9 @@ from apps.prompts.types import ResolvedPrompt
 from apps.providers.types import ChatRequest
 from apps.runs import calling, finishing, repair
 from apps.runs.calling import Progress, RetryPolicy
-from apps.runs.inputs import check_request, check_tool_choice
+from apps.runs.inputs import check_request, check_tool_choice, merged_parameters
 from apps.runs.output_checks import check_calls, check_size
+from apps.runs.response_formats import expected_schema
 from apps.runs.run_metrics import count_run
 from apps.runs.types import (
     Answers,
@@ -135,8 +136,8 @@ class Engine:
         chat = ChatRequest(
             model=request.model or (prompt.model if prompt else ""),
             messages=_messages(request, prompt),
-            parameters={**(prompt.parameters if prompt else {}), **request.overrides},
-            output_schema=prompt.output_schema if prompt else None,
+            parameters=merged_parameters(prompt.parameters if prompt else {}, request.overrides),
+            output_schema=expected_schema(request.overrides, prompt.output_schema if prompt else None),
             timeout_seconds=request.timeout_seconds,
             tools=tools,
         )
