@@ -17,7 +17,7 @@ CALLS: Final = ("run", "render")
 # A name is part of addresses such as /prompts/<name>/versions, and a server cannot tell %2F from a slash.
 RESERVED_SEGMENTS: Final = frozenset(
     {"checks", "diff", "drafts", "export", "history", "import", "labels", "new", "render", "reviews"}
-    | {"rollback", "rollouts", "run", "versions", ".", ".."}
+    | {"rollback", "rollouts", "run", "serving", "versions", ".", ".."}
 )
 _FORBIDDEN: Final = re.compile(r"""[@|?#%\\:"<>{}\x00-\x1f\x7f]""")
 _PUBLIC_ID: Final = re.compile(r"prm_[0-9a-z]{26}\Z")

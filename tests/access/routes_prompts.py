@@ -30,6 +30,10 @@ ROUTES = (
     Route("GET", "api/v1/prompts/<path:name>/labels/<str:label>/history", Permission.PROMPTS_VIEW),
     Route("POST", "api/v1/prompts/<path:name>/labels/<str:label>/rollback", Permission.PROMPTS_RELEASE),
     Route("GET", "api/v1/prompts/<path:name>/diff", Permission.PROMPTS_VIEW),
+    Route("GET", "api/v1/prompts/<path:name>/serving", Permission.PROMPTS_VIEW),
+    Route("PATCH", "api/v1/prompts/<path:name>/serving", Permission.PROMPTS_RELEASE),
+    Route("GET", "api/v1/serving_policy", Permission.PROMPTS_VIEW),
+    Route("PATCH", "api/v1/serving_policy", Permission.PROMPTS_RELEASE),
     Route("GET", f"{_PROJECT}/prompts/", Permission.PROMPTS_VIEW),
     *(
         Route(method, f"{_PROJECT}/prompts/{name}/", Permission.PROMPTS_EDIT)

@@ -5,7 +5,7 @@ A prompt itself, its ``render`` and its ``run`` are answered by the gateway.
 
 from django.urls import path
 
-from apps.prompts.api import library_views, views
+from apps.prompts.api import library_views, serving_views, views
 
 app_name = "prompts-api"
 
@@ -28,5 +28,7 @@ urlpatterns = [
         name="label-rollback",
     ),
     path("prompts/<path:name>/diff", views.DiffAPIView.as_view(), name="diff"),
+    path("prompts/<path:name>/serving", serving_views.PromptServingAPIView.as_view(), name="serving"),
+    path("serving_policy", serving_views.ProjectServingAPIView.as_view(), name="project-serving"),
     path("prompts/<path:name>", library_views.ChangePromptAPIView.as_view(), name="prompt"),
 ]

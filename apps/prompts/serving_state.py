@@ -1,0 +1,154 @@
+"""How a prompt or a project is served, told whole: what it says itself, what holds, where that is from.
+
+Reads only; call inside the organization's scope.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from django.db.models import Q
+
+from apps.prompts import queries
+from apps.prompts.models import Prompt, ServingPolicy
+from apps.prompts.serving import SECTIONS, CacheRules, Section, ServingRules, parse_rules, section_body
+from apps.providers import sandbox
+from apps.providers.models import ModelAlias, ProviderCredential
+from apps.providers.patterns import matches
+from apps.providers.queries import effective_credentials
+from apps.tenants.models import Project
+
+Origin = Literal["prompt", "project", "default"]
+_NOTHING: Final[Mapping[Section, Any]] = dict.fromkeys(SECTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """What is allowed and yet won't do what it seems to; `param` names the field."""
+
+    param: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServingState:
+    """`own` are the sections that the prompt, or the project, says itself (None: it says nothing);
+    `project` those of the project's default. `effective` are all four with every field; `origins` tell whose
+    they are. `revision` is 0 before the first change.
+    """
+
+    own: Mapping[Section, Any]
+    project: Mapping[Section, Any]
+    rules: ServingRules
+    effective: Mapping[Section, dict[str, Any]]
+    origins: Mapping[Section, Origin]
+    revision: int
+    changed_at: datetime | None
+    changed_by: str
+    warnings: tuple[Caution, ...]
+
+
+def serving_state(project: Project, prompt: Prompt | None = None) -> ServingState:
+    """How a prompt is served; without one the project's default, which is also how plain models are."""
+    mine, default = _policies(project, prompt)
+    own, of_project = _sections(mine), _sections(default)
+    rules = parse_rules(own, of_project)
+    return ServingState(
+        own=own,
+        project=of_project,
+        rules=rules,
+        effective={
+            "guardrails": _first(own["guardrails"], of_project["guardrails"], {}),
+            "cache": section_body(rules.cache),
+            "calls": section_body(rules.calls),
+            "limits": section_body(rules.limits),
+        },
+        origins={name: _origin(name, own, of_project, prompt) for name in SECTIONS},
+        revision=mine.revision if mine else 0,
+        changed_at=mine.changed_at if mine else None,
+        changed_by=mine.changed_by if mine else "",
+        warnings=tuple(_warnings(project, prompt, rules)),
+    )
+
+
+def _policies(project: Project, prompt: Prompt | None) -> tuple[ServingPolicy | None, ServingPolicy | None]:
+    """The policy that is asked for, and the project's default; one query."""
+    wanted = Q(prompt=None) | Q(prompt=prompt) if prompt else Q(prompt=None)
+    found = {each.prompt_id: each for each in ServingPolicy.objects.filter(wanted, project=project)}
+    default = found.get(None)
+    return (found.get(prompt.pk) if prompt else default), default
+
+
+def _sections(policy: ServingPolicy | None) -> Mapping[Section, Any]:
+    return {name: getattr(policy, name) for name in SECTIONS} if policy else _NOTHING
+
+
+def _first(*layers: Any) -> Any:
+    return next(layer for layer in layers if layer is not None)
+
+
+def _origin(
+    name: Section, own: Mapping[Section, Any], project: Mapping[Section, Any], prompt: Prompt | None
+) -> Origin:
+    if own[name] is not None:
+        return "prompt" if prompt else "project"
+    return "default" if project[name] is None else "project"
+
+
+def _warnings(project: Project, prompt: Prompt | None, rules: ServingRules) -> Iterator[Caution]:
+    named = {f"calls.fallbacks.{number}": model for number, model in enumerate(rules.calls.fallbacks)}
+    if rules.cache.semantic_seconds:
+        named["cache.embedding_model"] = rules.cache.embedding_model
+    if named:
+        known = _Models.of(project)
+        for param, model in named.items():
+            problem = known.problem(model)
+            if problem:
+                yield Caution(param, problem)
+    if prompt is not None:
+        yield from _unread(prompt, rules.cache)
+
+
+def _unread(prompt: Prompt, cache: CacheRules) -> Iterator[Caution]:
+    """Sensitive variables that the newest version doesn't have: most likely misspelt."""
+    if not cache.sensitive_variables:
+        return
+    newest = queries.latest_version(prompt)
+    names = {variable["name"] for variable in newest.variables}
+    for number, name in enumerate(cache.sensitive_variables):
+        if name not in names:
+            message = f"v{newest.number} has no variable {name}, so nothing is kept apart by it."
+            yield Caution(f"cache.sensitive_variables.{number}", message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """What a project can call: its connections by name, and its aliases."""
+
+    connections: Mapping[str, ProviderCredential]
+    aliases: frozenset[str]
+
+    @classmethod
+    def of(cls, project: Project) -> "_Models":
+        aliases = ModelAlias.objects.filter(Q(project=None) | Q(project=project))
+        return cls(
+            {each.name: each for each in effective_credentials(project.pk)},
+            frozenset(aliases.values_list("name", flat=True)),
+        )
+
+    def problem(self, reference: str) -> str:
+        """Why a call of a model would be refused; empty where it wouldn't."""
+        if reference in self.aliases:
+            return ""
+        slug, _, model = reference.partition("/")
+        if not model:
+            return f"There is no alias {reference}, so a call of it fails."
+        if slug == sandbox.CONNECTION:
+            return "The sandbox makes its answers up and never stands in for a real model."
+        credential = self.connections.get(slug)
+        if credential is None:
+            return f"There is no connection {slug}, so a call of {reference} fails."
+        if not any(matches(pattern, model) for pattern in credential.model_ids):
+            return f"{model} is not enabled on the connection {slug}, so a call of it fails."
+        return ""
