@@ -44,7 +44,7 @@ def main() -> int:
     """Run all checks and print schemathesis' own report; 1 for a failure or too few cases."""
     examples = int(sys.argv[1]) if len(sys.argv) > 1 else EXAMPLES
     with own_database(), tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        from bench.gateway import wait_until_ready  # noqa: PLC0415 - needs the settings
+        from bench.serving.ours import wait_until_ready  # noqa: PLC0415 - needs the settings
 
         key, session = prepare()
         web, origin = free_address(), free_address()

@@ -1,148 +1,250 @@
-"""The gateway's own cost: `python -m bench.gateway [seconds] [chat|run|get]`.
+"""How fast the gateway is: `python -m bench.gateway`, with PEERS=1 beside its peers in the same run.
 
-One gateway process with the sandbox as provider (0 ms), so that everything measured is ours: key check, rate
-limit, render, reservation, validation, price, and the commit of run, payload and usage before the answer.
-It works on a database of its own, a clone of the tests' template (whose server does not fsync), and on
-loopback only. Generator and server share the machine: on few cores the figures are a lower bound.
+One server process on one core; wrk, the upstreams, Postgres and Valkey on the other. Everything is on that a
+customer would have on: keys, limits, labels, rendering, guardrails, the monthly quota, and each answer goes
+out after the commit of its run, content and usage on a Postgres that writes through. Every comparison is
+made in one run; figures are medians of three rounds. Needs nginx and wrk.
 """
 
 import os
-import socket
-import subprocess
+import platform
 import sys
+import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
-import django
+import httpx2
 import orjson
 
-from bench.http_load import WARM_UP_SECONDS, Result, Target, get, measure, post
-from promptsaas.embedded import in_use
-from promptsaas.serving import Address, gateway_command
+from bench.http_load import post
+from bench.own_database import BENCH, own_database
+from bench.serving import ours, peers
+from bench.serving.cores import largest_megabytes
+from bench.serving.streams import Streamed, stream_all
+from bench.serving.table import Line, print_lines, write_lines
+from bench.serving.upstreams import CHUNKS, WAIT_MS, Upstreams, require_programs, upstreams
+from bench.serving.wrk import Call, Rounds, measure
+from promptsaas.serving import Address
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "promptsaas.settings")
+ROUNDS = int(os.environ.get("ROUNDS") or 3)
+SECONDS = float(os.environ.get("SECONDS_EACH") or 4)
+WARM_UP_SECONDS = 3.0
+STREAMS, MOST_STREAMS, FEW_STREAMS = 500, 2000, 20
 
-ROOT = Path(__file__).resolve().parent.parent
-PROFILE = "test"
-CONNECTIONS = (1, 16, 64)
-START_SECONDS = 90.0
-HEADINGS = ("p50 ms", "p95 ms", "p99 ms", "cpu ms", "failed")
+
+class Figures:
+    """Everything that was measured, by name."""
+
+    def __init__(self) -> None:
+        self.rounds: dict[str, Rounds] = {}
+        self.streams: dict[str, list[Streamed]] = {}
+        self.megabytes = 0.0
+
+    def take(self, name: str, call: Call, *, connections: int, pid: int | None = None) -> None:
+        """Measure once more."""
+        load = measure(call, connections=connections, seconds=SECONDS, pid=pid)
+        self.rounds.setdefault(name, Rounds()).loads.append(load)
+
+    def stream(self, name: str, port: int, request: bytes, streams: int) -> None:
+        """Stream once more."""
+        found = stream_all(port, request, streams=streams, pieces=CHUNKS)
+        self.streams.setdefault(name, []).append(found)
 
 
 def main() -> int:
-    """Run and print a table; 1 when any request failed."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
-    ask = REQUESTS[sys.argv[2] if len(sys.argv) > 2 else "chat"]
-    django.setup()
-    from tests.support import databases  # noqa: PLC0415 - changes the loaded settings
-    from tests.support.environment import DATABASE, configure  # noqa: PLC0415
-
+    """Measure and print; 1 when a bar does not hold or a request failed."""
+    require_programs()
+    with_peers = os.environ.get("PEERS", "") not in ("", "0")
+    if with_peers:
+        peers.install()
+    figures = Figures()
     with ExitStack() as stack:
-        servers = configure()
-        if servers.embedded:
-            stack.enter_context(in_use(PROFILE))
-        databases.make_clone(servers, DATABASE)
-        stack.callback(databases.drop_clone, servers, DATABASE)
-        token = prepare()
-        address, pid = stack.enter_context(gateway())
-        target = Target(address.host, address.port, ask(token))
-        measured = []
-        for connections in CONNECTIONS:
-            before = cpu_seconds(pid)
-            result = measure(target, connections=connections, seconds=seconds)
-            measured.append((result, (cpu_seconds(pid) - before) * 1000))
-    return report(measured)
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        stack.enter_context(own_database(BENCH))
+        ports = stack.enter_context(upstreams())
+        prepared = ours.prepare(ports)
+        if with_peers:
+            measure_peers(figures, ports, place)
+        address, pid = stack.enter_context(ours.gateway(ports))
+        measure_ours(figures, ports, prepared, address, pid, place)
+        measure_streams(figures, ports, prepared, address)
+        figures.megabytes = largest_megabytes(pid)
+    return report(figures)
 
 
-def prepare() -> str:
-    """A project with a prompt in production; the token of a key."""
-    from django.db import connections  # noqa: PLC0415 - needs the settings
-
-    from tests.factories import make_api_key, make_project, make_prompt  # noqa: PLC0415
-
-    project = make_project()
-    make_prompt(project=project, name="bench", labels={"production": 1})
-    token = make_api_key(project=project)[1]
-    connections.close_all()
-    return token
-
-
-def chat_request(token: str) -> bytes:
-    """A chat completion of a prompt in production."""
-    body = {"model": "prompt:bench@production", "messages": [], "variables": VARIABLES}
-    return post("localhost", "/v1/chat/completions", orjson.dumps(body), token)
-
-
-def run_request(token: str) -> bytes:
-    """A run of the same prompt at its own address."""
-    body = orjson.dumps({"label": "production", "variables": VARIABLES})
-    return post("localhost", "/api/v1/prompts/bench/run", body, token)
+def measure_ours(
+    figures: Figures, ports: Upstreams, prepared: ours.Prepared, address: Address, pid: int, place: Path
+) -> None:
+    """Runs at once and after 50 ms, fetches, and the upstream by itself, round after round."""
+    instant = ours.chat_call(address, prepared, place)
+    waiting = ours.chat_call(address, prepared, place, "waiting")
+    fetch = ours.fetch_call(address, prepared)
+    direct = direct_call(ports.instant, place)
+    for call in (instant, waiting, fetch):
+        _demand_answer(call)
+        measure(call, connections=16, seconds=WARM_UP_SECONDS)
+    for _ in range(ROUNDS):
+        figures.take("direct at 1", direct, connections=1)
+        figures.take("run at 1", instant, connections=1, pid=pid)
+        figures.take("run at 16", instant, connections=16, pid=pid)
+        figures.take("run at 64", instant, connections=64, pid=pid)
+        figures.take("fetch at 64", fetch, connections=64, pid=pid)
+        figures.take("run after 50 ms", waiting, connections=256, pid=pid)
 
 
-def get_request(token: str) -> bytes:
-    """A fetch of its version."""
-    return get("localhost", "/api/v1/prompts/bench?label=production", token)
+def measure_peers(figures: Figures, ports: Upstreams, place: Path) -> None:
+    """Each peer alone on the core, asked for the same messages from the same upstream."""
+    ours.move_servers()
+    direct = direct_call(ports.instant, place)
+    for start in (
+        lambda: peers.litellm(ports.instant, place),
+        lambda: peers.portkey(ports.instant, place),
+        lambda: peers.phoenix(place),
+    ):
+        with start() as peer:
+            _demand_answer(peer.call)
+            measure(peer.call, connections=16, seconds=WARM_UP_SECONDS)
+            for _ in range(ROUNDS):
+                figures.take(f"{peer.name} direct at 1", direct, connections=1)
+                figures.take(f"{peer.name} at 1", peer.call, connections=1, pid=peer.pid)
+                figures.take(f"{peer.name} at 64", peer.call, connections=64, pid=peer.pid)
 
 
-# Short, because the sandbox's scorer works through every word of it.
-VARIABLES = {"review": "It broke."}
-REQUESTS = {"chat": chat_request, "run": run_request, "get": get_request}
+def measure_streams(figures: Figures, ports: Upstreams, prepared: ours.Prepared, address: Address) -> None:
+    """Few streams for the time to the first piece, direct and through us; then many at once."""
+    direct = post("localhost", "/v1/chat/completions", orjson.dumps({"stream": True, "messages": []}), "none")
+    body = orjson.dumps(ours.chat_body("streaming", stream=True))
+    through = post("localhost", "/v1/chat/completions", body, prepared.token)
+    figures.stream("warm-up", address.port, through, FEW_STREAMS)
+    for _ in range(ROUNDS):
+        figures.stream("direct", ports.streaming, direct, FEW_STREAMS)
+        figures.stream("through", address.port, through, FEW_STREAMS)
+    figures.stream("many", address.port, through, STREAMS)
+    figures.stream("most", address.port, through, MOST_STREAMS)
 
 
-@contextmanager
-def gateway() -> Iterator[tuple[Address, int]]:
-    """One gateway process on a free port, and its pid."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = Address("127.0.0.1", int(probe.getsockname()[1]))
-    environment = {
-        **os.environ,
-        "PROMPTSAAS_PROCESS": "gateway",
-        "GATEWAY_REQUESTS_PER_MINUTE": "100000000",
-        "LOG_LEVEL": "WARNING",
-    }
-    process = subprocess.Popen(gateway_command(address, workers=1), cwd=ROOT, env=environment)
-    try:
-        wait_until_ready(address, process)
-        yield address, process.pid
-    finally:
-        process.terminate()
-        process.wait(timeout=40)
+def direct_call(port: int, place: Path) -> Call:
+    """The upstream without anybody between."""
+    return Call(f"http://127.0.0.1:{port}", "POST", "/v1/chat/completions", peers.chat_file(place))
 
 
-def wait_until_ready(address: Address, process: "subprocess.Popen[bytes]") -> None:
-    """Return when /readyz answers 200. Raises RuntimeError when the process ends or takes too long."""
-    until = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < until:
+def lines_of(figures: Figures) -> list[Line]:
+    """The table of the issue: what must hold, and the goals."""
+    rounds = figures.rounds
+    run, one, fetch = rounds["run at 64"], rounds["run at 1"], rounds["fetch at 64"]
+    added = one.middle("p50") - rounds["direct at 1"].middle("p50")
+    litellm, portkey = _peer(rounds, "LiteLLM proxy, no database"), _peer(rounds, "Portkey gateway")
+    phoenix = _peer(rounds, "Phoenix")
+    many, most = figures.streams["many"][0], figures.streams["most"][0]
+    extra = _first_piece(figures.streams["through"]) - _first_piece(figures.streams["direct"])
+    runs = run.middle("per_second")
+    return [
+        Line(
+            "run, 64 connections",
+            runs,
+            "/s",
+            2500,
+            5000,
+            peer="LiteLLM proxy, no database",
+            peer_value=litellm,
+            times=10,
+        ),
+        Line(
+            "run, 64 connections",
+            runs,
+            "/s",
+            2500,
+            5000,
+            peer="Portkey gateway",
+            peer_value=portkey,
+            times=1.5,
+        ),
+        Line("run, added p50 at 1 connection", added, "ms", 1.5, 0.6, at_least=False),
+        Line("run, p99 at 64 connections", run.middle("p99"), "ms", 60, 20, at_least=False),
+        Line(
+            "fetch by label, 64 connections",
+            fetch.middle("per_second"),
+            "/s",
+            10_000,
+            25_000,
+            peer="Phoenix",
+            peer_value=phoenix,
+            times=20,
+        ),
+        Line(
+            f"run, {WAIT_MS} ms upstream, 256 connections",
+            rounds["run after 50 ms"].middle("per_second"),
+            "/s",
+            3000,
+            4500,
+        ),
+        Line("stream, extra time to first piece, p95", extra, "ms", 5, 2, at_least=False),
+        Line(f"stream, {STREAMS} at once: whole", len(many.first_pieces), "streams", STREAMS, STREAMS),
+        Line(
+            f"stream, {MOST_STREAMS} at once: whole", len(most.first_pieces), "streams", STREAMS, MOST_STREAMS
+        ),
+        Line("memory under load, largest process", figures.megabytes, "MB", 200, 120, at_least=False),
+    ]
+
+
+def report(figures: Figures) -> int:
+    """Print everything and write the file."""
+    lines = lines_of(figures)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"\n{datetime.now(UTC):%Y-%m-%d}, {machine}\n")
+    print_lines(lines)
+    print("\n| measured | /s | p50 ms | p95 ms | p99 ms | processor µs each | failed |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for name, rounds in figures.rounds.items():
+        shares = " | ".join(f"{rounds.middle(each):,.2f}" for each in ("p50", "p95", "p99"))
+        cost = f"{rounds.processor_microseconds:,.0f}" if rounds.middle("server_seconds") else ""
+        print(f"| {name} | {rounds.middle('per_second'):,.0f} | {shares} | {cost} | {rounds.failures} |")
+    for name, streamed in figures.streams.items():
+        first = ", ".join(f"{each.percentile(0.95):,.1f}" for each in streamed)
+        print(
+            f"streams, {name}: first piece p95 {first} ms; dropped {sum(each.dropped for each in streamed)}"
+        )
+    write_lines(lines)
+    failed = sum(rounds.failures for name, rounds in figures.rounds.items() if not name.startswith(PEERS))
+    if failed:
+        print(f"FAILED: {failed} requests")
+    return 0 if not failed and all(line.holds for line in lines) else 1
+
+
+PEERS = ("LiteLLM", "Portkey", "Phoenix")
+
+
+def _peer(rounds: dict[str, Rounds], name: str) -> float | None:
+    found = rounds.get(f"{name} at 64")
+    return found.middle("per_second") if found else None
+
+
+def _first_piece(streamed: list[Streamed]) -> float:
+    return sorted(each.percentile(0.95) for each in streamed)[len(streamed) // 2]
+
+
+def _demand_answer(call: Call) -> None:
+    """Return once the server answers with 200; raises RuntimeError with what it says instead."""
+    headers = dict(header.split(": ", 1) for header in call.headers)
+    content = call.body.read_bytes() if call.body else None
+    if content is not None:
+        headers["Content-Type"] = "application/json"
+    said = ""
+    for _ in range(60):
         try:
-            with urllib.request.urlopen(f"http://{address.host}:{address.port}/readyz", timeout=5):
+            answer = httpx2.request(
+                call.method, call.url + call.path, headers=headers, content=content, timeout=30
+            )
+        except httpx2.HTTPError as error:
+            said = str(error)
+        else:
+            if answer.status_code == 200:
                 return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("the gateway did not start")
-
-
-def cpu_seconds(pid: int) -> float:
-    """The processor time of a process and its children, which does not depend on who else is busy."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return own + sum(cpu_seconds(int(child)) for child in listed)
-
-
-def report(measured: list[tuple[Result, float]]) -> int:
-    """Print the table. Processor time is that of the gateway's process, Postgres not included."""
-    print(f"{'connections':>12}{'requests/s':>12}" + "".join(f"{name:>9}" for name in HEADINGS))
-    for result, cpu in measured:
-        shares = "".join(f"{result.percentile(share):>9.2f}" for share in (0.5, 0.95, 0.99))
-        # The warm-up's requests are in the processor time: count them at the same rate.
-        answered = len(result.latencies) * (1 + WARM_UP_SECONDS / result.seconds)
-        each = cpu / answered if answered else float("nan")
-        print(f"{result.connections:>12}{result.per_second:>12,.0f}{shares}{each:>9.2f}{result.failures:>9}")
-    return 1 if any(result.failures for result, _ in measured) else 0
+            said = answer.text
+        time.sleep(0.5)
+    raise RuntimeError(f"{call.url}{call.path}: {said[:500]}")
 
 
 if __name__ == "__main__":

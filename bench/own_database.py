@@ -1,4 +1,4 @@
-"""A database of a bench's own: a clone of the tests' migrated template, dropped at the end."""
+"""A database of a bench's own: a clone of the migrated template, dropped at the end."""
 
 import os
 import time
@@ -10,21 +10,28 @@ import psycopg
 
 from promptsaas.embedded import in_use
 
-PROFILE = "test"
+TEST = "test"
+BENCH = "bench"
+"""Servers that write through to the disk as in production; for what measures or kills them."""
 
 
 @contextmanager
-def own_database() -> Iterator[None]:
+def own_database(profile: str = TEST) -> Iterator[None]:
     """Set Django up on a fresh database. What needs the settings may be imported inside only."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "promptsaas.settings")
-    django.setup()
-    from tests.support import databases  # noqa: PLC0415 - changes the loaded settings
-    from tests.support.environment import DATABASE, configure  # noqa: PLC0415
-
     with ExitStack() as stack:
+        if profile != TEST:
+            found = stack.enter_context(in_use(profile))
+            os.environ["DATABASE_URL"] = found.database_url
+            os.environ["MIGRATION_DATABASE_URL"] = found.migration_database_url
+            os.environ["REDIS_URL"] = found.redis_url
+        django.setup()
+        from tests.support import databases  # noqa: PLC0415 - changes the loaded settings
+        from tests.support.environment import DATABASE, configure  # noqa: PLC0415
+
         servers = configure()
         if servers.embedded:
-            stack.enter_context(in_use(PROFILE))
+            stack.enter_context(in_use(TEST))
         databases.make_clone(servers, DATABASE)
         try:
             yield
@@ -41,7 +48,7 @@ def _drop(drop: object) -> None:
     for _ in range(50):
         try:
             drop()
-        except psycopg.errors.InsufficientPrivilege:
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
             time.sleep(0.2)
         else:
             return

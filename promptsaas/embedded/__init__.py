@@ -1,6 +1,6 @@
 """Embedded Postgres and Valkey: real servers from wheels, used when DATABASE_URL and REDIS_URL are unset.
 
-A profile ("demo", "test") is one pair of servers with its own data. Both listen on unix sockets in a 0700
+A profile ("demo", "test", "bench") is one pair of servers with its own data. Both listen on unix sockets in a 0700
 folder only. Starting is explicit; `endpoints()` and `secret()` never start anything.
 """
 

@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SOCKET_PATH_LIMIT = 107
 POSTGRES_SOCKET = ".s.PGSQL.5432"
 VALKEY_SOCKET = "valkey.sock"
-PROFILES = ("demo", "test")
+PROFILES = ("demo", "test", "bench")
 
 
 class EmbeddedError(Exception):
