@@ -197,3 +197,95 @@ class Feedback(TenantModel):
 
     def __str__(self) -> str:
         return self.public_id
+
+
+class BackgroundStatus(models.TextChoices):
+    """How a background run stands."""
+
+    QUEUED = "queued", "Waiting"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class BackgroundRun(TenantModel):
+    """A run that was accepted and is carried out by a worker; its id is the id of the run that comes of it.
+
+    `sealed_request` is what was asked, under the organization's data key, until the run has ended. `fence`
+    grows with every claim and every loss of a lease: a result is taken only from the holder of the present
+    one. `recorded` is whether a Run tells how it ended; what was refused or cancelled before any call has
+    none, and its error stands here.
+    """
+
+    PREFIX: ClassVar[str] = "run"
+
+    project = models.ForeignKey("tenants.Project", on_delete=models.CASCADE, db_index=False, related_name="+")
+    project_id: UUID
+    # By value: a key may go while its runs wait, and then they fail.
+    api_key_id = models.UUIDField()
+    prompt_name = models.CharField(max_length=255, blank=True)
+    model = models.CharField(max_length=255, blank=True)
+    livemode = models.BooleanField()
+    sealed_request = models.BinaryField(null=True)
+    status = models.CharField(
+        max_length=10, choices=BackgroundStatus.choices, default=BackgroundStatus.QUEUED
+    )
+    recorded = models.BooleanField(default=False)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    fence = models.PositiveIntegerField(default=0)
+    lease_owner = models.UUIDField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    error_code = models.CharField(max_length=64, blank=True)
+    error_type = models.CharField(max_length=64, blank=True)
+    error_message = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        indexes = [
+            models.Index(
+                fields=["organization", "project", "-id"],
+                name="background_unrecorded",
+                condition=Q(recorded=False),
+            ),
+            models.Index(
+                fields=["organization", "id"], name="background_queued", condition=Q(status="queued")
+            ),
+            # The sweeper works across organizations.
+            models.Index(fields=["lease_expires_at"], name="background_lease", condition=Q(status="running")),
+            models.Index(fields=["expires_at"], name="background_expiry", condition=Q(status="queued")),
+            models.Index(
+                fields=["finished_at"], name="background_finished", condition=Q(finished_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.finished_at is not None
+
+
+class BackgroundPump(models.Model):
+    """A worker's job for background runs, rung or running; it counts as alive until `expires_at`.
+
+    Belongs to no organization: it serves all of them in turn. A ring that Redis lost expires and is rung
+    again; a job that starts too late finds no row and ends at once.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField()
+    slots = models.PositiveSmallIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="background_pump_expiry")]
+
+    def __str__(self) -> str:
+        return str(self.id)
