@@ -185,6 +185,19 @@ def authenticate_key_plain(token: str, ip: str | None = None) -> AccessFacts:
         return _check_key(token, ip)[1]
 
 
+def reopen_key(api_key_id: UUID) -> AccessFacts:
+    """What a key may do now, for work that it asked for earlier. Raises AuthenticationFailed if it has ended.
+
+    Opens the system scope.
+    """
+    with system_scope():
+        key = APIKey.all_organizations.filter(id=api_key_id).first()
+        if key is None:
+            raise errors.AuthenticationFailed("There is no such API key any more.", code="api_key_unknown")
+        _refuse_ended(key)
+        return _key_facts(key)
+
+
 def refuse_network(
     facts: AccessFacts, *, ip: str | None, request_id: str | None = None
 ) -> errors.PermissionDenied:
