@@ -6,7 +6,7 @@ POST. A raw protocol on uvloop, so that the upstream is not what is measured.
 
 import asyncio
 import sys
-from typing import Final
+from typing import Final, cast
 
 import orjson
 import uvloop
@@ -64,8 +64,8 @@ class Upstream(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         for stream in self._streams:
