@@ -50,7 +50,7 @@ async def serve_run(serving: Serving, request: HttpRequest, facts: AccessFacts, 
     with serving.run_slot():
         run_id = ids.uuid7()
         log_fields.note("run_id", ids.encode("run", run_id))
-        claim = await _claim(serving, request, facts, job.fingerprint, run_id)
+        claim = await claim_key(serving, request, facts, job.fingerprint, run_id)
         if isinstance(claim, Replay):
             request.answer_headers[b"idempotent-replayed"] = b"true"
             items = _recorded(serving, facts, claim.run_id)
@@ -62,7 +62,7 @@ async def serve_run(serving: Serving, request: HttpRequest, facts: AccessFacts, 
             await unless_disconnected(request, job.answer(run_id, items))
         except BaseException:
             if claim is not None:
-                await _release(serving, claim)
+                await release_key(serving, claim)
             raise
 
 
@@ -128,9 +128,10 @@ async def _recorded(serving: Serving, facts: AccessFacts, run_id: UUID) -> Items
     yield result
 
 
-async def _claim(
+async def claim_key(
     serving: Serving, request: HttpRequest, facts: AccessFacts, fingerprint: bytes, run_id: UUID
 ) -> Claimed | Replay | None:
+    """Claim the request's Idempotency-Key for a run, if it has one. Raises core errors."""
     key = request.header(b"idempotency-key")
     if not key:
         return None
@@ -144,7 +145,8 @@ async def _claim(
     return await serving.runtime.keys.claim(keyed, run_id=run_id, seconds=LONGEST_RUN_SECONDS)
 
 
-async def _release(serving: Serving, claim: Claimed) -> None:
+async def release_key(serving: Serving, claim: Claimed) -> None:
+    """Give a claim back whose run was refused."""
     try:
         await serving.runtime.keys.release(claim)
     except (psycopg.Error, PoolTimeout) as error:

@@ -1,11 +1,16 @@
 """A run as the API shows it: for the API, and for the file that the page of a run offers. Pure."""
 
-from typing import Any
+from typing import Any, Final
 
 from apps.core import ids
-from apps.runs.models import Run, RunSource
+from apps.runs.models import BackgroundRun, BackgroundStatus, Run, RunSource
 from apps.runs.queries import Content
 from apps.runs.types import amount_text
+
+_UNKNOWN_YET: Final = (
+    *("source_id", "prompt_id", "version", "label", "latency_ms", "first_token_ms", "finish_reason"),
+    *("cached_from", "request_id", "provider_request_id", "user", "content"),
+)
 
 
 def run_body(run: Run) -> dict[str, Any]:
@@ -43,6 +48,7 @@ def run_body(run: Run) -> dict[str, Any]:
         "api_key_id": ids.encode("key", run.api_key_id) if run.api_key_id else None,
         "user": run.end_user or None,
         "metadata": run.metadata,
+        "background": run.background,
     }
 
 
@@ -70,13 +76,48 @@ def run_detail_body(run: Run, content: Content | None) -> dict[str, Any]:
     }
 
 
+def accepted_body(run: BackgroundRun) -> dict[str, Any]:
+    """A background run just after it was accepted: the same whenever it is told again."""
+    return {
+        "id": run.public_id,
+        "object": "run",
+        "created_at": run.created_at,
+        "livemode": run.livemode,
+        "status": BackgroundStatus.QUEUED,
+        "background": True,
+        "prompt": run.prompt_name or None,
+        "model": run.model or None,
+        "url": f"/api/v1/runs/{run.public_id}",
+    }
+
+
+def background_body(run: BackgroundRun) -> dict[str, Any]:
+    """A background run that no record tells of, in the shape of one: what isn't known yet is null."""
+    unknown = dict.fromkeys(_UNKNOWN_YET)
+    return {
+        **unknown,
+        **accepted_body(run),
+        "status": run.status,
+        "source": RunSource.GATEWAY,
+        "sandbox": not run.livemode,
+        "usage": {"input_tokens": None, "output_tokens": None, "cached_tokens": None, "origin": "none"},
+        "cost": {"status": "none", "amount": None, "currency": "USD"},
+        "attempts": [],
+        "overrides": [],
+        "error": _failure(run),
+        "api_key_id": ids.encode("key", run.api_key_id),
+        "metadata": {},
+        "content_state": "not_stored" if run.is_over else "waiting",
+    }
+
+
 def _source_id(run: Run) -> str | None:
     if run.source_id is None:
         return None
     return ids.encode("bat", run.source_id) if run.source == RunSource.BATCH else str(run.source_id)
 
 
-def _failure(run: Run) -> dict[str, str] | None:
+def _failure(run: Run | BackgroundRun) -> dict[str, str] | None:
     if not run.error_code:
         return None
     return {"type": run.error_type, "code": run.error_code, "message": run.error_message}

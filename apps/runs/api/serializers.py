@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.runs.api.feedback_shapes import FeedbackSerializer
-from apps.runs.models import RunSource, RunStatus
+from apps.runs.models import BackgroundStatus, RunSource
 
 
 class TokenUsageSerializer(serializers.Serializer[Any]):
@@ -51,7 +51,9 @@ class RunSerializer(serializers.Serializer[Any]):
     object = serializers.ChoiceField(choices=["run"])
     created_at = serializers.DateTimeField()
     livemode = serializers.BooleanField(help_text="False for a run of a psk_test_ key.")
-    status = serializers.ChoiceField(choices=RunStatus.values)
+    status = serializers.ChoiceField(
+        choices=BackgroundStatus.values, help_text="queued and running: a background run that hasn't ended."
+    )
     source = serializers.ChoiceField(choices=RunSource.values)  # type: ignore[assignment]
     source_id = serializers.CharField(allow_null=True)
     prompt = serializers.CharField(allow_null=True, help_text="The prompt's name.")
@@ -60,11 +62,11 @@ class RunSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(  # type: ignore[assignment]
         allow_null=True, help_text="The label that was asked for."
     )
-    model = serializers.CharField()
+    model = serializers.CharField(allow_null=True)
     sandbox = serializers.BooleanField()
     usage = TokenUsageSerializer()
     cost = CostSerializer()
-    latency_ms = serializers.IntegerField()
+    latency_ms = serializers.IntegerField(allow_null=True)
     first_token_ms = serializers.IntegerField(allow_null=True)
     finish_reason = serializers.CharField(allow_null=True)
     cached_from = serializers.CharField(
@@ -81,6 +83,7 @@ class RunSerializer(serializers.Serializer[Any]):
     api_key_id = serializers.CharField(allow_null=True)
     user = serializers.CharField(allow_null=True)
     metadata = serializers.DictField(child=serializers.CharField())
+    background = serializers.BooleanField(help_text="Whether it was accepted first and carried out later.")
     feedback = FeedbackSerializer(many=True, required=False, help_text="With expand[]=feedback.")
 
 
@@ -98,6 +101,7 @@ class RunDetailSerializer(RunSerializer):
 
     content = ContentSerializer(allow_null=True)
     content_state = serializers.ChoiceField(
-        choices=["kept", "not_stored", "deleted"],
-        help_text="not_stored: the project stored no content when it ran. deleted: by retention or erasure.",
+        choices=["kept", "not_stored", "deleted", "waiting"],
+        help_text="not_stored: the project stored no content when it ran. deleted: by retention or erasure. "
+        "waiting: the run has not ended.",
     )

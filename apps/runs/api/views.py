@@ -11,25 +11,28 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api import page
-from apps.core.errors import InvalidRequest
+from apps.core.errors import Conflict, InvalidRequest
 from apps.core.expanding import expand_parameter, expanded
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.prompts.queries import find_prompt
 from apps.runs import queries
 from apps.runs.api.feedback_shapes import feedback_body
 from apps.runs.api.serializers import RunDetailSerializer, RunSerializer
-from apps.runs.bodies import run_body, run_detail_body
+from apps.runs.background.queries import find_background, find_run_or_background, waiting_runs
+from apps.runs.background.starting import cancel_background
+from apps.runs.bodies import background_body, run_body, run_detail_body
 from apps.runs.feedback import feedback_on
-from apps.runs.models import Run, RunSource, RunStatus
+from apps.runs.models import BackgroundRun, BackgroundStatus, Run, RunSource, RunStatus
 from apps.runs.queries import RunFilters
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.models import Project
 from apps.tenants.roles import Permission
 
+WAITING: Final = frozenset({BackgroundStatus.QUEUED.value, BackgroundStatus.RUNNING.value})
 FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MOMENT: Final = datetime(9000, 1, 1, tzinfo=UTC)
 FILTER_PARAMETERS = [
-    OpenApiParameter("status", str, enum=RunStatus.values),
+    OpenApiParameter("status", str, enum=BackgroundStatus.values),
     OpenApiParameter("source", str, enum=RunSource.values),
     OpenApiParameter("prompt", str, description="A prompt's name or id."),
     OpenApiParameter("model", str, description="As <connection>/<model>."),
@@ -60,7 +63,10 @@ class RunsAPIView(ProjectAPIView):
         responses=list_of(RunSerializer),
     )
     def get(self, request: Request) -> Response:
-        """The project's runs in numbers, newest first."""
+        """The project's runs in numbers, newest first. With status queued or running: background runs."""
+        status = request.query_params.get("status", "")
+        if status in WAITING:
+            return Response(page(waiting_runs(self.project.id, status), request, background_body))
         found = queries.list_runs(self.project.id, _filters(self.project, request))
         return Response(page(found, request, run_body, EXPANSIONS))
 
@@ -77,10 +83,30 @@ class RunAPIView(ProjectAPIView):
         responses=RunDetailSerializer,
     )
     def get(self, request: Request, run: str) -> Response:
-        """One run with its content."""
-        found = queries.get_run(self.project.id, run)
+        """One run with its content; a background run as it stands."""
+        found = find_run_or_background(self.project.id, run)
+        if isinstance(found, BackgroundRun):
+            return Response(background_body(found))
         body = run_detail_body(found, queries.load_content(found))
         return Response(expanded(request, [found], [body], EXPANSIONS)[0])
+
+
+class CancelRunAPIView(ProjectAPIView):
+    """The end of a background run before its time."""
+
+    permissions: ClassVar = {"POST": Permission.RUNS_CREATE}
+
+    @extend_schema(operation_id="cancel_run", tags=["Runs"], request=None, responses=RunDetailSerializer)
+    def post(self, request: Request, run: str) -> Response:
+        """Cancel a background run. One that waits ends at once, one under way within a few seconds.
+
+        409 ``run_ended`` for a run that has ended otherwise.
+        """
+        found = find_background(self.project.id, run)
+        if found is None:
+            queries.get_run(self.project.id, run)
+            raise Conflict("This run has ended.", code="run_ended")
+        return Response(background_body(cancel_background(actor=self.access.actor, run=found)))
 
 
 def _filters(project: Project, request: Request) -> RunFilters:

@@ -30,6 +30,12 @@ logger = get_logger(__name__)
 MOST_ATTEMPTS: Final = 5
 """A run that was claimed this often without a result is given up: it may be what kills the process."""
 
+GIVEN_UP: Final = RunError(
+    code="given_up", type="api_error", message="The run was tried too often without an answer."
+)
+NOT_STORABLE: Final = RunError(
+    code="result_not_storable", type="api_error", message="The answer could not be stored."
+)
 DATABASE_AWAY: Final = (psycopg.OperationalError, PoolTimeout)
 WAIT_AND_SEE: Final = frozenset({429, 503})
 
@@ -153,8 +159,7 @@ class Pump:
 
     async def _work(self, claim: Claim) -> None:
         if claim.attempts > MOST_ATTEMPTS:
-            message = "The run was tried too often without an answer."
-            await self.store.refuse(claim, RunError("given_up", "api_error", message))
+            await self.store.refuse(claim, GIVEN_UP)
             return
         try:
             result = await self.execute(await self.prepare(claim))
@@ -165,8 +170,7 @@ class Pump:
                 await self.store.refuse(claim, _error(refusal))
         except psycopg.Error:
             logger.exception("background.result_refused", extra={"run_id": ids.encode("run", claim.id)})
-            error = RunError("result_not_storable", "api_error", "The answer could not be stored.")
-            await self.store.refuse(claim, error)
+            await self.store.refuse(claim, NOT_STORABLE)
         else:
             self.completed += result.recorded
 

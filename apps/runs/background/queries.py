@@ -23,14 +23,6 @@ def find_background(project_id: UUID, public_id: str) -> BackgroundRun | None:
     return find(BackgroundRun.objects.filter(project_id=project_id), public_id)
 
 
-def get_background(project_id: UUID, public_id: str) -> BackgroundRun:
-    """A background run of a project. Raises NotFound, also for a run that wasn't one."""
-    run = find_background(project_id, public_id)
-    if run is None:
-        raise NotFound("There is no such background run in this project.", code="run_not_found")
-    return run
-
-
 def find_run_or_background(project_id: UUID, public_id: str) -> Run | BackgroundRun:
     """A run as it stands: its record once it has one. Raises NotFound."""
     waiting = find(waiting_runs(project_id), public_id)

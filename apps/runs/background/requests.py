@@ -11,24 +11,11 @@ from apps.runs.types import PromptReference, RunRequest
 
 TABLE: Final = "runs_backgroundrun"
 COLUMN: Final = "sealed_request"
-LIVING: Final = frozenset(
-    # Either a column of the row, or a fact of the moment in which the run is carried out.
-    [
-        "run_id",
-        "organization_id",
-        "project_id",
-        "source",
-        "source_id",
-        "usage_key",
-        "api_key_id",
-        "livemode",
-        "claim",
-        "background",
-        "timeout_seconds",
-        "limits",
-        "tell_limits",
-    ]
+# Columns of the row, and facts of the moment in which the run is carried out.
+_ROW: Final = frozenset(
+    {"run_id", "organization_id", "project_id", "source", "source_id", "usage_key", "api_key_id", "livemode"}
 )
+_MOMENT: Final = frozenset({"claim", "background", "timeout_seconds", "limits", "tell_limits"})
 _TUPLES: Final = frozenset({"messages", "tools"})
 
 
@@ -40,7 +27,8 @@ def pack(request: RunRequest) -> bytes:
     """
     if request.inline is not None:
         raise ValueError("a background run is of a saved prompt or of a plain model")
-    kept = {each.name: getattr(request, each.name) for each in fields(request) if each.name not in LIVING}
+    names = [each.name for each in fields(request) if each.name not in _ROW | _MOMENT]
+    kept = {name: getattr(request, name) for name in names}
     return orjson.dumps({name: value for name, value in kept.items() if value is not None}, default=dict)
 
 

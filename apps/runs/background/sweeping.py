@@ -15,10 +15,15 @@ from apps.core.scope import organization_scope, system_scope
 from apps.runs.background import events
 from apps.runs.background.ringing import ring_pumps
 from apps.runs.models import BackgroundPump, BackgroundRun, BackgroundStatus
+from apps.runs.types import RunError
 
 AT_ONCE: Final = 500
 KEPT: Final = timedelta(days=30)
 """The run tells the rest; of one that never began nothing is left then."""
+
+EXPIRED: Final = RunError(
+    code="run_expired", type="api_error", message="No worker could carry the run out within 24 hours."
+)
 
 logger = get_logger(__name__)
 
@@ -95,8 +100,7 @@ def _end(organization_id: UUID, run_id: UUID) -> bool:
         run.status = BackgroundStatus.CANCELLED
         if run.cancel_requested_at is None:
             run.status = BackgroundStatus.FAILED
-            run.error_code, run.error_type = "run_expired", "api_error"
-            run.error_message = "No worker could carry the run out within 24 hours."
+            run.error_code, run.error_type, run.error_message = EXPIRED.code, EXPIRED.type, EXPIRED.message
         run.finished_at, run.sealed_request, run.fence = timezone.now(), None, run.fence + 1
         run.save()
         events.tell(run)
