@@ -28,7 +28,8 @@ def attributed(project_id: UUID, asked: Asked) -> InlinePrompt:
     """The checked content with the prompt that its run counts for. Call it inside the scope.
 
     It counts for the version only while it says what the version says; model and parameters may differ, as
-    they may for a run of the version itself. Raises InvalidRequest, NotFound.
+    they may for a run of the version itself. It is served as the prompt is, or else as the project's plain
+    models are. Raises InvalidRequest, NotFound.
     """
     content = clean_content(_KIND, asked.content)
     inline = InlinePrompt(
@@ -40,9 +41,10 @@ def attributed(project_id: UUID, asked: Asked) -> InlinePrompt:
         tools=content.tools,
     )
     if not asked.prompt:
-        return inline
+        return replace(inline, serving=queries.serving_rules(project_id))
     prompt = _find(project_id, asked.prompt)
-    inline = replace(inline, prompt_id=prompt.pk, name=prompt.name)
+    serving = queries.serving_rules(project_id, prompt.pk)
+    inline = replace(inline, prompt_id=prompt.pk, name=prompt.name, serving=serving)
     return inline if asked.number is None else _of_version(inline, prompt, asked.number)
 
 
