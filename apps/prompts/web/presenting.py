@@ -67,6 +67,7 @@ class OnePromptPage(PromptPage, abstract=True):
             *([("Edit", "edit", None)] if self.may(Permission.PROMPTS_EDIT) else []),
             ("History", "history", prompt.latest_number),
             ("Labels", "labels", len(labels)),
+            ("Serving", "serving", None),
         ]
         return {
             "prompt": prompt,

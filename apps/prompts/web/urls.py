@@ -10,6 +10,7 @@ from apps.prompts.web import (
     label_views,
     list_views,
     overview_views,
+    serving_views,
     sharing_views,
 )
 from apps.prompts.web.connection_users import ConnectionUsersView
@@ -41,6 +42,12 @@ urlpatterns = [
         f"{PROMPT}versions/<int:number>/restore/",
         history_views.RestoreVersionView.as_view(),
         name="restore-version",
+    ),
+    path(f"{PROMPT}serving/", serving_views.PromptServingView.as_view(), name="serving"),
+    path(
+        "<slug:organization>/<slug:project>/settings/serving/",
+        serving_views.ProjectServingView.as_view(),
+        name="project-serving",
     ),
     path(f"{PROMPT}share/", sharing_views.ShareView.as_view(), name="share"),
     path(f"{PROMPT}labels/", label_views.LabelsView.as_view(), name="labels"),

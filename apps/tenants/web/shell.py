@@ -23,6 +23,7 @@ SETTINGS: Final = (
     ("Roles", "tenants:roles", False),
     ("API keys", "tenants:keys", True),
     ("Providers", "providers:list", True),
+    ("Serving", "prompts:project-serving", True),
     ("Audit log", "tenants:audit", False),
     ("Privacy", "retention:policy", False),
     ("Usage", "billing:usage", False),
