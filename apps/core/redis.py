@@ -7,6 +7,8 @@ So calls give up fast (half a second) and are not retried.
 import asyncio
 import threading
 import weakref
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
 
 import redis
 import redis.asyncio
@@ -26,6 +28,7 @@ _clients: dict[str, redis.Redis] = {}
 _async_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = (
     weakref.WeakKeyDictionary()
 )
+_at_close: defaultdict[asyncio.AbstractEventLoop, list[Callable[[], Awaitable[None]]]] = defaultdict(list)
 
 
 def client() -> redis.Redis:
@@ -58,8 +61,15 @@ def async_client() -> redis.asyncio.Redis:
         return _async_clients[loop]
 
 
+def at_close(close: Callable[[], Awaitable[None]]) -> None:
+    """Have something closed together with the running loop's client."""
+    _at_close[asyncio.get_running_loop()].append(close)
+
+
 async def close_async_client() -> None:
     """Closes the running loop's client; call it at the end of the loop's life."""
+    for close in _at_close.pop(asyncio.get_running_loop(), []):
+        await close()
     with _lock:
         found = _async_clients.pop(asyncio.get_running_loop(), None)
     if found is not None:

@@ -5,10 +5,13 @@ from typing import Final
 from apps.audit.services import record_refused
 from apps.core import rate_limits
 from apps.core.errors import AuthenticationFailed, PermissionDenied
+from apps.core.limit_bounds import bounds_of
 from apps.core.scope import system_scope
-from apps.gateway.admission import FAILURES_PER_MINUTE, MINUTE, tell_limit
+from apps.gateway.admission import FAILURES_PER_MINUTE, MINUTE
 from apps.gateway.http import HttpRequest
+from apps.gateway.limit_answers import tell_limits
 from apps.runs.caches import ReadThroughCache
+from apps.runs.limit_refusals import limit_refusal
 from apps.runs.playground_tokens import PlaygroundUser, read_token
 from apps.runs.runtime import Runtime
 from apps.tenants.access import permissions_of, user_actor
@@ -38,9 +41,12 @@ class PlaygroundDoor:
             failed = await rate_limits.acheck("api_failed", address, FAILURES_PER_MINUTE, MINUTE)
             failed.enforce()
             raise
-        decision = await rate_limits.acheck("playground", str(who.user_id), RUNS_PER_MINUTE, MINUTE)
-        tell_limit(request, decision)
-        decision.enforce()
+        verdict = await rate_limits.take_all(
+            bounds_of("playground", str(who.user_id), requests=RUNS_PER_MINUTE).requests
+        )
+        tell_limits(request, verdict)
+        if not verdict.allowed:
+            raise limit_refusal(verdict)
         await self._runtime.freshness.demand()
         role, held = await self._rights.get(who, lambda: self._runtime.calls.run(lambda: _rights_of(who)))
         if Permission.RUNS_CREATE not in held:

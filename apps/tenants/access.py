@@ -16,9 +16,11 @@ from django.utils import timezone
 from apps.audit.actor import Actor
 from apps.audit.services import record_refused
 from apps.core import errors
+from apps.core.limit_bounds import UNBOUNDED, Bounds
 from apps.core.scope import system_scope
 from apps.tenants import tokens
 from apps.tenants.account_queries import has_second_factor
+from apps.tenants.limits import key_bounds, organization_bounds
 from apps.tenants.models import APIKey, Membership, Organization, Project, ProjectUserObjectPermission, User
 from apps.tenants.networks import allows
 from apps.tenants.roles import (
@@ -40,7 +42,9 @@ class AccessFacts:
     """What an API key may do, as plain data for the gateway's cache.
 
     Valid until ``expires_at`` and until the change feed names ``("api_key", api_key_id)``,
-    ``("membership", created_by_id)`` or ``("project", project_id)``.
+    ``("membership", created_by_id)``, ``("project", project_id)`` or ``("organization", organization_id)``.
+
+    ``limits`` are the key's and the organization's.
     """
 
     organization_id: UUID
@@ -53,6 +57,7 @@ class AccessFacts:
     role: str
     expires_at: datetime | None
     allowed_networks: tuple[str, ...] = ()
+    limits: Bounds = UNBOUNDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +196,7 @@ def reopen_key(api_key_id: UUID) -> AccessFacts:
     Opens the system scope.
     """
     with system_scope():
-        key = APIKey.all_organizations.filter(id=api_key_id).first()
+        key = APIKey.all_organizations.select_related("organization").filter(id=api_key_id).first()
         if key is None:
             raise errors.AuthenticationFailed("There is no such API key any more.", code="api_key_unknown")
         _refuse_ended(key)
@@ -365,6 +370,7 @@ def _key_facts(key: APIKey) -> AccessFacts:
         role=role,
         expires_at=key.expires_at,
         allowed_networks=tuple(key.allowed_networks),
+        limits=key_bounds(key) + organization_bounds(key.organization),
     )
 
 
