@@ -167,6 +167,10 @@ class BatchCompanion:
         self._claims = claims
         self.over: set[tuple[UUID, UUID]] = set()
 
+    def concerns(self, record: RunRecord) -> bool:
+        """Every run of a batch's process is one of its items."""
+        return True
+
     async def write(self, connection: AsyncConnection[Any], records: Sequence[RunRecord]) -> set[UUID]:
         """The runs whose item was still ours; see `runs.types.RecordCompanion`."""
         wanted = {record.request.run_id: record for record in records}

@@ -112,14 +112,14 @@ class AllowanceBook:
                 await self._refill(organization_id, shelf)
         return reservation
 
-    async def settle(self, reservation: Reservation) -> None:
+    def settle(self, reservation: Reservation) -> None:
         """The run was recorded (call it after the commit): its allowance is spent."""
         lease = self._lease_of(reservation)
         if lease is not None:
             lease.in_flight.discard(reservation.number)
             lease.touched = time.monotonic()
 
-    async def release(self, reservation: Reservation) -> None:
+    def release(self, reservation: Reservation) -> None:
         """The run did not count: its allowance is free again. A second call does nothing."""
         lease = self._lease_of(reservation)
         if lease is not None and reservation.number in lease.in_flight:

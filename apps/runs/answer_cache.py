@@ -19,8 +19,7 @@ from redis.asyncio import Redis
 from apps.core import crypto
 from apps.core.logs import get_logger
 from apps.core.redis import DEAD_REDIS, async_client, client
-from apps.runs.recording import DataKeys
-from apps.runs.types import CachedAnswer, PreparedRun, RunResult
+from apps.runs.types import CachedAnswer, DataKeys, PreparedRun, RunResult
 
 LONGEST_SECONDS: Final = 86_400
 LARGEST_BYTES: Final = 256 * 1024
@@ -59,11 +58,14 @@ class AnswerCache:
         sealed = await self._call(lambda redis: redis.get(place.key))
         return _opened(place, sealed, seconds) if isinstance(sealed, bytes) else None
 
+    def wants(self, prepared: PreparedRun, result: RunResult) -> bool:
+        """See Answers.wants. What may not be recorded is not kept here either."""
+        request = prepared.request
+        return request.cache_seconds is not None and request.record_payload and _is_good(result)
+
     async def keep(self, prepared: PreparedRun, result: RunResult) -> None:
-        """See Answers.keep. What may not be recorded is not kept here either."""
+        """See Answers.keep."""
         seconds = prepared.request.cache_seconds
-        if seconds is None or not prepared.request.record_payload or not _is_good(result):
-            return
         plaintext = orjson.dumps({"run": result.run_id, "at": int(time.time()), "text": result.text})
         if len(plaintext) > LARGEST_BYTES:
             return

@@ -2,14 +2,11 @@
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any, cast
-from uuid import UUID
+from dataclasses import dataclass
+from typing import cast
 
-from apps.providers.tool_calls import ToolCallPieces
 from apps.providers.types import (
     CallErrorReason,
     ChatDelta,
@@ -17,9 +14,9 @@ from apps.providers.types import (
     ChatResult,
     Provider,
     ProviderCallError,
-    Usage,
 )
-from apps.runs.types import Attempt, CachedAnswer
+from apps.runs.progress import Progress
+from apps.runs.types import Attempt
 
 Stream = AsyncGenerator[ChatDelta | ChatResult, None]
 
@@ -36,66 +33,6 @@ class RetryPolicy:
         """Seconds to wait before retry `number` (from 0); never earlier than the provider asked."""
         bound = min(self.longest_wait, self.first_wait * 2**number)
         return max(retry_after or 0.0, random.uniform(0, bound))  # noqa: S311 (spreads load, guards nothing)
-
-
-@dataclass(slots=True)
-class Progress:
-    """What a run has got so far; filled by the call, read when the run ends for whatever reason.
-
-    `earlier` is the usage of answers that were replaced by a later one.
-    """
-
-    deadline: float
-    started: float = field(default_factory=time.perf_counter)
-    parts: list[str] = field(default_factory=list)
-    calls: ToolCallPieces = field(default_factory=ToolCallPieces)
-    attempts: list[Attempt] = field(default_factory=list)
-    first_token_ms: int | None = None
-    answer: ChatResult | None = None
-    earlier: list[Usage] = field(default_factory=list)
-    cached_from: UUID | None = None
-    error: ProviderCallError | None = None
-    called: bool = False
-
-    @property
-    def text(self) -> str:
-        """The answer's text, whole or as far as it came."""
-        return self.answer.text if self.answer is not None else "".join(self.parts)
-
-    @property
-    def tool_calls(self) -> tuple[dict[str, Any], ...]:
-        """The answer's tool calls, whole or as far as they came."""
-        return self.answer.tool_calls if self.answer is not None else self.calls.whole()
-
-    def elapsed_ms(self) -> int:
-        """Milliseconds since the run began."""
-        return round((time.perf_counter() - self.started) * 1000)
-
-    def remaining(self) -> float:
-        """Seconds until the deadline; negative once it has passed."""
-        return self.deadline - (time.perf_counter() - self.started)
-
-    def take(self, item: ChatDelta | ChatResult) -> None:
-        """Note one streamed item."""
-        if self.first_token_ms is None and (isinstance(item, ChatResult) or item.text or item.tool_calls):
-            self.first_token_ms = self.elapsed_ms()
-        if isinstance(item, ChatResult):
-            self.accept(item)
-            return
-        self.parts.append(item.text)
-        for delta in item.tool_calls:
-            self.calls.add({**delta, **delta.get("function", {})})
-
-    def accept(self, answer: ChatResult) -> None:
-        """Note a whole answer, which takes the place of one before it."""
-        if self.answer is not None:
-            self.earlier.append(self.answer.usage)
-        self.answer = answer
-
-    def accept_cached(self, found: CachedAnswer) -> None:
-        """Note an earlier run's answer in place of a call."""
-        self.cached_from = found.run_id
-        self.accept(ChatResult(text=found.text, finish_reason="stop", usage=Usage(0, 0, 0), model=""))
 
 
 async def complete(provider: Provider, request: ChatRequest, progress: Progress, policy: RetryPolicy) -> None:

@@ -1,13 +1,17 @@
 """The one straight way of a run.
 
-resolve → render → check input → cache → reserve → call → validate, repair → check output → price →
+resolve → render → guard input → find an answer (caches) → reserve → call, repair → guard output → price →
 settle and record.
 Authentication and rate limits come before, at each entrance. The engine is async and never opens a
 Django scope: what it needs from the database comes through its sources, recorder and allowance.
+
+Nothing here starts a task for an ordinary run: at thousands of runs a second a task costs more than what it
+would do (docs/decisions/0024).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,22 +25,23 @@ from apps.prompts.rendering import render
 from apps.prompts.types import ResolvedPrompt
 from apps.providers.types import ChatRequest
 from apps.runs import calling, finishing, repair
-from apps.runs.calling import Progress, RetryPolicy
-from apps.runs.inputs import check_request, check_tool_choice, merged_parameters
+from apps.runs.calling import RetryPolicy
+from apps.runs.inputs import check_request, check_tool_choice
 from apps.runs.output_checks import check_calls, check_size
-from apps.runs.response_formats import expected_schema
+from apps.runs.progress import Progress
 from apps.runs.run_metrics import count_run
 from apps.runs.types import (
     Answers,
     ContentRules,
+    DataKeys,
     InlinePrompt,
-    InputCheck,
     OutputCheck,
     OutputRefusal,
     PreparedRun,
     PromptSource,
     Recorder,
     RunDelta,
+    RunRecord,
     RunRequest,
     RunResult,
     RunStarted,
@@ -46,20 +51,30 @@ from apps.runs.types import (
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What an engine is given. `input_checks` run in order on the rendered messages, before the cache;
-    `output_checks` on every answer, and the first that refuses decides. Without `answers` nothing is cached,
-    without `contents` every run's content is stored unless the request says otherwise.
+    """What an engine is given. `output_checks` look at every answer, and the first that refuses decides.
+
+    Without `answers` nothing is cached, without `contents` every run's content is stored unless the request
+    says otherwise.
     """
 
     prompts: PromptSource
     targets: TargetSource
     allowance: AllowanceBook
     recorder: Recorder
-    input_checks: tuple[InputCheck, ...] = ()
+    data_keys: DataKeys
     answers: Answers | None = None
     contents: ContentRules | None = None
     output_checks: tuple[OutputCheck, ...] = (check_size,)
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+@dataclass(slots=True)
+class Flight:
+    """A run under way: what was asked, what it has got so far, what is reserved for it."""
+
+    prepared: PreparedRun
+    progress: Progress
+    reservation: Reservation
 
 
 class Engine:
@@ -67,45 +82,43 @@ class Engine:
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
-        self._finishing: set[asyncio.Task[RunResult]] = set()
+        self._finishing: set[asyncio.Future[Any]] = set()
 
     async def execute(self, request: RunRequest) -> RunResult:
         """Run to the end and record. A provider's failure is a result with status "failed".
 
         Raises core errors for what is refused before the call (nothing is recorded or charged then).
         """
-        prepared = await self.prepare(request)
-        progress = await self._begin(prepared)
-        reservation = await self._reserve(prepared)
+        flight = await self._enter(await self.prepare(request))
         try:
-            if progress.cached_from is None:
-                await repair.complete(prepared, progress, self._dependencies.retries)
+            if flight.progress.needs_call:
+                await self._call(flight)
+            await self._guard_output(flight)
         except asyncio.CancelledError:
-            await self._finish(prepared, reservation, progress, cancelled=True)
+            await self._finish(flight, cancelled=True)
             raise
-        return await self._finish(prepared, reservation, progress)
+        return await self._finish(flight)
 
     async def stream(self, request: RunRequest) -> AsyncGenerator[RunStarted | RunDelta | RunResult, None]:
         """Yield RunStarted, the pieces, the recorded RunResult; refusals are raised before the first.
 
         Closing the generator or cancelling its task hangs up on the provider and records what was used.
         """
-        prepared = await self.prepare(request)
-        progress = await self._begin(prepared)
-        reservation = await self._reserve(prepared)
+        flight = await self._enter(await self.prepare(request))
         try:
-            yield RunStarted(prepared.created_at, prepared.target.reference)
-            async with aclosing(self._pieces(prepared, progress)) as pieces:
+            yield RunStarted(flight.prepared.created_at, flight.prepared.target.reference)
+            async with aclosing(self._pieces(flight)) as pieces:
                 async for piece in pieces:
                     yield piece
+            await self._guard_output(flight)
         except (asyncio.CancelledError, GeneratorExit):
-            await self._finish(prepared, reservation, progress, cancelled=True)
+            await self._finish(flight, cancelled=True)
             raise
-        yield await self._finish(prepared, reservation, progress)
+        yield await self._finish(flight)
 
     async def drain(self) -> None:
         """Wait until every run that has ended is recorded; call it before closing the recorder."""
-        if self._finishing:
+        while self._finishing:
             await asyncio.wait(self._finishing)
 
     async def prepare(self, request: RunRequest) -> PreparedRun:
@@ -114,8 +127,6 @@ class Engine:
         if not asked.model:
             raise InvalidRequest("No model was named.", code="model_missing", param="model")
         target = await self._dependencies.targets.open(request, asked.model)
-        for check in self._dependencies.input_checks:
-            await check(request, asked.messages)
         chat = replace(asked, model=target.model)
         target.provider.check(chat)
         request = await self._as_stored(request)
@@ -136,12 +147,68 @@ class Engine:
         chat = ChatRequest(
             model=request.model or (prompt.model if prompt else ""),
             messages=_messages(request, prompt),
-            parameters=merged_parameters(prompt.parameters if prompt else {}, request.overrides),
-            output_schema=expected_schema(request.overrides, prompt.output_schema if prompt else None),
+            parameters={**(prompt.parameters if prompt else {}), **request.overrides},
+            output_schema=prompt.output_schema if prompt else None,
             timeout_seconds=request.timeout_seconds,
             tools=tools,
         )
         return prompt, chat
+
+    async def _enter(self, prepared: PreparedRun) -> Flight:
+        """What may still end a run without a call; the run's clock starts here."""
+        progress = Progress(deadline=prepared.request.timeout_seconds)
+        prepared = await self._guard_input(prepared, progress)
+        await self._find_answer(prepared, progress)
+        return Flight(prepared, progress, await self._reserve(prepared))
+
+    async def _guard_input(self, prepared: PreparedRun, progress: Progress) -> PreparedRun:
+        """The guardrails' place before the caches: they may change the messages or set `progress.refusal`."""
+        return prepared
+
+    async def _find_answer(self, prepared: PreparedRun, progress: Progress) -> None:
+        """Take an earlier run's answer where one is asked for and at hand."""
+        answers = self._dependencies.answers
+        if answers is None or progress.refusal is not None:
+            return
+        found = await answers.find(prepared)
+        if found is not None:
+            progress.accept_cached(found)
+
+    async def _reserve(self, prepared: PreparedRun) -> Reservation:
+        return await self._dependencies.allowance.take(
+            prepared.request.organization_id, livemode=not prepared.target.sandbox
+        )
+
+    async def _call(self, flight: Flight) -> None:
+        """Ask the provider; the time until it has answered is not ours."""
+        left = time.perf_counter()
+        try:
+            await repair.complete(flight.prepared, flight.progress, self._dependencies.retries)
+        finally:
+            flight.progress.away += time.perf_counter() - left
+
+    async def _pieces(self, flight: Flight) -> AsyncGenerator[RunDelta, None]:
+        """The answer's pieces; neither the provider's time nor the reader's is ours."""
+        prepared, progress = flight.prepared, flight.progress
+        if progress.refusal is not None:
+            return
+        if progress.cached_from is not None:
+            progress.first_token_ms = progress.elapsed_ms()
+            yield RunDelta(progress.text, cached=True)
+            return
+        left = time.perf_counter()
+        policy = self._dependencies.retries
+        try:
+            async with aclosing(
+                calling.stream(prepared.target.provider, prepared.chat, progress, policy)
+            ) as pieces:
+                async for piece in pieces:
+                    yield RunDelta(piece.text, tool_calls=piece.tool_calls)
+        finally:
+            progress.away += time.perf_counter() - left
+
+    async def _guard_output(self, flight: Flight) -> None:
+        """The guardrails' place behind the answer: they may set `progress.withheld`."""
 
     async def _as_stored(self, request: RunRequest) -> RunRequest:
         """The request with what the project says now of storing content; it only ever takes away."""
@@ -150,75 +217,118 @@ class Engine:
             return request
         return replace(request, record_payload=False)
 
-    async def _as_stored_now(self, request: RunRequest) -> RunRequest:
-        """The same at the end of a run, which must be recorded even if nobody can be asked."""
-        try:
-            return await self._as_stored(request)
-        except (DatabaseError, InterfaceError, PromptsaasError):
-            return request
+    async def _finish(self, flight: Flight, *, cancelled: bool = False) -> RunResult:
+        """Settle and record. What has ended is recorded whatever becomes of this task.
 
-    async def _begin(self, prepared: PreparedRun) -> Progress:
-        """Start the run's clock, and take an equal run's answer where one is asked for and at hand."""
-        progress = Progress(deadline=prepared.request.timeout_seconds)
-        answers = self._dependencies.answers
-        found = await answers.find(prepared) if answers is not None else None
-        if found is not None:
-            progress.accept_cached(found)
-        return progress
-
-    async def _pieces(self, prepared: PreparedRun, progress: Progress) -> AsyncGenerator[RunDelta, None]:
-        if progress.cached_from is not None:
-            progress.first_token_ms = progress.elapsed_ms()
-            yield RunDelta(progress.text, cached=True)
-            return
-        policy = self._dependencies.retries
-        async with aclosing(
-            calling.stream(prepared.target.provider, prepared.chat, progress, policy)
-        ) as pieces:
-            async for piece in pieces:
-                yield RunDelta(piece.text, tool_calls=piece.tool_calls)
-
-    async def _reserve(self, prepared: PreparedRun) -> Reservation:
-        return await self._dependencies.allowance.take(
-            prepared.request.organization_id, livemode=not prepared.target.sandbox
-        )
-
-    async def _finish(
-        self, prepared: PreparedRun, reservation: Reservation, progress: Progress, *, cancelled: bool = False
-    ) -> RunResult:
-        """Settle and record in a task of its own: a second cancellation must not lose what was used."""
-        task = asyncio.create_task(self._settle(prepared, reservation, progress, cancelled))
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
+        As a rule everything that a record needs is at hand: then it is in the recorder's queue before
+        anything is awaited, and no cancellation can lose it. Else it is loaded in a task of its own.
+        """
+        request = flight.prepared.request
+        data_key = self._dependencies.data_keys.known(request.organization_id)
+        stored = self._stored_now(request)
+        if data_key is not None and stored is not None:
+            return await self._submit(flight, cancelled, data_key, stored)
+        task = asyncio.create_task(self._load_and_submit(flight, cancelled))
+        self._keep_until_done(task)
         return await asyncio.shield(task)
 
-    async def _settle(
-        self, prepared: PreparedRun, reservation: Reservation, progress: Progress, cancelled: bool
-    ) -> RunResult:
-        allowance = self._dependencies.allowance
+    async def _load_and_submit(self, flight: Flight, cancelled: bool) -> RunResult:
+        request = flight.prepared.request
         try:
-            # Once more: what was switched off while the model answered is not stored either.
-            prepared = replace(prepared, request=await self._as_stored_now(prepared.request))
-            refusal = await self._check_output(prepared.request, progress)
-            record = finishing.finished(prepared, reservation, progress, cancelled=cancelled, refusal=refusal)
-            recorded = await self._dependencies.recorder.record(record)
+            data_key = await self._dependencies.data_keys.get(request.organization_id)
+            stored = await self._stores(request)
         except BaseException:
-            await allowance.release(reservation)
+            self._dependencies.allowance.release(flight.reservation)
             raise
-        await (allowance.settle if recorded and record.charged else allowance.release)(reservation)
-        if not recorded:
-            return finishing.unrecorded(record.result)
-        count_run(prepared.target.kind, record)
-        if self._dependencies.answers is not None:
-            await self._dependencies.answers.keep(prepared, record.result)
-        return record.result
+        return await self._submit(flight, cancelled, data_key, stored)
 
-    async def _check_output(self, request: RunRequest, progress: Progress) -> OutputRefusal | None:
+    def _stored_now(self, request: RunRequest) -> bool | None:
+        """Whether the content may be stored, asked once more: a project may have said no meanwhile."""
+        contents = self._dependencies.contents
+        if contents is None or not request.record_payload:
+            return request.record_payload
+        return contents.known(request)
+
+    async def _stores(self, request: RunRequest) -> bool:
+        """The same; a run that has ended must be recorded even if nobody can be asked."""
+        try:
+            return (await self._as_stored(request)).record_payload
+        except (DatabaseError, InterfaceError, PromptsaasError):
+            return request.record_payload
+
+    def _submit(
+        self, flight: Flight, cancelled: bool, data_key: bytes, stored: bool
+    ) -> "asyncio.Future[RunResult]":
+        """Put the run's record into the recorder's queue; the future ends after the commit."""
+        prepared = flight.prepared
+        if stored != prepared.request.record_payload:
+            prepared = replace(prepared, request=replace(prepared.request, record_payload=stored))
+        told: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
+        try:
+            record = self._record(prepared, flight, cancelled)
+            self._dependencies.recorder.submit(record, data_key, self._ended(prepared, record, told))
+        except BaseException:
+            self._dependencies.allowance.release(flight.reservation)
+            raise
+        return told
+
+    def _record(self, prepared: PreparedRun, flight: Flight, cancelled: bool) -> RunRecord:
+        progress = flight.progress
+        withheld = progress.withheld or self._check_output(prepared.request, progress)
+        return finishing.finished(
+            prepared, flight.reservation, progress, cancelled=cancelled, refusal=withheld
+        )
+
+    def _ended(
+        self, prepared: PreparedRun, record: RunRecord, told: "asyncio.Future[RunResult]"
+    ) -> Callable[[bool | Exception], None]:
+        """What is done after the commit, in the recorder's task: the caller may be gone."""
+
+        def ended(outcome: bool | Exception) -> None:
+            allowance = self._dependencies.allowance
+            end = allowance.settle if outcome is True and record.charged else allowance.release
+            end(record.reservation)
+            if outcome is True:
+                count_run(prepared.target.kind, record)
+            answers = self._dependencies.answers
+            if outcome is True and answers is not None and answers.wants(prepared, record.result):
+                self._keep_until_done(asyncio.create_task(_keep_and_tell(answers, prepared, record, told)))
+            else:
+                _tell(told, outcome, record.result)
+
+        return ended
+
+    def _keep_until_done(self, task: "asyncio.Task[Any]") -> None:
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    def _check_output(self, request: RunRequest, progress: Progress) -> OutputRefusal | None:
         for check in self._dependencies.output_checks:
-            refusal = await check(request, progress.text)
+            refusal = check(request, progress.text)
             if refusal is not None:
                 return refusal
         return check_calls(progress.text, progress.tool_calls)
+
+
+async def _keep_and_tell(
+    answers: Answers, prepared: PreparedRun, record: RunRecord, told: "asyncio.Future[RunResult]"
+) -> None:
+    """Keep an answer before it goes out, so that whoever asks again after it finds it."""
+    try:
+        await answers.keep(prepared, record.result)
+    finally:
+        _tell(told, True, record.result)
+
+
+def _tell(told: "asyncio.Future[RunResult]", outcome: bool | Exception, result: RunResult) -> None:
+    """Give a caller its result; one that was cancelled meanwhile isn't told anything."""
+    if told.done():
+        return
+    if isinstance(outcome, Exception):
+        told.set_exception(outcome)
+        told.exception()  # marks it as retrieved: the caller may be gone
+    else:
+        told.set_result(result if outcome else finishing.unrecorded(result))
 
 
 def _messages(

@@ -12,10 +12,10 @@ from apps.providers import tokens
 from apps.providers.price_rules import rule_for
 from apps.providers.pricing import Price, price
 from apps.providers.types import CallErrorReason, ChatRequest, ProviderCallError, Usage
-from apps.runs.calling import Progress
 from apps.runs.inputs import clean_text
 from apps.runs.outputs import parse_output
 from apps.runs.overrides import overrides_of
+from apps.runs.progress import Progress
 from apps.runs.types import (
     OutputRefusal,
     PreparedRun,
@@ -77,6 +77,7 @@ def finished(
         output_schema=prepared.chat.output_schema,
         tools=prepared.chat.tools,
         overrides=overrides_of(prepared),
+        own_since=prepared.request.arrived + progress.away,
     )
 
 
@@ -113,6 +114,9 @@ def _result(
         label=request.prompt.label if request.prompt else None,
         cached_from=progress.cached_from,
         usage_origin=spent[1],
+        cache_kind=progress.cache_kind,
+        cache_distance=progress.cache_distance,
+        guardrail_hits=tuple(progress.hits),
     )
 
 
@@ -128,6 +132,8 @@ def _provider_request_id(progress: Progress) -> str:
 
 
 def _verdict(chat: ChatRequest, progress: Progress, text: str, cancelled: bool) -> _Verdict:
+    if progress.refusal is not None:
+        return "failed", progress.refusal, None
     if progress.answer is not None:
         # The schema is for the answer in the end; a call of a tool comes before it.
         schema = None if progress.tool_calls else chat.output_schema

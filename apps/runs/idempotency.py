@@ -142,6 +142,10 @@ def _found(request: KeyedRequest, row: tuple[bytes, int | None, str] | None) -> 
 class ClaimCompanion:
     """Completes the claims of recorded runs; a run whose claim has passed to another is dropped."""
 
+    def concerns(self, record: RunRecord) -> bool:
+        """See RecordCompanion.concerns."""
+        return record.request.claim is not None
+
     async def write(self, connection: Any, records: Sequence[RunRecord]) -> set[UUID]:
         """See RecordCompanion.write."""
         kept = {record.request.run_id for record in records if record.request.claim is None}

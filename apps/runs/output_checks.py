@@ -8,7 +8,7 @@ from apps.runs.types import OutputRefusal, RunError, RunRequest
 LARGEST_BYTES: Final = 1024 * 1024
 
 
-async def check_size(request: RunRequest, text: str) -> OutputRefusal | None:
+def check_size(request: RunRequest, text: str) -> OutputRefusal | None:
     """Refuse a text of more than 1 MiB in UTF-8, and keep its beginning."""
     if len(text) * 4 <= LARGEST_BYTES:
         return None

@@ -17,7 +17,7 @@ from apps.providers.types import Usage
 from apps.runs.models import Feedback, Run, RunPayload
 from apps.runs.outputs import parse_json
 from apps.runs.record_rows import PAYLOAD_TABLE
-from apps.runs.types import RunError, RunResult, Status, UsageOrigin
+from apps.runs.types import CacheKind, RunError, RunResult, Status, UsageOrigin
 
 RECENT_RUNS: Final = 1000
 # Each is a column of Run, compared for equality.
@@ -185,6 +185,10 @@ def load_result(project_id: UUID, run_id: UUID) -> RunResult:
         cached_from=run.cached_from,
         tool_calls=tuple(content.tool_calls),
         usage_origin=cast("UsageOrigin", run.usage_origin),
+        asked_model=run.asked_model,
+        cache_kind=cast("CacheKind", run.cache_kind),
+        cache_distance=run.cache_distance,
+        guardrail_hits=tuple(run.guardrail_hits),
     )
 
 

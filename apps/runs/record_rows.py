@@ -1,5 +1,6 @@
 """From records to the arrays of one statement: runs, payloads and usage. Pure but for sealing."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -60,7 +61,7 @@ _COLUMNS: Final[tuple[tuple[str, str, Callable[[RunRecord], Any]], ...]] = (
     ("guardrail_hits", "jsonb", lambda r: _json(list(r.result.guardrail_hits))),
     ("unit", "text", lambda r: r.request.unit[:255]),
     ("background", "boolean", lambda r: r.request.background),
-    ("own_microseconds", "integer", lambda r: r.result.own_microseconds),
+    ("own_microseconds", "integer", lambda r: _own_microseconds(r)),
     ("stored_content", "boolean", lambda r: r.request.record_payload),
     # As one text, since Postgres has no arrays of arrays of different lengths; no name holds a comma.
     ("overrides", "text", lambda r: ",".join(r.overrides)),
@@ -106,6 +107,11 @@ class SealedRecord:
     def run_id(self) -> UUID:
         """The run's id, by which rows are sorted."""
         return self.record.request.run_id
+
+    @property
+    def size(self) -> int:
+        """Bytes of the sealed content."""
+        return len(self.content or b"")
 
 
 def seal(record: RunRecord, data_key: bytes) -> SealedRecord:
@@ -173,6 +179,13 @@ def _preview(record: RunRecord) -> dict[str, str]:
         f"{call['function']['name']}({call['function']['arguments']})" for call in record.result.tool_calls
     )
     return {"input": last[:PREVIEW_CHARACTERS], "output": answer[:PREVIEW_CHARACTERS]}
+
+
+def _own_microseconds(record: RunRecord) -> int | None:
+    """Our own time until now, when the row is made: its commit is all that is missing."""
+    if record.own_since is None:
+        return None
+    return max(0, round((time.perf_counter() - record.own_since) * 1_000_000))
 
 
 def _json(value: Any) -> str:

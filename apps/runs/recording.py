@@ -1,19 +1,20 @@
 """Writing finished runs: group commit.
 
-All records that wait are written by one statement; each caller returns after the commit that holds its
-record. There is no linger: while one group commits, the next one gathers. Everything runs on the raw
-async pool under the system role, never in a Django scope.
+All records that wait are written by one statement; each caller is told after the commit that holds its
+record. There is no linger: while one group commits, the next one gathers. Everything runs on raw
+connections under the system role, never in a Django scope.
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from apps.billing import ledger
 from apps.core import ids
@@ -22,109 +23,108 @@ from apps.core.logs import get_logger
 from apps.core.scope import SYSTEM_ROLE
 from apps.runs import record_rows
 from apps.runs.idempotency import ClaimCompanion
-from apps.runs.types import RecordCompanion, RunRecord
+from apps.runs.types import Ended, RecordCompanion, RunRecord
 
 logger = get_logger(__name__)
 
-RETRIES: Final = 2
+# After a crash Postgres is back within a few seconds: what a provider was paid for waits that long for it.
+PATIENCE_SECONDS: Final = 5.0
 RETRY_WAIT_SECONDS: Final = 0.2
+CONNECT_SECONDS: Final = 2
+WRITE_SECONDS: Final = 20.0
+GROUP_BYTES: Final = 16 * 1024 * 1024
+# What a link that broke looks like.
+BROKEN: Final = (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError)
 
 
-class DataKeys(Protocol):
-    """Gives an organization's data key, from a cache where possible."""
-
-    async def get(self, organization_id: UUID) -> bytes: ...
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Waiting:
     row: record_rows.SealedRecord
-    done: asyncio.Future[bool]
+    ended: Ended
+    since: float
 
 
 class GroupRecorder:
     """The recorder of gateway and batches. `companions` add their rows to the same transactions.
 
-    At most `queue_limit` records wait (a further caller waits for room); a statement holds `group_limit`.
+    `parameters` are psycopg's for a connection. A statement holds `group_limit` records; how many may wait is
+    for the callers to bound. `reconnected` is awaited when a connection was lost and is there again.
     """
 
     def __init__(
         self,
-        pool: AsyncConnectionPool[Any],
-        data_keys: DataKeys,
+        parameters: Mapping[str, Any],
         companions: Sequence[RecordCompanion] = (),
         *,
-        queue_limit: int = 2048,
-        group_limit: int = 64,
+        group_limit: int = 128,
         writers: int = 1,
+        reconnected: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._pool = pool
-        self._data_keys = data_keys
         self._companions = (ClaimCompanion(), *companions)
         self._group_limit = group_limit
-        self._writer_count = writers
-        self._room = asyncio.Semaphore(queue_limit)
+        self._links = [_Link(parameters, reconnected) for _ in range(writers)]
         self._waiting: deque[_Waiting] = deque()
-        self._unfinished: set[asyncio.Future[bool]] = set()
+        self._unfinished = 0
         self._arrived = asyncio.Event()
+        self._quiet = asyncio.Event()
         self._writers: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Start the writers."""
-        self._writers = [asyncio.create_task(self._write_forever()) for _ in range(self._writer_count)]
+        self._writers = [asyncio.create_task(self._write_forever(link)) for link in self._links]
 
     async def close(self) -> None:
         """Write what waits, then stop. No record may arrive any more."""
         while self._unfinished:
-            await asyncio.wait(self._unfinished)
+            self._quiet.clear()
+            await self._quiet.wait()
         for task in self._writers:
             task.cancel()
         await asyncio.gather(*self._writers, return_exceptions=True)
+        for link in self._links:
+            await link.close()
 
-    async def record(self, record: RunRecord) -> bool:
-        """Write a run; returns after the commit, False when a companion's fence was lost.
+    def submit(self, record: RunRecord, data_key: bytes, ended: Ended) -> None:
+        """Take a run to be written; it is written even if its caller is cancelled.
 
-        Raises Unavailable when Postgres can't be reached, psycopg errors for a record it refuses.
+        `ended` is told Unavailable when Postgres can't be reached, psycopg errors for a record it refuses.
         """
-        data_key = await self._data_keys.get(record.request.organization_id)
-        waiting = _Waiting(record_rows.seal(record, data_key), asyncio.get_running_loop().create_future())
-        async with self._room:
-            self._unfinished.add(waiting.done)
-            waiting.done.add_done_callback(self._unfinished.discard)
-            self._waiting.append(waiting)
-            self._arrived.set()
-            # The record is written even if its caller is cancelled.
-            return await asyncio.shield(waiting.done)
+        self._waiting.append(_Waiting(record_rows.seal(record, data_key), ended, time.monotonic()))
+        self._unfinished += 1
+        self._arrived.set()
 
-    async def _write_forever(self) -> None:
+    async def _write_forever(self, link: "_Link") -> None:
         while True:
             await self._arrived.wait()
             group = self._next_group()
             if group:
-                await self._write(group)
+                await self._write(link, group)
 
     def _next_group(self) -> list[_Waiting]:
-        size = min(self._group_limit, len(self._waiting))
-        group = [self._waiting.popleft() for _ in range(size)]
+        group: list[_Waiting] = []
+        size = 0
+        while self._waiting and len(group) < self._group_limit and size < GROUP_BYTES:
+            waiting = self._waiting.popleft()
+            size += waiting.row.size
+            group.append(waiting)
         if not self._waiting:
             self._arrived.clear()
         return group
 
-    async def _write(self, group: list[_Waiting]) -> None:
+    async def _write(self, link: "_Link", group: list[_Waiting]) -> None:
         try:
-            kept = await self._commit_with_retries(group)
-        except (psycopg.OperationalError, PoolTimeout):
+            kept = await self._commit_with_retries(link, group)
+        except BROKEN:
             logger.exception("runs.record_failed", extra={"runs": len(group)})
-            _fail(
-                group, Unavailable("The run could not be recorded.", code="recording_failed", retry_after=2)
-            )
+            message = "The run could not be recorded."
+            self._tell(group, Unavailable(message, code="recording_failed", retry_after=2))
         except Exception as error:
-            await self._write_halves(group, error)
+            await self._write_halves(link, group, error)
         else:
             for waiting in group:
-                waiting.done.set_result(waiting.row.run_id in kept)
+                self._tell([waiting], waiting.row.run_id in kept)
 
-    async def _write_halves(self, group: list[_Waiting], error: Exception) -> None:
+    async def _write_halves(self, link: "_Link", group: list[_Waiting], error: Exception) -> None:
         """Find the record that can't be written: everybody else's must not suffer for it."""
         if len(group) == 1:
             row = group[0].row
@@ -133,63 +133,124 @@ class GroupRecorder:
                 "organization_id": ids.encode("org", row.record.request.organization_id),
             }
             logger.error("runs.record_refused", exc_info=error, extra=found)
-            _fail(group, error)
+            self._tell(group, error)
             return
         middle = len(group) // 2
-        await self._write(group[:middle])
-        await self._write(group[middle:])
+        await self._write(link, group[:middle])
+        await self._write(link, group[middle:])
 
-    async def _commit_with_retries(self, group: list[_Waiting]) -> set[UUID]:
-        for number in range(RETRIES):
+    async def _commit_with_retries(self, link: "_Link", group: list[_Waiting]) -> set[UUID]:
+        until = group[0].since + PATIENCE_SECONDS
+        while True:
             try:
-                return await self._commit(group)
-            except (psycopg.OperationalError, PoolTimeout) as error:
+                return await self._commit(link, group)
+            except BROKEN as error:
+                if time.monotonic() + RETRY_WAIT_SECONDS > until:
+                    raise
                 logger.warning("runs.record_retried", extra={"runs": len(group), "error": str(error)})
-                await asyncio.sleep(RETRY_WAIT_SECONDS * 2**number)
-                # After a restart of Postgres every pooled connection is dead at once.
-                await self._pool.check()
-        return await self._commit(group)
+                await asyncio.sleep(RETRY_WAIT_SECONDS)
 
-    async def _commit(self, group: list[_Waiting]) -> set[UUID]:
+    async def _commit(self, link: "_Link", group: list[_Waiting]) -> set[UUID]:
         """One transaction. Repeating it is harmless: every insert ignores a key that is already there."""
         rows = sorted((waiting.row for waiting in group), key=lambda row: row.run_id)
-        async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
-            await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
-            kept = await self._companions_write(connection, [row.record for row in rows])
-            written = await connection.execute(
-                record_rows.STATEMENT, record_rows.parameters([row for row in rows if row.run_id in kept])
-            )
-            outcomes = await written.fetchall()
+        records = [row.record for row in rows]
+        companions = [each for each in self._companions if any(map(each.concerns, records))]
+        async with link.held() as connection:
+            if not companions:
+                # The statement is a transaction of its own: one way to Postgres and back.
+                outcomes = await _insert(connection, rows)
+                kept = {row.run_id for row in rows}
+            else:
+                async with connection.transaction():
+                    kept = await _companions_write(companions, connection, records)
+                    outcomes = await _insert(connection, [row for row in rows if row.run_id in kept])
         _report_conflicts(rows, outcomes)
         return kept
 
-    async def _companions_write(self, connection: Any, records: list[RunRecord]) -> set[UUID]:
-        kept = {record.request.run_id for record in records}
-        for companion in self._companions:
-            kept &= await companion.write(connection, [r for r in records if r.request.run_id in kept])
-        return kept
+    def _tell(self, group: Sequence[_Waiting], outcome: bool | Exception) -> None:
+        for waiting in group:
+            try:
+                waiting.ended(outcome)
+            except Exception:
+                # Another run's caller must hear of its own commit whatever becomes of this one's.
+                logger.exception("runs.ended_failed")
+        self._unfinished -= len(group)
+        if not self._unfinished:
+            self._quiet.set()
+
+
+class _Link:
+    """A writer's own connection, under the system role; made anew after it broke."""
+
+    def __init__(
+        self, parameters: Mapping[str, Any], reconnected: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        self._parameters = {**parameters, "autocommit": True, "connect_timeout": CONNECT_SECONDS}
+        self._reconnected = reconnected
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._was_lost = False
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """The connection, for one group; dropped when an error shows that it is broken."""
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                yield self._connection or await self._connect()
+        except BROKEN:
+            self._was_lost = True
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*BROKEN):
+                await connection.close()
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        connection = await psycopg.AsyncConnection.connect(**self._parameters)
+        try:
+            await connection.execute(f"SET ROLE {SYSTEM_ROLE}")
+            if self._was_lost and self._reconnected is not None:
+                await self._reconnected()
+        except BaseException:
+            await connection.close()
+            raise
+        self._was_lost = False
+        self._connection = connection
+        return connection
+
+
+async def _insert(
+    connection: psycopg.AsyncConnection[Any], rows: list[record_rows.SealedRecord]
+) -> list[tuple[UUID, ledger.Outcome]]:
+    written = await connection.execute(record_rows.STATEMENT, record_rows.parameters(rows), prepare=True)
+    return await written.fetchall()
+
+
+async def _companions_write(
+    companions: Sequence[RecordCompanion], connection: Any, records: list[RunRecord]
+) -> set[UUID]:
+    kept = {record.request.run_id for record in records}
+    for companion in companions:
+        kept &= await companion.write(connection, [r for r in records if r.request.run_id in kept])
+    return kept
 
 
 def _report_conflicts(
     rows: list[record_rows.SealedRecord], outcomes: list[tuple[UUID, ledger.Outcome]]
 ) -> None:
     """The ledger charged none of these: their usage key already stands for another amount."""
-    told = {row.run_id: row.record.request for row in rows}
-    for run_id, outcome in outcomes:
-        if outcome == "conflict":
-            request = told[run_id]
+    conflicts = {run_id for run_id, outcome in outcomes if outcome == "conflict"}
+    for row in rows:
+        if row.run_id in conflicts:
+            request = row.record.request
             logger.error(
                 "runs.usage_conflict",
                 extra={
-                    "run_id": ids.encode("run", run_id),
+                    "run_id": ids.encode("run", row.run_id),
                     "organization_id": ids.encode("org", request.organization_id),
                     "usage_key": request.usage_key,
                 },
             )
-
-
-def _fail(group: list[_Waiting], error: Exception) -> None:
-    for waiting in group:
-        waiting.done.set_exception(error)
-        # Marks it as retrieved: the caller may have gone.
-        waiting.done.exception()

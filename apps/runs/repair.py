@@ -5,9 +5,10 @@ from typing import Final
 
 from apps.providers.types import ChatRequest
 from apps.runs import calling
-from apps.runs.calling import Progress, RetryPolicy
+from apps.runs.calling import RetryPolicy
 from apps.runs.output_checks import LARGEST_BYTES
 from apps.runs.outputs import parse_output
+from apps.runs.progress import Progress
 from apps.runs.types import PreparedRun
 
 MOST_ATTEMPTS: Final = 2

@@ -20,6 +20,7 @@ from apps.runs.sources import CachedContentRules, CachedDataKeys, CachedPrompts,
 from apps.runs.types import RecordCompanion
 
 POOL_WAIT_SECONDS = 5.0
+RECONNECT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ async def open_runtime(
         targets = CachedTargets(calls, freshness)
         allowance = AllowanceBook(pool)
         data_keys = CachedDataKeys(calls)
-        recorder = GroupRecorder(pool, data_keys, companions)
+        recorder = GroupRecorder(connection_parameters(), companions, reconnected=pool.check)
         await recorder.open()
         engine = Engine(
             Dependencies(
@@ -60,6 +61,7 @@ async def open_runtime(
                 targets=targets,
                 allowance=allowance,
                 recorder=recorder,
+                data_keys=data_keys,
                 answers=AnswerCache(data_keys, wait_seconds=cache_wait_seconds),
                 contents=CachedContentRules(calls, freshness),
                 retries=retries or RetryPolicy(),
@@ -83,5 +85,7 @@ def _open_pool(size: int) -> AsyncConnectionPool[Any]:
         min_size=1,
         max_size=size,
         timeout=POOL_WAIT_SECONDS,
+        # Waits between attempts double without bound otherwise: a crash's end must not be missed by seconds.
+        reconnect_timeout=RECONNECT_SECONDS,
         open=False,
     )

@@ -197,6 +197,10 @@ class CachedContentRules:
         )
         freshness.watch(self._cache)
 
+    def known(self, request: RunRequest) -> bool | None:
+        """See ContentRules.known."""
+        return self._cache.peek((request.organization_id, request.project_id))
+
     async def stores(self, request: RunRequest) -> bool:
         """See ContentRules.stores. Freshness was demanded by the sources that were asked before."""
         return await self._cache.get(
@@ -211,9 +215,13 @@ class CachedDataKeys:
     def __init__(self, calls: BlockingCalls) -> None:
         self._calls = calls
 
+    def known(self, organization_id: UUID) -> bytes | None:
+        """See DataKeys.known."""
+        return crypto.cached_data_key(organization_id)
+
     async def get(self, organization_id: UUID) -> bytes:
         """The organization's data key."""
-        found = crypto.cached_data_key(organization_id)
+        found = self.known(organization_id)
         if found is not None:
             return found
         return await self._calls.run(lambda: _load_data_key(organization_id))

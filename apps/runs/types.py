@@ -3,7 +3,8 @@
 Plain frozen data without Django, so that the gateway, batches and evaluations can all speak it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -75,6 +76,7 @@ class RunRequest:
     `claim` is the id of the idempotency row that this run completes, if the caller sent a key.
     `cache_seconds` takes an equal run's answer of at most that age, and keeps this one for as long.
     `repair_attempts` is how often to ask again for an answer that breaks its schema; streams don't.
+    `arrived` is when it came, by `time.perf_counter`; our own time counts from there.
     """
 
     run_id: UUID
@@ -102,6 +104,7 @@ class RunRequest:
     tools: tuple[dict[str, Any], ...] | None = None
     unit: str = ""
     background: bool = False
+    arrived: float = field(default_factory=time.perf_counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +184,16 @@ class RunResult:
     cache_kind: CacheKind = ""
     cache_distance: float | None = None
     guardrail_hits: tuple[dict[str, Any], ...] = ()
-    own_microseconds: int | None = None
     recorded: bool = True
     """False when a companion dropped the record because its fence was lost: the caller must not use it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """Everything that is written about a run, in one transaction, by a Recorder."""
+    """Everything that is written about a run, in one transaction, by a Recorder.
+
+    Our own time counts from `own_since` (by `time.perf_counter`), into which the provider's is added already.
+    """
 
     request: RunRequest
     result: RunResult
@@ -203,6 +208,7 @@ class RunRecord:
     output_schema: dict[str, Any] | None = None
     tools: tuple[dict[str, Any], ...] = ()
     overrides: tuple[str, ...] = ()
+    own_since: float | None = None
 
     @property
     def answered(self) -> bool:
@@ -215,10 +221,26 @@ class RunRecord:
         return self.usage_origin != "none"
 
 
-class Recorder(Protocol):
-    """Writes a finished run. Returns after the commit: True if written, False if its fence was lost."""
+Ended = Callable[[bool | Exception], None]
+"""Told once, after the commit: True if the record was written, False if its fence was lost, or the error."""
 
-    async def record(self, record: RunRecord) -> bool: ...
+
+class Recorder(Protocol):
+    """Writes finished runs."""
+
+    def submit(self, record: RunRecord, data_key: bytes, ended: Ended) -> None:
+        """Take a record to be written; from then on it is written, whatever becomes of the caller."""
+        ...
+
+
+class DataKeys(Protocol):
+    """Gives an organization's data key, from a cache where possible."""
+
+    def known(self, organization_id: UUID) -> bytes | None:
+        """The key if it is at hand."""
+        ...
+
+    async def get(self, organization_id: UUID) -> bytes: ...
 
 
 class RecordCompanion(Protocol):
@@ -227,7 +249,12 @@ class RecordCompanion(Protocol):
     `write` runs first in the transaction, under the system role, and returns the run ids that may be written;
     the others' fences are lost and their records are dropped. Rows must be sorted by key. On an error of any
     statement the group is halved and `write` is called again for each half in a new transaction.
+    A group of which no companion is concerned needs no transaction around its statement.
     """
+
+    def concerns(self, record: RunRecord) -> bool:
+        """Whether the companion has anything to say about a record."""
+        ...
 
     async def write(self, connection: Any, records: Sequence[RunRecord]) -> set[UUID]: ...
 
@@ -290,30 +317,36 @@ def amount_text(amount: Decimal | None) -> str | None:
 class ContentRules(Protocol):
     """Whether a project stores what its runs send and answer."""
 
+    def known(self, request: RunRequest) -> bool | None:
+        """The answer of `stores` if it is at hand."""
+        ...
+
     async def stores(self, request: RunRequest) -> bool: ...
-
-
-InputCheck = Callable[[RunRequest, tuple[dict[str, Any], ...]], Awaitable[None]]
-"""A check of the rendered messages before anything is spent; raises a core error to refuse the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedAnswer:
-    """An earlier run's whole answer, which fitted its schema."""
+    """An earlier run's whole answer, which fitted its schema; `distance` is a semantic hit's."""
 
     run_id: UUID
     text: str
+    kind: CacheKind = "exact"
+    distance: float | None = None
 
 
 class Answers(Protocol):
-    """A cache of answers. It may lose anything at any time, so neither method raises for its store's sake."""
+    """A cache of answers. It may lose anything at any time, so no method raises for its store's sake."""
 
     async def find(self, prepared: PreparedRun) -> CachedAnswer | None:
         """The answer to an equal run of the same project, if this one asks for it."""
         ...
 
+    def wants(self, prepared: PreparedRun, result: RunResult) -> bool:
+        """Whether a recorded run's answer is to be kept: it asks for it, and the answer is good."""
+        ...
+
     async def keep(self, prepared: PreparedRun, result: RunResult) -> None:
-        """Keep the answer of a recorded run, if it asks for it and the answer is good."""
+        """Keep an answer that is wanted."""
         ...
 
 
@@ -325,5 +358,5 @@ class OutputRefusal:
     kept: str
 
 
-OutputCheck = Callable[[RunRequest, str], Awaitable[OutputRefusal | None]]
+OutputCheck = Callable[[RunRequest, str], OutputRefusal | None]
 """A check of an answer before it is recorded, streamed or not; None lets it pass."""

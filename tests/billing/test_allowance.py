@@ -110,9 +110,9 @@ def test_take__two_hundred_at_ten_before_the_cap_from_three_books__exactly_ten_p
         granted = [result for result in results if isinstance(result, Reservation)]
         for number, reservation in enumerate(granted):
             await record(pool, reservation)
-            await books[number % 3].settle(reservation)
+            books[number % 3].settle(reservation)
             for book in books:
-                await book.settle(reservation)
+                book.settle(reservation)
         return results
 
     results = with_books(3, scenario)
@@ -147,8 +147,8 @@ def test_release__failed_runs__leave_the_quota_as_it_was() -> None:
         for _ in range(5):
             held = await asyncio.gather(*(books[0].take(organization.id) for _ in range(20)))
             for reservation in held:
-                await books[0].release(reservation)
-                await books[0].release(reservation)
+                books[0].release(reservation)
+                books[0].release(reservation)
 
     with_books(1, scenario)
     quota = quota_of(organization)
@@ -168,7 +168,7 @@ def test_book__unused_for_a_second__gives_back_while_others_are_in_flight() -> N
         await book._tidy()
         assert await asyncio.to_thread(lambda: quota_of(organization).reserved) == 1
         await record(pool, held)
-        await book.settle(held)
+        book.settle(held)
 
     with_books(1, scenario)
     quota = quota_of(organization)
@@ -205,7 +205,7 @@ def test_sweep__run_recorded_after_its_lease_expired__is_counted_late_and_once()
         await asyncio.to_thread(expire_leases)
         await asyncio.to_thread(sweep_leases)
         await record(pool, slow)
-        await books[0].settle(slow)
+        books[0].settle(slow)
 
     with_books(1, scenario)
     sweep_leases()

@@ -10,7 +10,6 @@ from uuid import UUID
 import psycopg
 import pytest
 from django.db import connection
-from psycopg_pool import AsyncConnectionPool
 
 from apps.billing.models import UsageEvent
 from apps.core import crypto
@@ -25,15 +24,9 @@ from tests.factories import make_project, make_run_record
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class DataKeysAtHand:
-    """Data keys that were loaded before the event loop began."""
-
-    def __init__(self, organization_id: UUID) -> None:
-        with organization_scope(organization_id):
-            self.key = crypto.data_key(organization_id)
-
-    async def get(self, organization_id: UUID) -> bytes:
-        return self.key
+def _data_key(organization_id: UUID) -> bytes:
+    with organization_scope(organization_id):
+        return crypto.data_key(organization_id)
 
 
 class Fence:
@@ -42,31 +35,42 @@ class Fence:
     def __init__(self, lost: set[UUID]) -> None:
         self.lost = lost
 
+    def concerns(self, record: RunRecord) -> bool:
+        return True
+
     async def write(self, connection: Any, records: Sequence[RunRecord]) -> set[UUID]:
         return {record.request.run_id for record in records} - self.lost
 
 
 @asynccontextmanager
-async def _recorder(
-    keys: DataKeysAtHand, *companions: RecordCompanion, **options: int
-) -> AsyncIterator[GroupRecorder]:
-    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-        kwargs=connection_parameters(), min_size=1, max_size=2, open=False
-    )
-    async with pool:
-        recorder = GroupRecorder(pool, keys, companions, **options)
-        await recorder.open()
-        yield recorder
-        await recorder.close()
+async def _recorder(*companions: RecordCompanion, **options: int) -> AsyncIterator[GroupRecorder]:
+    recorder = GroupRecorder(connection_parameters(), companions, **options)  # type: ignore[arg-type]
+    await recorder.open()
+    yield recorder
+    await recorder.close()
+
+
+async def _record(recorder: GroupRecorder, record: RunRecord, data_key: bytes) -> bool:
+    """Submit a record and wait for its end."""
+    told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def ended(outcome: bool | Exception) -> None:
+        if isinstance(outcome, Exception):
+            told.set_exception(outcome)
+        else:
+            told.set_result(outcome)
+
+    recorder.submit(record, data_key, ended)
+    return await told
 
 
 def _record_all(records: list[RunRecord], *companions: RecordCompanion, **options: int) -> list[Any]:
     async def run() -> list[Any]:
-        async with _recorder(keys, *companions, **options) as recorder:
-            tasks = (recorder.record(record) for record in records)
+        async with _recorder(*companions, **options) as recorder:
+            tasks = (_record(recorder, record, data_key) for record in records)
             return await asyncio.gather(*tasks, return_exceptions=True)
 
-    keys = DataKeysAtHand(records[0].request.organization_id)
+    data_key = _data_key(records[0].request.organization_id)
     return asyncio.run(run())
 
 
@@ -157,37 +161,51 @@ def test_record__that_was_not_answered__is_not_charged() -> None:
     assert (_count("runs_run"), _count("billing_usageevent")) == (1, 0)
 
 
-def test_record__by_a_caller_that_is_cancelled__is_written_anyway() -> None:
+def test_submit__whose_caller_is_cancelled__is_written_anyway() -> None:
     project = make_project()
     record = make_run_record(project=project)
-    keys = DataKeysAtHand(project.organization_id)
+    data_key = _data_key(project.organization_id)
 
     async def run() -> None:
-        async with _recorder(keys) as recorder:
-            task = asyncio.create_task(recorder.record(record))
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.wait({task})
+        async with _recorder() as recorder:
+            recorder.submit(record, data_key, lambda outcome: None)
 
     asyncio.run(run())
     assert _count("runs_run") == 1
 
 
-def test_record__after_the_database_dropped_its_connections__succeeds() -> None:
+def test_submit__whose_end_raises__does_not_keep_others_from_hearing_of_theirs() -> None:
     project = make_project()
-    records = [make_run_record(project=project) for _ in range(2)]
-    keys = DataKeysAtHand(project.organization_id)
+    first, second = (make_run_record(project=project) for _ in range(2))
+    data_key = _data_key(project.organization_id)
+
+    def fail(outcome: bool | Exception) -> None:
+        raise RuntimeError("the caller's own fault")
 
     async def run() -> bool:
-        async with _recorder(keys) as recorder:
-            await recorder.record(records[0])
-            async with recorder._pool.connection() as pooled:
-                pid = pooled.info.backend_pid
+        async with _recorder() as recorder:
+            recorder.submit(first, data_key, fail)
+            return await _record(recorder, second, data_key)
+
+    assert asyncio.run(run()) is True
+    assert _count("runs_run") == 2
+
+
+@pytest.mark.parametrize("fences", [(), (Fence(set()),)])
+def test_record__after_the_database_dropped_its_connections__succeeds(fences: tuple[Fence, ...]) -> None:
+    project = make_project()
+    records = [make_run_record(project=project) for _ in range(2)]
+    data_key = _data_key(project.organization_id)
+
+    async def run() -> bool:
+        async with _recorder(*fences) as recorder:
+            await _record(recorder, records[0], data_key)
+            connection = recorder._links[0]._connection
+            assert connection is not None
             parameters = connection_parameters()
             async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as other:
-                await other.execute("SELECT pg_terminate_backend(%s)", [pid])
-            return await recorder.record(records[1])
+                await other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+            return await _record(recorder, records[1], data_key)
 
     assert asyncio.run(run()) is True
     assert _count("runs_run") == 2

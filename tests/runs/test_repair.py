@@ -1,6 +1,5 @@
 """Asking again for answers that break their schema, and the checks of what comes back."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -155,5 +154,5 @@ def test_output_check__an_oversize_answer__fails_charged_with_its_beginning(
 def test_check_size__at_the_limit__passes_and_beyond_it_is_cut_between_characters(
     text: str, kept: int | None
 ) -> None:
-    refusal = asyncio.run(check_size(make_request(make_project()), text))
+    refusal = check_size(make_request(make_project()), text)
     assert (None if refusal is None else len(refusal.kept)) == kept
