@@ -88,9 +88,17 @@ def _is_allowed(host: str, port: int) -> bool:
     return f"{name.lower()}:{port}" in {entry.lower() for entry in settings.OUTBOUND_ALLOWED_HOSTS}
 
 
+def is_allowed_origin(url: httpx2.URL) -> bool:
+    """Whether the operator has allowed the host and port of a URL."""
+    return _is_allowed(url.host, _port(url))
+
+
+def _port(url: httpx2.URL) -> int:
+    return url.port or (80 if url.scheme == "http" else PORT)
+
+
 def _check_target(url: httpx2.URL) -> None:
-    host = url.host
-    port = url.port or (80 if url.scheme == "http" else PORT)
+    host, port = url.host, _port(url)
     if url.scheme not in {"http", "https"} or not host:
         raise OutboundRefused("Only https addresses can be called.")
     if url.userinfo:
@@ -119,8 +127,8 @@ def _check_host(host: str) -> None:
         raise OutboundRefused("The host is not a public name.")
 
 
-def _checked(host: str, port: int, answers: Iterable[str]) -> list[str]:
-    """The addresses to try, in order. One bad address condemns the whole answer."""
+def checked_addresses(host: str, port: int, answers: Iterable[str]) -> list[str]:
+    """The addresses to try, in order. One bad address condemns the whole answer: raises OutboundRefused."""
     addresses = list(dict.fromkeys(answers))
     if not addresses:
         raise OutboundRefused(f"{host} has no address.")
@@ -163,7 +171,7 @@ class _PinnedBackend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        *others, last = _checked(host, port, self._resolve(host, port))
+        *others, last = checked_addresses(host, port, self._resolve(host, port))
         for address in others:
             with suppress(httpcore2.ConnectError):
                 return self._sockets.connect_tcp(address, port, timeout, local_address, socket_options)
@@ -189,7 +197,7 @@ class _AsyncPinnedBackend(httpcore2.AsyncNetworkBackend):
             answers = await asyncio.wait_for(self._resolve(host, port), timeout)
         except TimeoutError:
             raise httpcore2.ConnectTimeout(f"resolving {host} took too long") from None
-        *others, last = _checked(host, port, answers)
+        *others, last = checked_addresses(host, port, answers)
         for address in others:
             with suppress(httpcore2.ConnectError):
                 return await self._sockets.connect_tcp(address, port, timeout, local_address, socket_options)

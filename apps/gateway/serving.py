@@ -15,7 +15,6 @@ from apps.gateway.admission import KeyDoor
 from apps.gateway.playground_door import PlaygroundDoor
 from apps.gateway.served_versions import ServedVersions
 from apps.gateway.stopping import on_stop_signal
-from apps.providers.adapters import load_clients
 from apps.runs.runtime import Runtime, open_runtime
 
 MOST_RUNS_AT_ONCE: Final = 1000
@@ -107,8 +106,6 @@ async def open_serving() -> AsyncIterator[Serving]:
         serving = Serving(runtime)
         marking = asyncio.create_task(serving.mark_used_forever())
         reporting = asyncio.create_task(serving.report_forever())
-        # While requests are answered already; the first call to a real provider need not wait for it.
-        loading = asyncio.create_task(runtime.calls.run(load_clients))
         try:
             with on_stop_signal(serving.begin_drain):
                 yield serving
@@ -116,4 +113,3 @@ async def open_serving() -> AsyncIterator[Serving]:
         finally:
             marking.cancel()
             reporting.cancel()
-            await asyncio.wait({loading})

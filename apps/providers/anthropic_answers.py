@@ -1,6 +1,8 @@
 """From Anthropic's answers, whole or streamed, to ours in OpenAI's form.
 
-Only text, tool calls and usage are read. Thinking and what else an answer holds is passed over.
+Only text, tool calls and usage are read. Thinking and what else an answer holds is passed over. What does not
+have the expected form raises ValueError, TypeError, AttributeError or LookupError, which the wire calls "not
+understood".
 """
 
 from typing import Any, Final
@@ -8,6 +10,8 @@ from typing import Any, Final
 import orjson
 
 from apps.providers import anthropic_requests
+from apps.providers.call_errors import CallErrors
+from apps.providers.openai_answers import LONGEST_TEXT, TEXT_TOO_LONG, word
 from apps.providers.tool_calls import ToolCallPieces
 from apps.providers.types import ChatDelta, ChatRequest, ChatResult, Usage
 
@@ -25,8 +29,10 @@ FINISH_REASONS: Final = {
 class Collected:
     """What has come of an answer."""
 
-    def __init__(self, request: ChatRequest) -> None:
+    def __init__(self, request: ChatRequest, errors: CallErrors) -> None:
         self._model = request.model
+        self._errors = errors
+        self._size = 0
         self._by_tool = anthropic_requests.answers_by_tool(request)
         self._wrapped = self._by_tool and anthropic_requests.is_wrapped(request)
         self._parts: list[str] = []
@@ -43,30 +49,28 @@ class Collected:
         return self._stop_reason is not None
 
     def take_message(self, message: Any) -> None:
-        """Take a whole answer. Raises AttributeError for what is none."""
-        self._model = message.model or self._model
-        self._stop_reason = message.stop_reason or "end_turn"
-        self._count(message.usage)
-        for index, block in enumerate(message.content):
+        """Take a whole answer."""
+        self._begin(message)
+        self._stop_reason = word(message.get("stop_reason")) or "end_turn"
+        for index, block in enumerate(message["content"]):
             self._begin_block(index, block)
-            if block.type == "tool_use":
-                self._input_piece(index, orjson.dumps(block.input).decode())
+            if block["type"] == "tool_use":
+                self._input_piece(index, orjson.dumps(block["input"]).decode())
 
     def take_event(self, event: Any) -> ChatDelta | None:
-        """Take one event of a stream; what it brings of the answer."""
-        match event.type:
-            case "message_start":
-                self._model = event.message.model or self._model
-                self._count(event.message.usage)
+        """Take one event of a stream; what it brings of the answer. Raises ProviderCallError for an error."""
+        match event["type"]:
+            case "content_block_delta":
+                return self._take_delta(event["index"], event["delta"])
             case "content_block_start":
-                return self._begin_block(event.index, event.content_block)
-            case "content_block_delta" if event.delta.type == "text_delta":
-                return self._said(event.delta.text)
-            case "content_block_delta" if event.delta.type == "input_json_delta":
-                return self._input_piece(event.index, event.delta.partial_json)
+                return self._begin_block(event["index"], event["content_block"])
+            case "message_start":
+                self._begin(event["message"])
             case "message_delta":
-                self._stop_reason = event.delta.stop_reason or self._stop_reason
-                self._count(event.usage)
+                self._stop_reason = word(event["delta"].get("stop_reason")) or self._stop_reason
+                self._count(event.get("usage"))
+            case "error":
+                raise self._errors.told(event)
         return None
 
     def last_piece(self) -> ChatDelta | None:
@@ -87,22 +91,34 @@ class Collected:
             reason = "stop"  # the tool was ours, and its input the answer
         return ChatResult("".join(self._parts), reason, self._usage(), self._model, request_id, calls)
 
+    def _begin(self, message: Any) -> None:
+        self._model = word(message.get("model")) or self._model
+        self._count(message.get("usage"))
+
+    def _take_delta(self, index: int, delta: Any) -> ChatDelta | None:
+        if delta["type"] == "text_delta":
+            return self._said(delta["text"])
+        if delta["type"] == "input_json_delta":
+            return self._input_piece(index, delta["partial_json"])
+        return None
+
     def _begin_block(self, index: int, block: Any) -> ChatDelta | None:
-        if block.type == "text":
-            return self._said(block.text)
-        if block.type != "tool_use":
+        if block["type"] == "text":
+            return self._said(block["text"])
+        if block["type"] != "tool_use":
             return None
-        if self._by_tool and block.name == anthropic_requests.ANSWER_TOOL:
+        if self._by_tool and block["name"] == anthropic_requests.ANSWER_TOOL:
             self._call_of_block[index] = None
             return None
         number = sum(call is not None for call in self._call_of_block.values())
         self._call_of_block[index] = number
-        piece = {"index": number, "id": block.id, "name": block.name, "arguments": ""}
+        piece = {"index": number, "id": block["id"], "name": block["name"], "arguments": ""}
         return ChatDelta("", (self._calls.add(piece),))
 
     def _input_piece(self, index: int, text: str) -> ChatDelta | None:
         if index not in self._call_of_block or not text:
             return None
+        self._grow(text)
         number = self._call_of_block[index]
         if number is not None:
             return ChatDelta("", (self._calls.add({"index": number, "arguments": text}),))
@@ -112,6 +128,7 @@ class Collected:
         return self._text(text)
 
     def _said(self, text: str) -> ChatDelta | None:
+        self._grow(text)
         if self._by_tool:
             # Beside our own tool's call it would spoil the JSON.
             self._beside.append(text)
@@ -124,6 +141,11 @@ class Collected:
         self._parts.append(text)
         return ChatDelta(text)
 
+    def _grow(self, text: str) -> None:
+        self._size += len(text)
+        if self._size > LONGEST_TEXT:
+            raise self._errors.refused(TEXT_TOO_LONG)
+
     def _unwrapped(self) -> str:
         text = "".join(self._wrapped_parts)
         self._wrapped_parts.clear()
@@ -134,13 +156,15 @@ class Collected:
 
     def _count(self, usage: Any) -> None:
         """Take what a usage says; in a stream later counts replace earlier ones."""
+        if not usage:
+            return
         for name in (
             "input_tokens",
             "output_tokens",
             "cache_read_input_tokens",
             "cache_creation_input_tokens",
         ):
-            value = getattr(usage, name, None)
+            value = usage.get(name)
             if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
                 self._counts[name] = value
 

@@ -1,49 +1,43 @@
 """Anthropic's Messages API: Anthropic itself, and servers that speak it."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, Final
 
-import httpx2
-
-from apps.core import lazy, outbound
+from apps.core.errors import InvalidRequest
 from apps.providers import anthropic_requests
 from apps.providers.anthropic_answers import Collected
-from apps.providers.sdk_errors import ErrorTranslator
-from apps.providers.types import ChatDelta, ChatRequest, ChatResult, Connection
+from apps.providers.types import (
+    ChatDelta,
+    ChatRequest,
+    ChatResult,
+    Connection,
+    EmbeddingRequest,
+    EmbeddingResult,
+)
+from apps.providers.wire import Wire
 
-NO_KEY: Final = "none"  # without one, the client looks for the operator's own in environment and files
 NOT_UNDERSTOOD: Final = (
     "The provider's answer is not one of Anthropic's Messages API. Is the base URL right, as in "
     "https://api.anthropic.com?"
 )
-MOST_LISTED: Final = 1000
+MESSAGES: Final = "/v1/messages"
 
 
 class AnthropicProvider:
     """A connection's client. It never retries; one for each connection and process, in one event loop."""
 
     def __init__(self, connection: Connection) -> None:
-        anthropic: Any = lazy.load("anthropic")
-        self._errors = ErrorTranslator(anthropic, connection, NOT_UNDERSTOOD)
-        self._client = anthropic.AsyncAnthropic(
-            api_key=connection.api_key or NO_KEY,
-            # The client adds /v1 itself; people copy addresses with and without it.
-            base_url=connection.base_url.removesuffix("/v1"),
-            max_retries=0,
-            open_telemetry={"traces": False, "propagation": False},
-            http_client=httpx2.AsyncClient(
-                transport=outbound.async_public_address_transport(), trust_env=False, follow_redirects=False
-            ),
-        )
-        # The client adds headers from the environment: those of the operator are not the customer's.
-        self._client._custom_headers = dict(connection.headers)
-        # The client imports this part when it is first asked for: here, not in the middle of a call.
-        self._messages = self._client.messages
+        # People copy addresses with and without it.
+        self._wire = Wire(connection, connection.base_url.removesuffix("/v1"), NOT_UNDERSTOOD)
 
     def check(self, request: ChatRequest) -> None:
         """Refuse what Anthropic has no counterpart of; see anthropic_requests."""
         anthropic_requests.check(request)
+
+    def adapt(self, request: ChatRequest) -> ChatRequest:
+        """See Provider.adapt."""
+        return anthropic_requests.adapted(request)
 
     def request_body(self, request: ChatRequest) -> dict[str, Any]:
         """See Provider.request_body."""
@@ -51,38 +45,44 @@ class AnthropicProvider:
 
     async def complete(self, request: ChatRequest) -> ChatResult:
         """One message. Raises ProviderCallError."""
-        with self._errors.translating():
-            async with asyncio.timeout(request.timeout_seconds):
-                answer = await self._messages.create(**anthropic_requests.arguments(request))
-            collected = Collected(request)
+        answer, call_id = await self._wire.post(
+            MESSAGES, anthropic_requests.body(request), request.timeout_seconds, _version(request)
+        )
+        with self._wire.translating():
+            collected = Collected(request, self._wire.errors)
             collected.take_message(answer)
-            return collected.result(getattr(answer, "_request_id", None))
+            return collected.result(call_id)
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta | ChatResult]:
         """The message as it comes, the whole result last. Raises ProviderCallError."""
-        collected = Collected(request)
-        with self._errors.translating():
-            events = await self._messages.create(**anthropic_requests.arguments(request), stream=True)
-            async with events:
-                async for event in events:
+        collected = Collected(request, self._wire.errors)
+        body = {**anthropic_requests.body(request), "stream": True}
+        call_id: str | None = None
+        with self._wire.translating():
+            async with aclosing(
+                self._wire.stream(MESSAGES, body, request.timeout_seconds, _version(request))
+            ) as events:
+                async for event, told_id in events:
+                    call_id = told_id
                     delta = collected.take_event(event)
                     if delta is not None:
                         yield delta
         if not collected.is_complete:
-            raise self._errors.incomplete()
+            raise self._wire.errors.incomplete()
         last = collected.last_piece()
         if last is not None:
             yield last
-        yield collected.result(getattr(events.response, "headers", {}).get("request-id"))
+        yield collected.result(call_id)
 
-    async def list_models(self, timeout_seconds: float) -> list[str]:
-        """The ids of the models that can be called. Raises ProviderCallError."""
-        with self._errors.translating():
-            async with asyncio.timeout(timeout_seconds):
-                page = await self._client.models.list(limit=MOST_LISTED, timeout=timeout_seconds)
-            offered = [model for model in page.data if getattr(model, "lifecycle", None) != "retired"]
-            return sorted({str(model.id) for model in offered if getattr(model, "id", None)})
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingResult:
+        """Always refused: Anthropic offers no embeddings."""
+        message = "Anthropic has no embedding models. Name one of another connection, as in openai/…."
+        raise InvalidRequest(message, code="embeddings_unsupported", param="model")
 
     async def close(self) -> None:
         """Close the connections that are held open."""
-        await self._client.close()
+        await self._wire.close()
+
+
+def _version(request: ChatRequest) -> dict[str, str]:
+    return {"anthropic-version": anthropic_requests.version(request)}

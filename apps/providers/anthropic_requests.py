@@ -6,6 +6,7 @@ of 0 is OpenAI's default, asks for nothing and is left out.
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -20,8 +21,9 @@ DEFAULT_MOST_TOKENS: Final = 16_000
 OLD_MOST_TOKENS: Final = 4_096
 _OLD_MODEL: Final = re.compile(r"claude-(?:2|instant|3-(?:opus|sonnet|haiku|5))")
 
+VERSION: Final = "2026-10-21"
 # Sampling is known up to this version of the API only; from 2026-10-21 on it is refused at any value.
-SAMPLING_VERSION: Final = {"anthropic-version": "2023-06-01"}
+SAMPLING_VERSION: Final = "2023-06-01"
 SAMPLING: Final = ("temperature", "top_p", "top_k")
 ANSWER_TOOL: Final = "answer"
 WRAPPED: Final = "answer"
@@ -39,6 +41,23 @@ _HANDLED: Final = frozenset(
     }
 )
 _HARMLESS: Final = {"frequency_penalty": 0, "presence_penalty": 0, "n": 1}
+# What steers an answer without changing its form, and has no counterpart.
+_STEERING: Final = frozenset(
+    {
+        "frequency_penalty",
+        "logit_bias",
+        "metadata",
+        "prediction",
+        "presence_penalty",
+        "prompt_cache_key",
+        "safety_identifier",
+        "seed",
+        "service_tier",
+        "store",
+        "user",
+        "verbosity",
+    }
+)
 _OWN: Final = frozenset({"messages", "model", "stream", "stream_options", "tools"})
 _EFFORTS: Final = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh"}
 
@@ -56,11 +75,11 @@ def check(request: ChatRequest) -> None:
     if isinstance(temperature, int | float) and temperature > 1:
         message = "On Anthropic the temperature is a number from 0 to 1."
         raise InvalidRequest(message, code="parameter_invalid", param="temperature")
-    arguments(request)
+    body(request)
 
 
-def arguments(request: ChatRequest) -> dict[str, Any]:
-    """What the client's `messages.create` takes. Raises InvalidRequest."""
+def body(request: ChatRequest) -> dict[str, Any]:
+    """What is sent, as JSON. Raises InvalidRequest."""
     parameters = request.parameters
     system, messages = _conversation(request.messages)
     sampling = {name: parameters[name] for name in SAMPLING if parameters.get(name) is not None}
@@ -68,7 +87,7 @@ def arguments(request: ChatRequest) -> dict[str, Any]:
         "model": request.model,
         "messages": messages,
         "max_tokens": _most_tokens(request),
-        "timeout": request.timeout_seconds,
+        **sampling,
         **_reasoning(parameters),
     }
     if system:
@@ -76,18 +95,23 @@ def arguments(request: ChatRequest) -> dict[str, Any]:
     if parameters.get("stop"):
         stop = parameters["stop"]
         wanted["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
-    if sampling:
-        wanted["extra_body"], wanted["extra_headers"] = sampling, SAMPLING_VERSION
     _add_tools(wanted, request)
     return wanted
 
 
-def body(request: ChatRequest) -> dict[str, Any]:
-    """What is sent, as JSON. Raises InvalidRequest."""
-    wanted = arguments(request)
-    sampling: dict[str, Any] = wanted.pop("extra_body", {})
-    unsent = ("timeout", "extra_headers")
-    return {name: value for name, value in wanted.items() if name not in unsent} | sampling
+def version(request: ChatRequest) -> str:
+    """The version of the API that a request goes under."""
+    asked = any(request.parameters.get(name) is not None for name in SAMPLING)
+    return SAMPLING_VERSION if asked else VERSION
+
+
+def adapted(request: ChatRequest) -> ChatRequest:
+    """See Provider.adapt."""
+    kept = {name: value for name, value in request.parameters.items() if name not in _STEERING}
+    temperature = kept.get("temperature")
+    if isinstance(temperature, int | float) and temperature > 1:
+        kept["temperature"] = 1
+    return replace(request, parameters=kept)
 
 
 def answers_by_tool(request: ChatRequest) -> bool:

@@ -10,6 +10,7 @@ class ToolCallPieces:
 
     def __init__(self) -> None:
         self._calls: dict[int, dict[str, str]] = {}
+        self._arguments: dict[int, list[str]] = {}
 
     def add(self, piece: dict[str, Any]) -> dict[str, Any]:
         """Take a piece (`index`, `id`, `name`, `arguments`; each may be None); OpenAI's delta for it.
@@ -19,14 +20,15 @@ class ToolCallPieces:
         """
         index = self._index(piece)
         is_new = index not in self._calls
-        call = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
+        call = self._calls.setdefault(index, {"id": "", "name": ""})
         if len(self._calls) > MOST_CALLS:
             message = "The answer has too many tool calls."
             raise ValueError(message)
         for field in ("id", "name"):
             call[field] = call[field] or str(piece.get(field) or "")
-        call["arguments"] += _text(piece.get("arguments"))
-        function = {"arguments": _text(piece.get("arguments"))}
+        arguments = _text(piece.get("arguments"))
+        self._arguments.setdefault(index, []).append(arguments)
+        function = {"arguments": arguments}
         if not is_new:
             return {"index": index, "function": function}
         call["id"] = call["id"] or f"call_{index}"
@@ -36,7 +38,8 @@ class ToolCallPieces:
     def whole(self) -> tuple[dict[str, Any], ...]:
         """The calls so far, in order."""
         return tuple(
-            tool_call(call["id"], call["name"], call["arguments"]) for _, call in sorted(self._calls.items())
+            tool_call(call["id"], call["name"], "".join(self._arguments[index]))
+            for index, call in sorted(self._calls.items())
         )
 
     def _index(self, piece: dict[str, Any]) -> int:

@@ -5,9 +5,10 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from apps.providers.adapters import RemoteProvider, open_remote
+from apps.providers.adapters import open_provider
 from apps.providers.patterns import is_pattern
-from apps.providers.types import ChatRequest, Connection, ProviderCallError
+from apps.providers.sdk_listing import list_models
+from apps.providers.types import ChatRequest, Connection, Provider, ProviderCallError
 
 TIMEOUT_SECONDS: Final = 15.0
 QUESTION: Final = ({"role": "user", "content": "Reply with the single word OK."},)
@@ -28,10 +29,10 @@ def run_test(connection: Connection) -> CallOutcome:
 
 
 async def _test(connection: Connection) -> CallOutcome:
-    provider = open_remote(connection)
+    provider = open_provider(connection)
     asked = next((model for model in connection.models if not is_pattern(model)), None)
     try:
-        listed = await _listed(provider, required=asked is None)
+        listed = await _listed(connection, required=asked is None)
         if asked is not None:
             return CallOutcome(passed=True, message=await _ask(provider, asked), models=listed)
         if not listed:
@@ -43,17 +44,17 @@ async def _test(connection: Connection) -> CallOutcome:
         await provider.close()
 
 
-async def _listed(provider: RemoteProvider, *, required: bool) -> tuple[str, ...]:
+async def _listed(connection: Connection, *, required: bool) -> tuple[str, ...]:
     """What the provider offers. Servers without such a list are none the worse where a model is known."""
     try:
-        return tuple(await provider.list_models(TIMEOUT_SECONDS))
+        return tuple(await list_models(connection, TIMEOUT_SECONDS))
     except ProviderCallError:
         if required:
             raise
         return ()
 
 
-async def _ask(provider: RemoteProvider, model: str) -> str:
+async def _ask(provider: Provider, model: str) -> str:
     began = time.perf_counter()
     answer = await provider.complete(ChatRequest(model, QUESTION, timeout_seconds=TIMEOUT_SECONDS))
     milliseconds = round((time.perf_counter() - began) * 1000)

@@ -72,6 +72,28 @@ class ChatDelta:
     tool_calls: tuple[dict[str, Any], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """Texts to turn into vectors, each as text or as token numbers: `model` as in ChatRequest, `parameters`
+    such as `dimensions`.
+    """
+
+    model: str
+    texts: tuple[str | tuple[int, ...], ...]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingResult:
+    """A vector for each text, in their order."""
+
+    vectors: list[list[float]]
+    usage: Usage
+    model: str
+    provider_request_id: str | None = None
+
+
 class ProviderCallError(Exception):
     """A call that failed at the provider or on the way to it; the message is safe to show to the customer."""
 
@@ -101,6 +123,12 @@ class Provider(Protocol):
         """Raise errors.InvalidRequest for what this provider can't be asked, before anything is spent."""
         ...
 
+    def adapt(self, request: ChatRequest) -> ChatRequest:
+        """A request made for another provider, without the parameters that only steer (a seed, penalties)
+        and that this one has no counterpart of; what changes the answer's form is left for `check`.
+        """
+        ...
+
     def request_body(self, request: ChatRequest) -> dict[str, Any]:
         """What `complete` would send, as JSON; nothing is called, and no secret is in it."""
         ...
@@ -111,6 +139,10 @@ class Provider(Protocol):
 
     def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta | ChatResult]:
         """Answer in pieces, the last of which is the whole ChatResult; raises ProviderCallError."""
+        ...
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingResult:
+        """Vectors of texts; raises ProviderCallError, and InvalidRequest (code embeddings_unsupported)."""
         ...
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from apps.providers import anthropic_requests
 from apps.providers.adapters import open_provider
 from apps.providers.anthropic_provider import AnthropicProvider
 from apps.providers.anthropic_schemas import native_schema
+from apps.providers.sdk_listing import list_models
 from apps.providers.types import ChatDelta, ChatRequest, ChatResult, Connection, ProviderCallError, Usage
 from tests.fake_anthropic import FakeAnthropic, fake_anthropic
 
@@ -162,8 +163,8 @@ def test_check__parameter_that_anthropic_does_not_know__is_refused_by_name(
 def test_check__defaults_that_ask_for_nothing__are_left_out() -> None:
     request = ask(parameters={"frequency_penalty": 0, "presence_penalty": 0, "sandbox_latency_ms": 5})
     anthropic_requests.check(request)
-    wanted = anthropic_requests.arguments(request)
-    assert not {"frequency_penalty", "sandbox_latency_ms"} & (wanted.keys() | wanted.get("extra_body", {}))
+    wanted = anthropic_requests.body(request)
+    assert not {"frequency_penalty", "sandbox_latency_ms"} & wanted.keys()
 
 
 def test_check__only_a_system_message__is_refused() -> None:
@@ -176,7 +177,7 @@ def test_arguments__conversation_with_tool_calls__becomes_turns_of_blocks() -> N
     results = [{"role": "tool", "tool_call_id": each["id"], "content": "sunny"} for each in CALLS]
     asked = {"role": "user", "content": "And tomorrow?"}
     request = ask(messages=({"role": "user", "content": "Weather?"}, said, *results, asked), tools=(WEATHER,))
-    turns = anthropic_requests.arguments(request)["messages"]
+    turns = anthropic_requests.body(request)["messages"]
     assert [turn["role"] for turn in turns] == ["user", "assistant", "user"]
     assert turns[1]["content"][0] == {
         "type": "tool_use",
@@ -203,7 +204,7 @@ def test_arguments__conversation_with_tool_calls__becomes_turns_of_blocks() -> N
     ],
 )
 def test_arguments__tool_choice__is_translated(parameters: dict[str, Any], choice: dict[str, Any]) -> None:
-    wanted = anthropic_requests.arguments(ask(tools=(WEATHER,), parameters=parameters))
+    wanted = anthropic_requests.body(ask(tools=(WEATHER,), parameters=parameters))
     assert wanted["tool_choice"] == choice
     assert wanted["tools"][0]["input_schema"] == WEATHER["function"]["parameters"]  # type: ignore[index]
 
@@ -345,11 +346,4 @@ def test_complete__address_that_is_not_allowed__is_never_called(
 
 
 def test_list_models__server__gives_the_ids_that_can_be_called(fake_anthropic: FakeAnthropic) -> None:
-    async def run() -> list[str]:
-        provider = AnthropicProvider(connection(fake_anthropic))
-        try:
-            return await provider.list_models(5)
-        finally:
-            await provider.close()
-
-    assert asyncio.run(run()) == ["claude-echo"]
+    assert asyncio.run(list_models(connection(fake_anthropic), 5)) == ["claude-echo"]

@@ -9,6 +9,7 @@ from pytest_django import Settings
 from apps.providers.adapters import open_provider
 from apps.providers.openai_compatible import OpenAICompatibleProvider, is_strict
 from apps.providers.sandbox import SandboxProvider
+from apps.providers.sdk_listing import list_models
 from apps.providers.types import ChatDelta, ChatRequest, ChatResult, Connection, ProviderCallError, Usage
 from tests.fake_provider import FakeProvider, fake_provider
 
@@ -235,11 +236,5 @@ def test_stream__tool_calls__come_in_pieces_and_whole_at_the_end(fake_provider: 
 
 
 def test_list_models__server__gives_its_ids(fake_provider: FakeProvider) -> None:
-    async def run() -> list[str]:
-        provider = OpenAICompatibleProvider(Connection("local", fake_provider.base_url))
-        try:
-            return await provider.list_models(5)
-        finally:
-            await provider.close()
-
-    assert asyncio.run(run()) == ["echo", "schema"]
+    found = asyncio.run(list_models(Connection("local", fake_provider.base_url), 5))
+    assert found == ["echo", "schema"]

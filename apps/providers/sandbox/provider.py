@@ -10,12 +10,21 @@ import orjson
 
 from apps.core.chat_content import IMAGE, attachments_of
 from apps.providers import tokens
+from apps.providers.sandbox import embedding
 from apps.providers.sandbox.catalogue import SandboxModel, find_model
 from apps.providers.sandbox.phrasing import free_answer, sentiment_word
 from apps.providers.sandbox.schema import Unfillable, fill
 from apps.providers.sandbox.text import Subject, content_text, read_subject
 from apps.providers.tool_calls import tool_call
-from apps.providers.types import ChatDelta, ChatRequest, ChatResult, ProviderCallError, Usage
+from apps.providers.types import (
+    ChatDelta,
+    ChatRequest,
+    ChatResult,
+    EmbeddingRequest,
+    EmbeddingResult,
+    ProviderCallError,
+    Usage,
+)
 
 LONGEST_LATENCY_MS: Final = 60_000
 _PIECE: Final = re.compile(r"\S+\s*|\s+")
@@ -33,6 +42,10 @@ class SandboxProvider:
 
     def check(self, request: ChatRequest) -> None:
         """Nothing is refused before the call."""
+
+    def adapt(self, request: ChatRequest) -> ChatRequest:
+        """See Provider.adapt: nothing is refused here."""
+        return request
 
     def request_body(self, request: ChatRequest) -> dict[str, Any]:
         """See Provider.request_body: nothing is sent anywhere, so it is what the answer is made of."""
@@ -60,6 +73,21 @@ class SandboxProvider:
             await asyncio.sleep(pause)
             yield ChatDelta("", ({"index": number, **call},))
         yield result
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingResult:
+        """See Provider.embed; `dimensions` is the one parameter that counts. Takes no token numbers."""
+        if request.model != embedding.MODEL:
+            raise _refusal(f"The sandbox has no embedding model {request.model!r}; it has embedding.")
+        texts = [text for text in request.texts if isinstance(text, str)]
+        if len(texts) < len(request.texts):
+            raise _refusal("The sandbox embeds texts, not token numbers.")
+        size = request.parameters.get("dimensions") or embedding.DIMENSIONS
+        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= embedding.MOST_DIMENSIONS:
+            raise _refusal(f"dimensions is a number from 1 to {embedding.MOST_DIMENSIONS:,}.")
+        given = sum(tokens.count(text, request.model) for text in texts)
+        return EmbeddingResult(
+            [embedding.embed(text, size) for text in texts], Usage(given, 0), request.model
+        )
 
     async def close(self) -> None:
         """Nothing is held open."""

@@ -1,0 +1,190 @@
+"""A connection's calls over aiohttp: JSON out, JSON or a stream of events in, everything bounded.
+
+The vendors' clients define the wire format but cost some ten times as much a call, so they serve only what
+is off the path of runs (see sdk_listing). A call never retries. What goes wrong is a ProviderCallError.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from apps.core.errors import PromptsaasError
+from apps.core.json_bodies import is_too_deep
+from apps.core.outbound import REDIRECTS
+from apps.core.outbound_sessions import default_ssl_context, open_session
+from apps.providers.call_errors import CallErrors, request_id
+from apps.providers.event_stream import EventReader, EventTooLarge
+from apps.providers.types import Connection, ProviderCallError
+
+LARGEST_ANSWER: Final = 8 * 1024 * 1024
+LARGEST_ERROR: Final = 64 * 1024
+TOO_LARGE: Final = f"The provider's answer is larger than {LARGEST_ANSWER // 1024 // 1024} MiB."
+REDIRECT: Final = "The address answers with a redirect."
+USER_AGENT: Final = "promptsaas"
+DONE: Final = b"[DONE]"
+NO_EVENTS: Final = frozenset({"application/json", "text/html"})
+DRAIN_SECONDS: Final = 1.0
+
+Headers = Mapping[str, str]
+
+
+class Wire:
+    """One connection's session; open it in a thread or in the loop, use it in one loop only."""
+
+    def __init__(self, connection: Connection, base_url: str, not_understood: str) -> None:
+        key = {"Authorization": f"Bearer {connection.api_key}"} if connection.api_key else {}
+        self.errors = CallErrors(connection, not_understood)
+        self._base_url = base_url
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # answers are short; what comes compressed is unpacked bounded
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+            **key,
+            **connection.headers,
+        }
+        self._urls: dict[str, URL] = {}
+        self._session: aiohttp.ClientSession | None = None
+        self._draining: set[asyncio.Task[None]] = set()
+        default_ssl_context()
+
+    async def post(
+        self, path: str, body: Any, timeout_seconds: float, headers: Headers | None = None
+    ) -> tuple[Any, str | None]:
+        """The answer's JSON, and the provider's id of the call. Raises ProviderCallError."""
+        with self.translating():
+            async with asyncio.timeout(timeout_seconds):
+                answer = await self._ask(path, body, headers)
+                try:
+                    raw = await _read(answer, LARGEST_ANSWER)
+                except BaseException:
+                    answer.close()
+                    raise
+            if raw is None:
+                answer.close()
+                raise self.errors.refused(TOO_LARGE)
+            return _json(raw), request_id(answer.headers)
+
+    async def stream(
+        self, path: str, body: Any, timeout_seconds: float, headers: Headers | None = None
+    ) -> AsyncGenerator[tuple[Any, str | None], None]:
+        """The JSON of each event with the provider's id of the call, until `[DONE]` or the stream's end.
+
+        `timeout_seconds` bounds the wait for the first and for each further piece. Bytes are read only when
+        the next event is asked for; closing the generator hangs up. Raises ProviderCallError.
+        """
+        reader = EventReader()
+        with self.translating():
+            async with asyncio.timeout(timeout_seconds):
+                answer = await self._ask(path, body, {"Accept": "text/event-stream", **(headers or {})})
+            try:
+                if answer.content_type in NO_EVENTS:
+                    raise self.errors.not_understood()
+                call_id = request_id(answer.headers)
+                while chunk := await _next_chunk(answer, timeout_seconds):
+                    for event in reader.feed(chunk):
+                        if event == DONE:
+                            self._drain(answer)
+                            return
+                        yield _json(event), call_id
+            except BaseException:
+                answer.close()
+                raise
+
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Turn whatever a call and the reading of its answer raise into ProviderCallError."""
+        try:
+            yield
+        except ProviderCallError:
+            raise
+        except TimeoutError as late:
+            raise self.errors.late() from late
+        except PromptsaasError as refused:
+            raise self.errors.refused(refused.message) from None
+        except EventTooLarge:
+            raise self.errors.refused(TOO_LARGE) from None
+        except (aiohttp.ClientError, OSError) as broken:
+            raise self.errors.broken() from broken
+        except (ValueError, TypeError, AttributeError, LookupError) as odd:
+            raise self.errors.not_understood() from odd
+
+    async def close(self) -> None:
+        """Close the connections that are held open."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _ask(self, path: str, body: Any, headers: Headers | None) -> aiohttp.ClientResponse:
+        """A good answer whose body is still to be read, to its end or closed."""
+        session = self._session or self._open()
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = URL(self._base_url + path)
+        answer = await session.post(url, data=orjson.dumps(body), headers=headers, allow_redirects=False)
+        if 200 <= answer.status < 300:
+            return answer
+        try:
+            failure = await self._failure(answer)
+        finally:
+            answer.close()
+        raise failure
+
+    def _drain(self, answer: aiohttp.ClientResponse) -> None:
+        """Take what follows the last event, which is nothing but the end, so that the connection is kept."""
+        if not answer.content.at_eof():
+            task = asyncio.create_task(_read_out(answer))
+            self._draining.add(task)
+            task.add_done_callback(self._draining.discard)
+
+    def _open(self) -> aiohttp.ClientSession:
+        self._session = open_session(self._base_url, headers=self._headers)
+        return self._session
+
+    async def _failure(self, answer: aiohttp.ClientResponse) -> ProviderCallError:
+        if answer.status in REDIRECTS:
+            return self.errors.refused(REDIRECT)
+        raw = await _read(answer, LARGEST_ERROR)
+        try:
+            body = orjson.loads(raw or b"")
+        except orjson.JSONDecodeError:
+            body = None
+        return self.errors.of_status(answer.status, body, answer.headers)
+
+
+async def _next_chunk(answer: aiohttp.ClientResponse, timeout_seconds: float) -> bytes:
+    async with asyncio.timeout(timeout_seconds):
+        return await answer.content.readany()
+
+
+async def _read_out(answer: aiohttp.ClientResponse) -> None:
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await _read(answer, LARGEST_ERROR)
+    answer.close()
+
+
+async def _read(answer: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """The body; None where it is larger than `most` bytes, of which no more than these are ever held."""
+    if (answer.content_length or 0) > most:
+        return None
+    parts: list[bytes] = []
+    left = most
+    while chunk := await answer.content.readany():
+        left -= len(chunk)
+        if left < 0:
+            return None
+        parts.append(chunk)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _json(raw: bytes) -> Any:
+    """JSON of a depth that can be written again. Raises ValueError."""
+    value = orjson.loads(raw)
+    if raw.count(b"[") + raw.count(b"{") > 64 and is_too_deep(value):
+        raise ValueError("too deep")
+    return value
