@@ -11,36 +11,12 @@ from django.http import QueryDict
 
 from apps.core.errors import PromptsaasError
 from apps.core.numbers import whole_number
+from apps.guardrails import words
 from apps.guardrails.rules import PII_TYPES, RULES
 from apps.prompts.web.serving_forms import OWN
 
 MOST_RULES: Final = 50
-KINDS: Final[Mapping[str, tuple[str, str]]] = {
-    "injection": ("Prompt injection", "Finds texts that try to give the model orders. Each has a score."),
-    "pii": (
-        "Personal data and secrets",
-        "Finds what looks like them and passes its check sum, where it has one.",
-    ),
-    "deny_list": ("Deny list", "Finds whole words and phrases, whatever their case or accents."),
-    "regex": ("Pattern", "Finds what an RE2 pattern matches."),
-    "length": ("Length", "Caps what is sent or answered."),
-}
-PII_WORDS: Final[Mapping[str, str]] = {
-    "email": "E-mail addresses",
-    "phone": "Phone numbers",
-    "card": "Card numbers",
-    "iban": "IBANs",
-    "ip": "IP addresses",
-    "us_ssn": "US social security numbers",
-    "secrets": "Keys and tokens",
-}
-SIDES: Final = (("input", "Input"), ("output", "Answer"), ("both", "Input and answer"))
-ACTIONS: Final[Mapping[str, str]] = {
-    "allow": "Do nothing",
-    "flag": "Flag",
-    "redact": "Redact",
-    "block": "Block",
-}
+KINDS: Final = {kind: words.KINDS[kind] for kind in RULES}
 SPOTLIGHTS: Final = (
     ("", "Off"),
     ("datamark", "Mark each word"),
@@ -74,12 +50,12 @@ class TypedRule:
     @property
     def actions(self) -> list[tuple[str, str]]:
         """What a rule of this kind may do."""
-        return [(name, ACTIONS[name]) for name in RULES[self.kind].actions]
+        return [(name, words.ACTIONS[name]) for name in RULES[self.kind].actions]
 
     @property
     def type_boxes(self) -> list[tuple[str, str, bool]]:
         """The types of personal data, each with whether it is looked for."""
-        return [(name, PII_WORDS[name], name in self.types) for name in PII_TYPES]
+        return [(name, words.PII_WORDS[name], name in self.types) for name in PII_TYPES]
 
     def value(self) -> dict[str, Any]:
         """The rule as the policy takes it; numbers that are none stay texts, which the policy refuses."""

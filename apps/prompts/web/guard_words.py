@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from apps.prompts.web.guard_form import ACTIONS, CANARIES, KINDS, SIDES, SPOTLIGHTS
+from apps.guardrails.words import ACTIONS, KINDS, SIDES
+from apps.prompts.web.guard_form import CANARIES, SPOTLIGHTS
 
 _SIDE_WORDS = {name: words.lower() for name, words in SIDES}
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from apps.core.errors import Conflict, InvalidRequest, PromptsaasError
 from apps.core.numbers import whole_number
+from apps.guardrails import words
 from apps.guardrails.policy import parse_policy
 from apps.prompts import queries, services
 from apps.prompts.models import Prompt
@@ -115,10 +116,10 @@ class ServingPage(PromptPage, abstract=True):
             "changed_by": state.changed_by,
             "may_change": self.may_change(),
             "models": self._models() if self.may_change() else [],
-            "kinds_of_sides": guard_form.SIDES,
+            "kinds_of_sides": words.SIDES,
             "spotlights": guard_form.SPOTLIGHTS,
             "canaries": guard_form.CANARIES,
-            "judge_actions": [(name, guard_form.ACTIONS[name]) for name in ("flag", "block")],
+            "judge_actions": [(name, words.ACTIONS[name]) for name in ("flag", "block")],
             "history": self._history(),
             **more,
         }
