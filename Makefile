@@ -52,9 +52,9 @@ fmt: ## format the code
 	@.ci/install dev
 	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format .
 
-bench: ## the measurements and the chaos test of bench/
+bench: ## the measurements and chaos scripts of bench/ (ONLY=gateway one; PEERS=1 peers beside the gateway)
 	@.ci/install dev
-	@$(BIN)/python -m bench
+	@PEERS=$(PEERS) $(BIN)/python -m bench $(ONLY)
 
 lock: ## write the two lock files from pyproject.toml
 	@.ci/install dev

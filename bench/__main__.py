@@ -1,4 +1,4 @@
-"""`make bench`: every measurement of this folder one after the other, or `python -m bench <name>…`."""
+"""`make bench`: every measurement and chaos script one after the other, or `python -m bench <name>…`."""
 
 import subprocess
 import sys
@@ -10,9 +10,10 @@ FOLDER = Path(__file__).resolve().parent
 def main(names: list[str]) -> int:
     """Run each as a module of its own; 1 when one of them failed."""
     there = sorted(
-        path.stem for path in FOLDER.glob("*.py") if 'if __name__ == "__main__"' in path.read_text()
+        ".".join(path.relative_to(FOLDER).with_suffix("").parts)
+        for path in (*FOLDER.glob("*.py"), *(FOLDER / "chaos").glob("*.py"))
+        if path.name != "__main__.py" and 'if __name__ == "__main__"' in path.read_text()
     )
-    there.remove("__main__")
     unknown = set(names) - set(there)
     if unknown:
         print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(there)}", file=sys.stderr)

@@ -107,11 +107,15 @@ def _set_limits(project: Any, cap: int) -> None:
 
 @contextmanager
 def gateway(
-    ports: Upstreams, *, core: int | None = SERVER_CORE, **environment: str
+    ports: Upstreams, *, core: int | None = SERVER_CORE, port: int | None = None, **environment: str
 ) -> Iterator[tuple[Address, int]]:
-    """One gateway process on a free port, and its pid; the database servers go to the other core."""
-    move_servers()
-    address = Address("127.0.0.1", free_port())
+    """One gateway process, on a free port without `port`, and its pid.
+
+    On a core of its own the database servers go to the other one.
+    """
+    if core is not None:
+        move_servers()
+    address = Address("127.0.0.1", port or free_port())
     told = {
         **os.environ,
         "PROMPTSAAS_PROCESS": "gateway",
