@@ -210,6 +210,13 @@ _RUNS: Final = (
     ),
     _part("runs.UncountedRuns", "run_ids", "Figures of runs"),
     _part("runs.RunPayload", "content preview", "Contents of runs", DELETED, FOUND_DELETED),
+    _part(
+        "runs.CacheEntry",
+        "scope_hash embedding signature sealed",
+        "Answers kept for questions that mean the same",
+        DELETED,
+        DELETED,
+    ),
     _part("runs.Feedback", "giver giver_name", "Who gave feedback", PSEUDONYM, PSEUDONYM),
     _part("runs.Feedback", "sealed_text", "Words of feedback", BLANKED, FOUND_BLANKED),
 )

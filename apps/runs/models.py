@@ -10,8 +10,10 @@ from uuid import UUID
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import DO_NOTHING, Q
+from django.db.models.functions import Now
 
 from apps.core.models import TenantModel
+from apps.runs.vector_fields import BitStringField, RealField
 
 
 class RunStatus(models.TextChoices):
@@ -289,3 +291,37 @@ class BackgroundPump(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class CacheEntry(TenantModel):
+    """An answer that may be given again to a question which means the same: the semantic cache.
+
+    `scope_hash` is a keyed hash of all that has to be equal (see `semantic_scope`), so only its entries are
+    compared. `embedding` is the question's, in the open since it is compared by; `signature` has a bit for
+    each of its numbers, by which the nearest are chosen first. `sealed` holds the answer under the
+    organization's data key. Neither type needs the extension that compares them.
+    """
+
+    project = models.ForeignKey("tenants.Project", on_delete=models.CASCADE, db_index=False, related_name="+")
+    project_id: UUID
+    prompt_id = models.UUIDField(null=True)
+    version_id = models.UUIDField(null=True)
+    run_id = models.UUIDField()
+    scope_hash = models.BinaryField(max_length=32)
+    embedding = ArrayField(RealField())
+    signature = BitStringField()
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        verbose_name_plural = "cache entries"
+        indexes = [
+            models.Index(fields=["organization", "scope_hash", "-id"], name="cacheentry_scope"),
+            models.Index(fields=["organization", "project", "id"], name="cacheentry_project"),
+            # The purge works across organizations.
+            models.Index(fields=["expires_at"], name="cacheentry_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"answer of {self.run_id}"

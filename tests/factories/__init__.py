@@ -11,6 +11,7 @@ from tests.factories.alerts import make_alert_event, make_alert_rule
 from tests.factories.analytics import make_rollup, make_segment
 from tests.factories.batches import SENTIMENT_SCHEMA, make_batch
 from tests.factories.billing import make_quota
+from tests.factories.cached_answers import make_cache_entry
 from tests.factories.datasets import make_dataset_import, make_dataset_version
 from tests.factories.erasure import make_erasure
 from tests.factories.incidents import make_incident
@@ -37,6 +38,7 @@ __all__ = [
     "make_alert_rule",
     "make_api_key",
     "make_batch",
+    "make_cache_entry",
     "make_connection",
     "make_content",
     "make_dataset_import",

@@ -52,6 +52,7 @@ _TRACES: Final = (
     Step("messages", traces.delete_messages),
     Step("mails", traces.delete_mails),
     Step("invitations", members.empty_found_invitations),
+    Step("similar_answers", traces.delete_similar_answers),
     Step("cached_answers", traces.forget_cached_answers, Place.OUTSIDE),
 )
 _LATE_ANSWERS: Final = Step("late_cached_answers", traces.forget_cached_answers, Place.OUTSIDE)
@@ -60,6 +61,7 @@ _LATE: Final = (
     Step("late_runs", runs.erase_late_runs),
     Step("late_files", traces.delete_found_files, Place.ORGANIZATION),
     # A call that was under way has kept its answer at its end.
+    Step("late_similar_answers", traces.delete_similar_answers),
     _LATE_ANSWERS,
 )
 _DETAILS: Final = Step("audit_details", traces.delete_audit_details)
@@ -111,11 +113,13 @@ WORDS: Final = {
     "messages": "Messages that wait",
     "mails": "Mails",
     "invitations": "Invitations",
+    "similar_answers": "Answers kept for questions that mean the same",
     "cached_answers": "Cached answers",
     "audit_details": "Audit details",
     WAITING: "Waiting for calls that were under way at the beginning",
     "late_runs": "Runs recorded meanwhile",
     "late_files": "Files written meanwhile",
+    "late_similar_answers": "Answers kept meanwhile",
     "late_cached_answers": "Answers cached meanwhile",
     "membership": "Membership, keys and grants",
     "names": "Names on the organization's work",

@@ -19,10 +19,12 @@ from apps.retention.erasure.datasets import delete_files
 from apps.retention.erasure.matching import Texts, is_archive, words_of
 from apps.retention.erasure.work import Work, walk
 from apps.runs.answer_cache import LONGEST_SECONDS, forget_answers
+from apps.runs.models import CacheEntry
 
 DETAIL_TABLE: Final = "audit_auditdetail"
 FILES_AT_ONCE: Final = 20
 SEALED_AT_ONCE: Final = 500
+ANSWERS_AT_ONCE: Final = 2_000
 
 logger = get_logger(__name__)
 
@@ -104,6 +106,15 @@ def forget_cached_answers(work: Work) -> bool:
         started = work.request.started_at or timezone.now()
         return timezone.now() >= started + timedelta(seconds=LONGEST_SECONDS)
     return True
+
+
+def delete_similar_answers(work: Work) -> bool:
+    """The organization's answers that are kept for questions which mean the same: all of them, likewise."""
+    rows = CacheEntry.all_organizations.filter(organization_id=work.organization_id)
+    some = list(rows.order_by("pk").values_list("pk", flat=True)[:ANSWERS_AT_ONCE])
+    deleted, _ = rows.filter(pk__in=some).delete()
+    work.count("similar_answers", deleted)
+    return len(some) < ANSWERS_AT_ONCE
 
 
 def _holds(work: Work, file: StoredFile) -> bool:

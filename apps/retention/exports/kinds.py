@@ -311,6 +311,7 @@ LEFT_OUT: Final[Sequence[LeftOut]] = (
             "core.OutgoingMail",
             "billing.AllowanceLease",
             "billing.UsageKey",
+            "runs.CacheEntry",
             "runs.UncountedRuns",
             "runs.UncountedFeedback",
             "analytics.KeptFacts",
