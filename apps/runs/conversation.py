@@ -17,30 +17,33 @@ _FIELDS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id"})
 _PLAIN_ROLES: Final = frozenset(ROLES)
 
 
-class CheckedMessages(tuple[dict[str, Any], ...]):
-    """Messages that `clean_messages` made: they need no second look on their way."""
+class CheckedParts(list[dict[str, Any]]):
+    """Parts that were checked and need no second look on their way, which takes long for large files."""
 
     __slots__ = ()
 
 
-def clean_messages(messages: Iterable[Any], *, param: str = "messages") -> CheckedMessages:
+def clean_messages(messages: Iterable[Any], *, param: str = "messages") -> tuple[dict[str, Any], ...]:
     """Messages in the one form that providers take. Raises InvalidRequest naming the field.
 
     What a client sends back of an earlier answer is taken: fields that are null or empty count as absent.
     """
-    if isinstance(messages, CheckedMessages):
-        return messages
-    cleaned = CheckedMessages(
+    cleaned = tuple(
         message if _is_plain(message) else _message(message, f"{param}.{index}")
         for index, message in enumerate(messages)
     )
-    if sum(len(attachments_of(message)) for message in cleaned) > MOST_ATTACHMENTS:
+    check_attachments(cleaned, param)
+    return cleaned
+
+
+def check_attachments(messages: Iterable[dict[str, Any]], param: str) -> None:
+    """Raise InvalidRequest for more images and files than a call may have."""
+    if sum(len(attachments_of(message)) for message in messages) > MOST_ATTACHMENTS:
         raise InvalidRequest(
             f"A call has at most {MOST_ATTACHMENTS} images and files.",
             code="too_many_attachments",
             param=param,
         )
-    return cleaned
 
 
 def _is_plain(message: Any) -> bool:
@@ -78,6 +81,8 @@ def _message(message: Any, param: str) -> dict[str, Any]:
 
 
 def _content(content: Any, role: str, param: str, *, optional: bool) -> str | list[dict[str, Any]] | None:
+    if isinstance(content, CheckedParts) and role == "user":
+        return content
     if isinstance(content, list) and content:
         return _parts(content, role, param)
     if isinstance(content, str) or (content in (None, []) and optional):
@@ -96,7 +101,7 @@ def _parts(parts: list[Any], role: str, param: str) -> str | list[dict[str, Any]
             code="unsupported_content",
             param=f"{param}.content",
         )
-    return cleaned
+    return CheckedParts(cleaned)
 
 
 def _answered_call(given: Mapping[str, Any], role: str, param: str) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 import base64
 from typing import Any
 
+import orjson
 import pytest
 
 from apps.core.chat_content import attachments_of, described, text_of, with_texts
 from apps.core.errors import InvalidRequest
 from apps.providers import tokens
 from apps.runs.content_parts import MOST_ATTACHMENTS
-from apps.runs.conversation import CheckedMessages, clean_messages
+from apps.runs.conversation import clean_messages
 
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"0" * 20).decode()
 PDF = base64.b64encode(b"%PDF-1.7 hello").decode()
@@ -55,8 +56,8 @@ def test_messages__with_images_and_files__keep_their_parts_in_one_form() -> None
 
 def test_messages__that_were_checked__are_not_looked_at_again() -> None:
     cleaned = clean_messages([message(image(PNG))])
-    assert isinstance(cleaned, CheckedMessages)
-    assert clean_messages(cleaned) is cleaned
+    assert clean_messages(cleaned)[0]["content"] is cleaned[0]["content"]
+    assert orjson.loads(orjson.dumps(cleaned)) == list(cleaned)
 
 
 @pytest.mark.parametrize(
