@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -16,21 +17,13 @@ from apps.core import ids
 
 Outcome = Literal["recorded", "duplicate", "conflict"]
 
-# Two common table expressions and their helpers, to stand in a WITH list before the recorder's own:
-# `usage_recorded(id)` holds the events that are new, `usage_outcome(organization_id, key, id, outcome)`
-# one line for each given row. Sorted input keeps two groups from deadlocking on the unique key.
-COMMON_TABLE_EXPRESSIONS: Final = """
-usage_input AS (
-    SELECT * FROM unnest(
-        %(usage_id)s::uuid[], %(usage_organization_id)s::uuid[], %(usage_key)s::text[],
-        %(usage_content_hash)s::bytea[], %(usage_meter)s::text[], %(usage_quantity)s::numeric[],
-        %(usage_project_id)s::uuid[], %(usage_source_kind)s::text[], %(usage_source_id)s::uuid[],
-        %(usage_lease_id)s::uuid[], %(usage_occurred_at)s::timestamptz[]
-    ) AS input(
-        id, organization_id, key, content_hash, meter, quantity,
-        project_id, source_kind, source_id, lease_id, occurred_at
-    )
-), usage_recorded AS (
+ONE: Final = Decimal(1)
+
+# Common table expressions to stand in a WITH list behind `usage_input`, whose columns are those of
+# `USAGE_INPUT`: `usage_recorded(id)` holds the events that are new, `usage_outcome(organization_id, key, id,
+# outcome)` one line for each given row. Sorted input keeps two groups from deadlocking on the unique key.
+RECORDING_EXPRESSIONS: Final = """
+usage_recorded AS (
     INSERT INTO billing_usagekey (id, organization_id, key, content_hash)
     SELECT id, organization_id, key, content_hash FROM usage_input ORDER BY organization_id, key, id
     ON CONFLICT (organization_id, key) DO NOTHING
@@ -53,12 +46,29 @@ usage_input AS (
     END AS outcome
     FROM usage_input
     LEFT JOIN usage_recorded USING (id)
-    LEFT JOIN billing_usagekey stored
-        ON stored.organization_id = usage_input.organization_id AND stored.key = usage_input.key
+    -- Only where a key was there before: joined as a whole, Postgres may read the table from end to end.
+    LEFT JOIN LATERAL (
+        SELECT content_hash FROM billing_usagekey
+        WHERE organization_id = usage_input.organization_id AND key = usage_input.key
+        OFFSET 0
+    ) stored ON usage_recorded.id IS NULL
     WINDOW same_key AS (PARTITION BY usage_input.organization_id, usage_input.key ORDER BY usage_input.id)
 )"""
 
-RECORD: Final = f"WITH {COMMON_TABLE_EXPRESSIONS} SELECT id, outcome FROM usage_outcome"
+USAGE_INPUT: Final = """
+usage_input AS (
+    SELECT * FROM unnest(
+        %(usage_id)s::uuid[], %(usage_organization_id)s::uuid[], %(usage_key)s::text[],
+        %(usage_content_hash)s::bytea[], %(usage_meter)s::text[], %(usage_quantity)s::numeric[],
+        %(usage_project_id)s::uuid[], %(usage_source_kind)s::text[], %(usage_source_id)s::uuid[],
+        %(usage_lease_id)s::uuid[], %(usage_occurred_at)s::timestamptz[]
+    ) AS input(
+        id, organization_id, key, content_hash, meter, quantity,
+        project_id, source_kind, source_id, lease_id, occurred_at
+    )
+)"""
+
+RECORD: Final = f"WITH {USAGE_INPUT}, {RECORDING_EXPRESSIONS} SELECT id, outcome FROM usage_outcome"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,7 @@ class UsageRow:
     source_kind: str
     source_id: UUID
     occurred_at: datetime
-    quantity: Decimal = Decimal(1)
+    quantity: Decimal = ONE
     project_id: UUID | None = None
     lease_id: UUID | None = None
     id: UUID = field(default_factory=ids.uuid7)
@@ -85,6 +95,7 @@ class UsageRow:
         return content_hash(meter=self.meter, quantity=self.quantity, project_id=self.project_id)
 
 
+@lru_cache(maxsize=4096)
 def content_hash(*, meter: str, quantity: Decimal, project_id: UUID | None) -> bytes:
     """The SHA-256 of what one usage key stands for."""
     content = f"{meter}\0{quantity.normalize():f}\0{project_id or ''}"
@@ -92,7 +103,7 @@ def content_hash(*, meter: str, quantity: Decimal, project_id: UUID | None) -> b
 
 
 def usage_rows(rows: Iterable[UsageRow]) -> dict[str, Any]:
-    """The named parameters of COMMON_TABLE_EXPRESSIONS: one array a column, sorted by unique key.
+    """The named parameters of USAGE_INPUT: one array a column, sorted by unique key.
 
     An empty input gives empty arrays, with which the expressions do nothing.
     """
