@@ -26,9 +26,10 @@ from apps.prompts.types import ResolvedPrompt
 from apps.providers.types import ChatRequest
 from apps.runs import calling, finishing, repair
 from apps.runs.calling import RetryPolicy
-from apps.runs.inputs import check_request, check_tool_choice
+from apps.runs.inputs import check_request, check_tool_choice, merged_parameters
 from apps.runs.output_checks import check_calls, check_size
 from apps.runs.progress import Progress
+from apps.runs.response_formats import expected_schema
 from apps.runs.run_metrics import count_run
 from apps.runs.types import (
     Answers,
@@ -89,7 +90,11 @@ class Engine:
 
         Raises core errors for what is refused before the call (nothing is recorded or charged then).
         """
-        flight = await self._enter(await self.prepare(request))
+        return await self.carry_out(await self.prepare(request))
+
+    async def carry_out(self, prepared: PreparedRun) -> RunResult:
+        """The rest of `execute` behind `prepare`, for a run whose call is made in a way of its own."""
+        flight = await self._enter(prepared)
         try:
             if flight.progress.needs_call:
                 await self._call(flight)
@@ -147,8 +152,8 @@ class Engine:
         chat = ChatRequest(
             model=request.model or (prompt.model if prompt else ""),
             messages=_messages(request, prompt),
-            parameters={**(prompt.parameters if prompt else {}), **request.overrides},
-            output_schema=prompt.output_schema if prompt else None,
+            parameters=merged_parameters(prompt.parameters if prompt else {}, request.overrides),
+            output_schema=expected_schema(request.overrides, prompt.output_schema if prompt else None),
             timeout_seconds=request.timeout_seconds,
             tools=tools,
         )
