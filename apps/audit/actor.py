@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from apps.core import ids
+
 ActorKind = Literal["user", "api_key", "system", "staff"]
 
 
@@ -21,6 +23,11 @@ class Actor:
     display: str
     ip: str | None = None
     request_id: str | None = None
+
+    def told(self) -> dict[str, str | None]:
+        """The actor as outsiders are told of it: kind and public id, nothing personal."""
+        prefix = "key" if self.kind == "api_key" else "usr"
+        return {"type": self.kind, "id": ids.encode(prefix, self.id) if self.id else None}
 
 
 SYSTEM = Actor(kind="system", id=None, role="system", display="system")

@@ -26,6 +26,7 @@ from apps.analytics.alerts.evaluation import (
 )
 from apps.analytics.alerts.models import AlertEvent, AlertKind, AlertRule, AlertState, EventReason
 from apps.analytics.alerts.spec import RuleSpec, spec_of
+from apps.audit.actor import SYSTEM
 from apps.billing.queries import UsageSummary, usage_summary
 from apps.core import outbox
 from apps.core.logs import get_logger
@@ -199,10 +200,15 @@ def _event(
 def _hand_on(rule: AlertRule, event: AlertEvent) -> None:
     """Tell whoever listens besides mail, in the words of the API."""
     payload = {
-        "alert": rule.public_id,
+        "id": rule.public_id,
+        "name": rule.name,
         "event": event.public_id,
         "project_id": rule.project.public_id,
         "state": event.to_state,
         "reason": event.reason,
+        "value": None if event.value is None else float(event.value),
+        "measured_until": event.until.isoformat(),
+        "previous": {"state": event.from_state},
+        "actor": SYSTEM.told(),
     }
     outbox.write(FIRED if event.to_state in FIRING else RESOLVED, payload, rule.organization_id)

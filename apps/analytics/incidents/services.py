@@ -21,7 +21,7 @@ from apps.analytics.incidents.models import (
 )
 from apps.analytics.incidents.queries import rule_of
 from apps.audit import services as audit
-from apps.audit.actor import Actor
+from apps.audit.actor import SYSTEM, Actor
 from apps.core import ids, outbox
 from apps.core.errors import Conflict, NotFound
 from apps.tenants.models import Project
@@ -175,8 +175,11 @@ def plain(metric: Metric, value: float) -> float:
 
 def _tell(topic: str, incident: Incident) -> None:
     payload = {
-        "incident": incident.public_id,
+        "id": incident.public_id,
         "project_id": ids.encode("prj", incident.project_id),
+        "prompt_id": ids.encode("prm", incident.prompt_id),
+        "version_id": ids.encode("prv", incident.version_id),
         "metric": incident.metric,
+        "actor": SYSTEM.told(),
     }
     outbox.write(topic, payload, incident.organization_id)

@@ -10,6 +10,7 @@ from apps.audit.actor import SYSTEM
 from apps.audit.services import record
 from apps.batches.models import BatchJob, JobStatus, StopReason
 from apps.core import outbox
+from apps.core.ids import encode
 from apps.core.logs import get_logger
 from apps.core.scope import organization_scope
 
@@ -94,7 +95,7 @@ def _end(job: BatchJob) -> None:
             "failed": (None, job.failed),
         },
     )
-    outbox.write(f"batch.{job.status}", summary(job), job.organization_id)
+    outbox.write(f"batch.{job.status}", summary(job) | {"actor": SYSTEM.told()}, job.organization_id)
 
 
 def final_status(job: BatchJob) -> JobStatus:
@@ -108,7 +109,7 @@ def summary(job: BatchJob) -> dict[str, Any]:
     """What others are told of a job's end."""
     return {
         "id": job.public_id,
-        "project_id": str(job.project_id),
+        "project_id": encode("prj", job.project_id),
         "name": job.name,
         "status": job.status,
         "stop_reason": job.stop_reason,

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actor import Actor
-from apps.core import changes, outbox
+from apps.core import changes, ids, outbox
 from apps.core.errors import Conflict
 from apps.core.formatting import format_relative
 from apps.prompts import queries
@@ -153,6 +153,9 @@ def _append_move(
         "kind": str(kind),
         "from_version": before,
         "to_version": after,
+        "reason": reason,
+        "project_id": ids.encode("prj", prompt.project_id),
+        "actor": actor.told(),
     }
     changes.append("label", str(prompt.pk))
     outbox.write("prompt.label.moved", payload, prompt.organization_id)

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from apps.audit import services as audit
 from apps.audit.actor import Actor
-from apps.core import changes, outbox
+from apps.core import changes, ids, outbox
 from apps.core.errors import Conflict, InvalidRequest
 from apps.prompts import queries
 from apps.prompts.content import clean_content, content_hash
@@ -173,6 +173,8 @@ def add_version(actor: Actor, prompt: Prompt, content: VersionContent, message: 
         "prompt": prompt.name,
         "version_id": version.public_id,
         "version": version.number,
+        "project_id": ids.encode("prj", prompt.project_id),
+        "actor": actor.told(),
     }
     changes.append("prompt", str(prompt.pk))
     outbox.write("prompt.version.created", payload, prompt.organization_id)

@@ -97,5 +97,6 @@ def insert_membership(
         changes={"role": (None, given.name)},
         target_name=user.display_name,
     )
-    outbox.write("member.joined", {"membership": membership.public_id}, organization.id)
+    payload = {"id": membership.public_id, "role": given.name, "actor": actor.told()}
+    outbox.write("member.joined", payload, organization.id)
     return membership

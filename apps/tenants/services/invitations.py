@@ -180,7 +180,8 @@ def _send(actor: Actor, invitation: Invitation, invited_by: User, action: str) -
         changes={"role": (None, name_of_role(invitation)), "expires_at": (None, invitation.expires_at)},
         target_name=invitation.email,
     )
-    outbox.write("member.invited", {"invitation": invitation.public_id}, invitation.organization_id)
+    payload = {"id": invitation.public_id, "role": name_of_role(invitation), "actor": actor.told()}
+    outbox.write("member.invited", payload, invitation.organization_id)
     return invitation
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actor import Actor
-from apps.core import changes, errors
+from apps.core import changes, errors, ids, outbox
 from apps.tenants import tokens
 from apps.tenants.access import permissions_of
 from apps.tenants.models import APIKey, Project, User
@@ -148,6 +148,7 @@ def revoke_api_key(*, actor: Actor, key: APIKey) -> APIKey:
         organization_id=locked.organization_id,
         changes={"revoked_at": (None, locked.revoked_at)},
     )
+    _tell("key.revoked", actor, locked)
     return locked
 
 
@@ -169,6 +170,19 @@ def _record_created(actor: Actor, key: APIKey) -> None:
         organization_id=key.organization_id,
         changes={name: (None, getattr(key, name)) for name in told},
     )
+    _tell("key.created", actor, key)
+
+
+def _tell(topic: str, actor: Actor, key: APIKey) -> None:
+    payload = {
+        "id": key.public_id,
+        "name": key.name,
+        "scopes": key.scopes,
+        "livemode": key.livemode,
+        "project_id": ids.encode("prj", key.project_id),
+        "actor": actor.told(),
+    }
+    outbox.write(topic, payload, key.organization_id)
 
 
 def _check_scopes(project: Project, creator: User, scopes: list[str]) -> None:

@@ -91,6 +91,13 @@ def _set_role(actor: Actor, locked: Membership, given: GivenRole) -> Membership:
         changes={"role": (before, given.name)},
         target_name=locked.user.display_name,
     )
+    payload = {
+        "id": locked.public_id,
+        "role": given.name,
+        "previous": {"role": before},
+        "actor": actor.told(),
+    }
+    outbox.write("member.role_changed", payload, locked.organization_id)
     return locked
 
 
@@ -108,7 +115,8 @@ def _end(actor: Actor, locked: Membership, action: str) -> None:
         target_name=locked.user.display_name,
     )
     changes.append("membership", str(locked.user_id))
-    outbox.write("member.removed", {"membership": locked.public_id}, locked.organization_id)
+    payload = {"id": locked.public_id, "role": name_of_role(locked), "actor": actor.told()}
+    outbox.write("member.removed", payload, locked.organization_id)
     # The database deletes the member's grants with the membership, on projects and on prompts.
     locked.delete()
 
