@@ -77,6 +77,15 @@ class GroupedLimits:
         self._send_soon()
         return await answer
 
+    def refused_here(self, takes: Sequence[Take]) -> Verdict | None:
+        """The refusal of rates that are known to be used up; None where they may pass. Takes nothing."""
+        numbers = self._local.refusal(takes)
+        return None if numbers is None else verdict_of(takes, numbers)
+
+    def known_here(self, takes: Sequence[Take]) -> Verdict:
+        """What is known of bounds without asking Redis, as if nothing were taken."""
+        return verdict_of(takes, self._local.look(takes))
+
     def settle(self, rate: Rate, more: int) -> None:
         """Take so many more of a rate, or give them back where it is less than 0, whatever its limit says."""
         self._local.settle(rate, more)

@@ -37,6 +37,23 @@ class LocalLimits:
                 reply += [round(used), round(wait * 1e6)]
             return reply
 
+    def refusal(self, takes: Sequence[Take]) -> list[int] | None:
+        """The numbers of a refusal, as far as is known here; None where it may well pass. Takes nothing."""
+        now = time.monotonic()
+        for take in takes:
+            if self._look(take, now)[2]:
+                return self.look(takes)
+        return None
+
+    def look(self, takes: Sequence[Take]) -> list[int]:
+        """What the script would answer to these rates now. Takes nothing."""
+        now = time.monotonic()
+        numbers = []
+        for take in takes:
+            before, _, wait = self._look(take, now)
+            numbers += [round((before - now) * 1e6), round(wait * 1e6)]
+        return numbers
+
     def settle(self, rate: Rate, more: int) -> None:
         """Take so many more of a rate, or give them back where it is less than 0."""
         with self._lock:

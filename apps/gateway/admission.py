@@ -8,6 +8,7 @@ from uuid import UUID
 from apps.audit.services import record_refused
 from apps.core import rate_limits
 from apps.core.errors import AuthenticationFailed, PermissionDenied
+from apps.core.limit_bounds import Rate, Verdict
 from apps.gateway.http import HttpRequest
 from apps.gateway.limit_answers import tell_limits
 from apps.runs.caches import ReadThroughCache
@@ -22,6 +23,7 @@ from apps.tenants.access import (
     refuse_network,
 )
 from apps.tenants.networks import allows
+from apps.tenants.roles import Permission
 
 LONGEST_HEADER: Final = 207
 MINUTE: Final = 60
@@ -40,6 +42,8 @@ class KeyDoor:
     async def admit(self, request: HttpRequest, permission: str) -> AccessFacts:
         """The facts of the request's key. The answer's headers tell what is left of its limits.
 
+        A request for a run owes its own: the run asks for them together with the prompt's, see `charge`.
+
         Raises AuthenticationFailed, RateLimited, PermissionDenied (audited), Unavailable.
         """
         facts = self._at_hand(request)
@@ -48,13 +52,35 @@ class KeyDoor:
         key_id = facts.api_key_id
         if key_id not in self._used:
             self._used[key_id] = request.client_address
-        verdict = await rate_limits.take_all(facts.limits.requests)
-        tell_limits(request, verdict)
-        if not verdict.allowed:
-            raise limit_refusal(verdict)
+        request.owed = facts.limits.requests
+        if permission != Permission.RUNS_CREATE or request.method != "POST":
+            await self.charge(request)
+        elif (refused := rate_limits.grouped().refused_here(request.owed)) is not None:
+            # Known to be used up: what floods us is turned away before its body is read.
+            self._enforce(request, refused)
         if permission not in facts.permissions:
             await self._refuse(request, facts, permission)
         return facts
+
+    async def charge(self, request: HttpRequest) -> None:
+        """Ask the limits for what the request owes. Raises RateLimited."""
+        if request.owed:
+            self._enforce(request, await rate_limits.take_all(request.owed))
+
+    def collect(self, request: HttpRequest) -> None:
+        """Charge what is still owed for a request that ended before a run was admitted."""
+        grouped = rate_limits.grouped()
+        for take in request.owed:
+            assert isinstance(take.bound, Rate)
+            grouped.settle(take.bound, take.cost)
+        tell_limits(request, grouped.known_here(request.owed))
+        request.owed = ()
+
+    def _enforce(self, request: HttpRequest, verdict: Verdict) -> None:
+        request.owed = ()
+        tell_limits(request, verdict)
+        if not verdict.allowed:
+            raise limit_refusal(verdict)
 
     async def mark_used(self) -> None:
         """Note which keys were used since the last call. Raises what the database raises."""

@@ -109,7 +109,11 @@ class Gateway:
             return
         facts = await self._serving.door.admit(request, route.permission)
         log_fields.note("organization_id", encode("org", facts.organization_id))
-        await route.handler(self._serving, request, send, facts)
+        try:
+            await route.handler(self._serving, request, send, facts)
+        finally:
+            if request.owed:
+                self._serving.door.collect(request)
 
 
 class _Answer:

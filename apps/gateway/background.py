@@ -38,6 +38,7 @@ async def serve_background(
     What would be refused before a call is refused now, with nothing accepted. Raises core errors.
     """
     with serving.run_slot():
+        await serving.door.charge(request)
         run_id = ids.uuid7()
         log_fields.note("run_id", ids.encode("run", run_id))
         claim = await claim_key(serving, request, facts, job.fingerprint, run_id)

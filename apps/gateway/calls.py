@@ -4,6 +4,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from apps.gateway.fields import LONGEST_RUN_SECONDS
+from apps.gateway.http import HttpRequest
+from apps.gateway.limit_answers import teller
 from apps.runs.types import PromptReference, RunRequest
 from apps.tenants.access import AccessFacts
 
@@ -34,7 +36,7 @@ class Call(Protocol):
 
 
 def run_request(
-    call: Call, facts: AccessFacts, *, run_id: UUID, request_id: str, claim: UUID | None = None
+    call: Call, facts: AccessFacts, *, run_id: UUID, request: HttpRequest, claim: UUID | None = None
 ) -> RunRequest:
     """The run that a call asks for, in the name of a key."""
     return RunRequest(
@@ -51,11 +53,13 @@ def run_request(
         metadata=call.metadata,
         user=call.user,
         api_key_id=facts.api_key_id,
-        request_id=request_id,
+        request_id=request.request_id,
         livemode=facts.livemode,
         timeout_seconds=LONGEST_RUN_SECONDS,
         claim=claim,
         cache_seconds=call.cache_seconds,
         repair_attempts=call.repair_attempts,
         tools=call.tools,
+        limits=facts.limits,
+        tell_limits=teller(request),
     )

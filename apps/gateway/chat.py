@@ -32,7 +32,7 @@ async def complete_chat(serving: Serving, request: HttpRequest, send: Send, fact
     body = parse_chat_body(raw)
 
     def build(run_id: UUID, claim: UUID | None) -> RunRequest:
-        return run_request(body, facts, run_id=run_id, request_id=request.request_id, claim=claim)
+        return run_request(body, facts, run_id=run_id, request=request, claim=claim)
 
     async def answer(run_id: UUID, items: Items) -> None:
         exchange = _Exchange(request, send, body, run_id)

@@ -10,6 +10,7 @@ from apps.core.api_version import API_VERSION, VERSION_HEADER
 from apps.core.client_address import client_address
 from apps.core.errors import InvalidRequest, PromptsaasError
 from apps.core.json_bodies import BODY_LIMIT, dump_json, parse_json
+from apps.core.limit_bounds import Take
 from apps.core.request_id import new_request_id
 
 Message = MutableMapping[str, Any]
@@ -44,7 +45,10 @@ class Disconnected(Exception):
 
 @dataclass(slots=True)
 class HttpRequest:
-    """One request; `answer_headers` go with whatever is answered, `route` is its pattern once it is known."""
+    """One request; `answer_headers` go with whatever is answered, `route` is its pattern once it is known.
+
+    `owed` is what limits are still to be asked for it: the run does that, together with its own.
+    """
 
     method: str
     path: str
@@ -55,6 +59,7 @@ class HttpRequest:
     request_id: str = field(default_factory=new_request_id)
     answer_headers: dict[bytes, bytes] = field(default_factory=dict)
     route: str = ""
+    owed: tuple[Take, ...] = ()
 
     def header(self, name: bytes) -> str:
         """A header's text, empty if it is absent."""

@@ -1,7 +1,8 @@
 """What a caller is told of its limits: our headers and OpenAI's."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from apps.core.limit_bounds import Decision, Verdict
 from apps.gateway.http import HttpRequest
@@ -28,6 +29,16 @@ def tell_limits(request: HttpRequest, verdict: Verdict) -> None:
         headers[b"ratelimit-reset"] = b"%d" % math.ceil(tightest.reset_after)
     _tell_kind(headers, b"requests", decisions, REQUESTS)
     _tell_kind(headers, b"tokens", decisions, TOKENS)
+
+
+def teller(request: HttpRequest) -> Callable[[Verdict], None]:
+    """What a run calls when its limits, and those owed for the request, have been asked."""
+    return partial(_told, request)
+
+
+def _told(request: HttpRequest, verdict: Verdict) -> None:
+    request.owed = ()
+    tell_limits(request, verdict)
 
 
 def _tell_kind(headers: dict[bytes, bytes], kind: bytes, decisions: Iterable[Decision], ending: str) -> None:

@@ -39,7 +39,7 @@ async def render_prompt(serving: Serving, request: HttpRequest, send: Send, fact
     """Answer with the messages, and the body that the provider would get, byte for byte. Nothing is run."""
     name = prompt_bodies.prompt_name(request, prompt_bodies.RENDER)
     call = prompt_bodies.parse_render(name, await request.json())
-    run = run_request(call, facts, run_id=ids.uuid7(), request_id=request.request_id)
+    run = run_request(call, facts, run_id=ids.uuid7(), request=request)
     prompt, chat = await serving.runtime.engine.render(run)
     assert prompt is not None
     provider, problem = await _provider_request(serving, run)
@@ -69,7 +69,7 @@ async def run_prompt(serving: Serving, request: HttpRequest, send: Send, facts: 
     call = prompt_bodies.parse_run(name, raw)
 
     def build(run_id: UUID, claim: UUID | None) -> RunRequest:
-        return run_request(call, facts, run_id=run_id, request_id=request.request_id, claim=claim)
+        return run_request(call, facts, run_id=run_id, request=request, claim=claim)
 
     async def answer(run_id: UUID, items: Items) -> None:
         await answer_run(_exchange(request, send, facts, call, run_id), items)

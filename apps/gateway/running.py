@@ -52,6 +52,7 @@ async def serve_run(serving: Serving, request: HttpRequest, facts: AccessFacts, 
         log_fields.note("run_id", ids.encode("run", run_id))
         claim = await claim_key(serving, request, facts, job.fingerprint, run_id)
         if isinstance(claim, Replay):
+            await serving.door.charge(request)
             request.answer_headers[b"idempotent-replayed"] = b"true"
             items = _recorded(serving, facts, claim.run_id)
             await unless_disconnected(request, job.answer(claim.run_id, items))

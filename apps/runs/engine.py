@@ -1,8 +1,8 @@
 """The one straight way of a run.
 
-resolve → render → guard input → find an answer (caches) → reserve → call, repair → guard output → price →
-settle and record.
-Authentication and rate limits come before, at each entrance. The engine is async and never opens a
+resolve → render → limits → guard input → find an answer (caches) → reserve → call, repair → guard output →
+price → settle and record.
+Authentication comes before, at each entrance. The engine is async and never opens a
 Django scope: what it needs from the database comes through its sources, recorder and allowance.
 
 Nothing here starts a task for an ordinary run: at thousands of runs a second a task costs more than what it
@@ -27,6 +27,7 @@ from apps.providers.types import ChatRequest
 from apps.runs import calling, finishing, repair
 from apps.runs.calling import RetryPolicy
 from apps.runs.inputs import check_request, check_tool_choice, merged_parameters
+from apps.runs.limiting import Hold, RunLimits
 from apps.runs.output_checks import check_calls, check_size
 from apps.runs.progress import Progress
 from apps.runs.response_formats import expected_schema
@@ -65,17 +66,19 @@ class Dependencies:
     data_keys: DataKeys
     answers: Answers | None = None
     contents: ContentRules | None = None
+    limits: RunLimits | None = None
     output_checks: tuple[OutputCheck, ...] = (check_size,)
     retries: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 @dataclass(slots=True)
 class Flight:
-    """A run under way: what was asked, what it has got so far, what is reserved for it."""
+    """A run under way: what was asked, what it has got so far, what is reserved and held for it."""
 
     prepared: PreparedRun
     progress: Progress
     reservation: Reservation
+    hold: Hold | None = None
 
 
 class Engine:
@@ -161,10 +164,27 @@ class Engine:
 
     async def _enter(self, prepared: PreparedRun) -> Flight:
         """What may still end a run without a call; the run's clock starts here."""
-        progress = Progress(deadline=prepared.request.timeout_seconds)
-        prepared = await self._guard_input(prepared, progress)
-        await self._find_answer(prepared, progress)
-        return Flight(prepared, progress, await self._reserve(prepared))
+        limits = self._dependencies.limits
+        hold = await limits.admit(prepared) if limits is not None else None
+        try:
+            progress = Progress(deadline=prepared.request.timeout_seconds)
+            prepared = await self._guard_input(prepared, progress)
+            await self._find_answer(prepared, progress)
+            return Flight(prepared, progress, await self._reserve(prepared), hold)
+        except BaseException:
+            self._let_go(hold, None)
+            raise
+
+    def _let_go(self, hold: Hold | None, result: RunResult | None) -> None:
+        """Settle what limits have taken to what was used; None gives it back."""
+        limits = self._dependencies.limits
+        if hold is not None and limits is not None:
+            limits.settle(hold, result)
+
+    def _release(self, flight: Flight) -> None:
+        """The run ends without a record: nothing that was taken for it is kept."""
+        self._dependencies.allowance.release(flight.reservation)
+        self._let_go(flight.hold, None)
 
     async def _guard_input(self, prepared: PreparedRun, progress: Progress) -> PreparedRun:
         """The guardrails' place before the caches: they may change the messages or set `progress.refusal`."""
@@ -243,7 +263,7 @@ class Engine:
             data_key = await self._dependencies.data_keys.get(request.organization_id)
             stored = await self._stores(request)
         except BaseException:
-            self._dependencies.allowance.release(flight.reservation)
+            self._release(flight)
             raise
         return await self._submit(flight, cancelled, data_key, stored)
 
@@ -271,9 +291,11 @@ class Engine:
         told: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
         try:
             record = self._record(prepared, flight, cancelled)
-            self._dependencies.recorder.submit(record, data_key, self._ended(prepared, record, told))
+            self._dependencies.recorder.submit(
+                record, data_key, self._ended(prepared, record, flight.hold, told)
+            )
         except BaseException:
-            self._dependencies.allowance.release(flight.reservation)
+            self._release(flight)
             raise
         return told
 
@@ -285,7 +307,11 @@ class Engine:
         )
 
     def _ended(
-        self, prepared: PreparedRun, record: RunRecord, told: "asyncio.Future[RunResult]"
+        self,
+        prepared: PreparedRun,
+        record: RunRecord,
+        hold: Hold | None,
+        told: "asyncio.Future[RunResult]",
     ) -> Callable[[bool | Exception], None]:
         """What is done after the commit, in the recorder's task: the caller may be gone."""
 
@@ -293,6 +319,7 @@ class Engine:
             allowance = self._dependencies.allowance
             end = allowance.settle if outcome is True and record.charged else allowance.release
             end(record.reservation)
+            self._let_go(hold, record.result if outcome is True else None)
             if outcome is True:
                 count_run(prepared.target.kind, record)
             answers = self._dependencies.answers

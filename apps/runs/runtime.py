@@ -15,6 +15,7 @@ from apps.runs.blocking import BlockingCalls
 from apps.runs.calling import RetryPolicy
 from apps.runs.engine import Dependencies, Engine
 from apps.runs.idempotency import RunKeys
+from apps.runs.limiting import RunLimits
 from apps.runs.recording import GroupRecorder
 from apps.runs.sources import CachedContentRules, CachedDataKeys, CachedPrompts, CachedTargets, Freshness
 from apps.runs.types import RecordCompanion
@@ -55,6 +56,8 @@ async def open_runtime(
         data_keys = CachedDataKeys(calls)
         recorder = GroupRecorder(connection_parameters(), companions, reconnected=pool.check)
         await recorder.open()
+        limits = RunLimits(calls)
+        freshness.watch(limits.organizations)
         engine = Engine(
             Dependencies(
                 prompts=CachedPrompts(calls, freshness),
@@ -64,6 +67,7 @@ async def open_runtime(
                 data_keys=data_keys,
                 answers=AnswerCache(data_keys, wait_seconds=cache_wait_seconds),
                 contents=CachedContentRules(calls, freshness),
+                limits=limits,
                 retries=retries or RetryPolicy(),
             )
         )

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from apps.billing.allowance import Reservation
+from apps.core.limit_bounds import Bounds, Verdict
 from apps.prompts.serving import DEFAULT, ServingRules
 from apps.prompts.types import ResolvedPrompt
 from apps.providers.price_rules import PriceRule
@@ -76,6 +77,8 @@ class RunRequest:
     `claim` is the id of the idempotency row that this run completes, if the caller sent a key.
     `cache_seconds` takes an equal run's answer of at most that age, and keeps this one for as long.
     `repair_attempts` is how often to ask again for an answer that breaks its schema; streams don't.
+    `limits` are those of key and organization; None: no key asked, and the organization's are looked up.
+    `tell_limits` hears what they say, before anything is answered.
     `arrived` is when it came, by `time.perf_counter`; our own time counts from there.
     """
 
@@ -104,6 +107,8 @@ class RunRequest:
     tools: tuple[dict[str, Any], ...] | None = None
     unit: str = ""
     background: bool = False
+    limits: Bounds | None = None
+    tell_limits: Callable[[Verdict], None] | None = field(default=None, compare=False, repr=False)
     arrived: float = field(default_factory=time.perf_counter)
 
 

@@ -8,8 +8,10 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.core import errors
+from apps.core.limit_bounds import Bounds
 from apps.core.models import find
-from apps.tenants.models import APIKey, Membership, Project
+from apps.tenants.limits import organization_bounds
+from apps.tenants.models import APIKey, Membership, Organization, Project
 from apps.tenants.roles import Permission, granters_of
 
 # What the change feed calls a change of what `stores_content` says; its key is the organization's id.
@@ -23,6 +25,11 @@ def stores_content(project_id: UUID) -> bool:
     )
     own, inherited = found.first() or (None, True)
     return bool(inherited if own is None else own)
+
+
+def limits_of(organization_id: UUID) -> Bounds:
+    """What bounds an organization at the serving plane, whoever runs for it."""
+    return organization_bounds(Organization.objects.get(id=organization_id))
 
 
 def granters(permission: str) -> list[str]:
