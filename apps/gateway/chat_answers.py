@@ -48,7 +48,7 @@ def completion(result: RunResult) -> dict[str, Any]:
     return {
         "id": ids.encode("run", result.run_id),
         "object": "chat.completion",
-        "created": _created(result.run_id),
+        "created": created_at(result.run_id),
         "model": result.model,
         "choices": [
             {
@@ -112,7 +112,7 @@ class Chunks:
         self._head = {
             "id": ids.encode("run", run_id),
             "object": "chat.completion.chunk",
-            "created": _created(run_id),
+            "created": created_at(run_id),
             "model": model,
         }
 
@@ -139,6 +139,6 @@ class Chunks:
         return self._head | {"choices": [choice]}
 
 
-def _created(run_id: UUID) -> int:
+def created_at(run_id: UUID) -> int:
     """Unix seconds, read from the UUIDv7: the same in every event and in a replay."""
     return (run_id.int >> 80) // 1000

@@ -14,9 +14,19 @@ from apps.runs.types import PromptReference
 DEFAULT_LABEL: Final = "production"
 PROMPT_PREFIX: Final = "prompt:"
 _OWN_FIELDS: Final = frozenset(
-    {"model", "messages", "prompt", "variables", "stream", "stream_options", "metadata", "user", "n"}
-    | {"cache", "repair", "tools"}
+    {"model", "messages", "prompt", "variables", "stream", "stream_options", "metadata", "user"}
+    | {"cache", "repair", "tools", "unit", "safety_identifier", "store"}
 )
+# What clients send of themselves although it asks for nothing.
+_ONLY: Final[fields.SpecialFields] = {
+    "n": ((1,), "One answer is given per request."),
+    "logprobs": ((False,), "Log probabilities are not passed on."),
+    "top_logprobs": ((0,), "Log probabilities are not passed on."),
+    "service_tier": (("auto", "default"), "service_tier can't be chosen here."),
+    "modalities": ((["text"],), "Answers are text."),
+}
+
+_FIELDS: Final = _OWN_FIELDS | PARAMETERS.keys() | _ONLY.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,8 @@ class ChatBody:
     parameters: dict[str, Any]
     metadata: dict[str, str]
     user: str
+    unit: str
+    store: bool
     stream: bool
     include_usage: bool
     cache_seconds: int | None
@@ -40,9 +52,8 @@ class ChatBody:
 
 def parse_chat_body(body: Any) -> ChatBody:
     """Check a body's shape. Raises InvalidRequest naming the field."""
-    body = fields.object_body(body, _OWN_FIELDS | PARAMETERS.keys())
-    if body.get("n") not in (None, 1):
-        raise InvalidRequest("One answer is given per request.", code="unsupported_parameter", param="n")
+    body = fields.object_body(body, _FIELDS)
+    fields.refuse_special(body, _ONLY)
     model, prompt, prompt_variables = _target(body)
     stream = typed(body, "stream", bool, False)
     return ChatBody(
@@ -54,6 +65,8 @@ def parse_chat_body(body: Any) -> ChatBody:
         parameters={name: body[name] for name in PARAMETERS if body.get(name) is not None},
         metadata=fields.metadata(body),
         user=fields.user(body),
+        unit=fields.unit(body),
+        store=typed(body, "store", bool, True),
         stream=stream,
         include_usage=bool(typed(body, "stream_options", dict, {}).get("include_usage", False)),
         cache_seconds=cache_seconds(body),
@@ -83,7 +96,7 @@ def parse_reference(text: str, *, param: str = "model") -> PromptReference:
 
 def _target(body: dict[str, Any]) -> tuple[str | None, PromptReference | None, dict[str, Any]]:
     if body.get("prompt") is not None:
-        reference, variables = _prompt_object(body["prompt"])
+        reference, variables = prompt_object(body["prompt"])
         return None, reference, variables
     model = typed(body, "model", str, "")
     if not model:
@@ -93,12 +106,15 @@ def _target(body: dict[str, Any]) -> tuple[str | None, PromptReference | None, d
     return model, None, {}
 
 
-def _prompt_object(prompt: Any) -> tuple[PromptReference, dict[str, Any]]:
-    """OpenAI's stored-prompt object: `{"id": name, "version": "3", "variables": {…}}`."""
+def prompt_object(prompt: Any) -> tuple[PromptReference, dict[str, Any]]:
+    """OpenAI's stored-prompt object: `{"id": name, "version": "3", "variables": {…}}`.
+
+    Without a version the id may name one: `name@label` or `name#3`. Raises InvalidRequest.
+    """
     if not isinstance(prompt, dict) or not isinstance(prompt.get("id"), str):
         raise InvalidRequest("prompt is an object with an id.", param="prompt.id")
     variables = typed(prompt, "variables", dict, {}, path="prompt.")
     version = prompt.get("version")
     if version is None:
-        return PromptReference(prompt["id"], label=DEFAULT_LABEL), variables
+        return parse_reference(prompt["id"], param="prompt.id"), variables
     return parse_reference(f"{prompt['id']}#{version}", param="prompt.version"), variables

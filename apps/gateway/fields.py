@@ -1,6 +1,7 @@
 """Fields that the bodies of several addresses share. Pure; every refusal names the field."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -14,6 +15,8 @@ METADATA_KEY_LENGTH: Final = 64
 METADATA_VALUE_LENGTH: Final = 512
 USER_LENGTH: Final = 255
 LARGEST_NUMBER: Final = 2**31 - 1
+SpecialFields = Mapping[str, tuple[tuple[Any, ...], str]]
+"""By name: the values that ask for nothing special, and why any other is refused."""
 _WORDS: Final[dict[type[Any], str]] = {
     bool: "true or false",
     dict: "an object",
@@ -61,10 +64,28 @@ def metadata(body: dict[str, Any]) -> dict[str, str]:
 
 
 def user(body: dict[str, Any]) -> str:
-    """`user`: the caller's own name of its user."""
-    found: str = typed(body, "user", str, "")
+    """`user`, or its newer name `safety_identifier`: the caller's own name of its user."""
+    return _name(body, "user") or _name(body, "safety_identifier")
+
+
+def unit(body: dict[str, Any]) -> str:
+    """`unit`: the caller's own name of what the run is for, such as a case or an account."""
+    return _name(body, "unit")
+
+
+def refuse_special(body: dict[str, Any], only: SpecialFields) -> None:
+    """Raise InvalidRequest for fields that are taken only with a value that asks for nothing special."""
+    for name in body.keys() & only.keys():
+        harmless, reason = only[name]
+        value = body[name]
+        if value is not None and not any(type(value) is type(each) and value == each for each in harmless):
+            raise InvalidRequest(reason, code="unsupported_parameter", param=name)
+
+
+def _name(body: dict[str, Any], field: str) -> str:
+    found: str = typed(body, field, str, "")
     if len(found) > USER_LENGTH:
-        raise InvalidRequest(f"user has at most {USER_LENGTH} characters.", param="user")
+        raise InvalidRequest(f"{field} has at most {USER_LENGTH} characters.", param=field)
     return found
 
 

@@ -3,7 +3,9 @@
 from typing import Any, Final
 
 from apps.core.openapi import KEY_ONLY
-from apps.gateway.openapi_schemas import SCHEMAS, reference
+from apps.gateway.openapi_responses import RESPONSE_SCHEMAS
+from apps.gateway.openapi_schemas import SCHEMAS
+from apps.gateway.openapi_shapes import reference
 
 Schema = dict[str, Any]
 
@@ -54,6 +56,44 @@ _CHAT: Final[Schema] = {
     "parameters": [_IDEMPOTENCY],
     "requestBody": _body("ChatRequest"),
     "responses": {"200": _answer("The answer.", "ChatCompletion", stream="OpenAI's chunks.")},
+}
+_RESPONSE: Final[Schema] = {
+    "operationId": "create_response",
+    "tags": ["Running"],
+    "summary": "Response, as OpenAI's Responses API",
+    "description": (
+        "Runs a prompt (`prompt: {id, version, variables}` or `model: prompt:<name>@<label>`) or a plain "
+        "model with `input` as text or items. With `stream` the answer is OpenAI's typed events; with "
+        "`background` it is 202 with a response that is `queued`. Earlier items of a conversation are sent "
+        "in `input`: `previous_response_id` is refused."
+    ),
+    "parameters": [_IDEMPOTENCY],
+    "requestBody": _body("ResponseRequest"),
+    "responses": {
+        "200": _answer("The response.", "Response", stream="OpenAI's typed events."),
+        "202": _answer("Accepted in the background.", "Response", headers={"Location": _TEXT}),
+    },
+}
+_GET_RESPONSE: Final[Schema] = {
+    "operationId": "get_response",
+    "tags": ["Running"],
+    "summary": "A response by its id, which is its run's",
+    "description": "Also how far a background response is. What `store: false` kept out is not answered.",
+    "parameters": [
+        {"name": "response", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    ],
+    "responses": {"200": _answer("The response.", "Response")},
+}
+_EMBEDDINGS: Final[Schema] = {
+    "operationId": "create_embedding",
+    "tags": ["Running"],
+    "summary": "Embeddings, as OpenAI's",
+    "description": (
+        "Passed on to the connection that `model` names, and recorded as a run with its usage and price. "
+        "Vectors are not kept, so an Idempotency-Key is refused."
+    ),
+    "requestBody": _body("EmbeddingRequest"),
+    "responses": {"200": _answer("One vector for each input, in order.", "EmbeddingList")},
 }
 _MODELS: Final[Schema] = {
     "operationId": "list_models_as_openai",
@@ -132,6 +172,9 @@ _RUN: Final[Schema] = {
 
 PATHS: Final[dict[str, dict[str, Schema]]] = {
     "/v1/chat/completions": {"post": _CHAT},
+    "/v1/responses": {"post": _RESPONSE},
+    "/v1/responses/{response}": {"get": _GET_RESPONSE},
+    "/v1/embeddings": {"post": _EMBEDDINGS},
     "/v1/models": {"get": _MODELS},
     "/v1/models/{model}": {"get": _MODEL},
     "/api/v1/prompts/{name}": {"get": _GET},
@@ -142,7 +185,7 @@ PATHS: Final[dict[str, dict[str, Schema]]] = {
 
 def document_gateway(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
     """Post-processing hook: add what the gateway answers. It comes before the one that adds the errors."""
-    result.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
+    result.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS | RESPONSE_SCHEMAS)
     paths = result.setdefault("paths", {})
     for path, operations in PATHS.items():
         ours = {method: {**each, "security": KEY_ONLY} for method, each in operations.items()}

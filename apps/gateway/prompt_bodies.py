@@ -17,9 +17,11 @@ from apps.runs.types import PromptReference
 PREFIX: Final = "/api/v1/prompts/"
 RUN: Final = "/run"
 RENDER: Final = "/render"
-_SHARED: Final = frozenset({"label", "version", "variables", "messages", "model", "parameters", "tools"})
+_SHARED: Final = frozenset(
+    {"label", "version", "variables", "messages", "model", "overrides", "parameters", "tools"}
+)
 RENDER_FIELDS: Final = _SHARED
-RUN_FIELDS: Final = _SHARED | {"stream", "metadata", "user", "cache", "repair"}
+RUN_FIELDS: Final = _SHARED | {"stream", "metadata", "user", "cache", "repair", "unit", "store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class PromptCall:
     stream: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
     user: str = ""
+    unit: str = ""
+    store: bool = True
     cache_seconds: int | None = None
     repair_attempts: int = 0
 
@@ -81,21 +85,32 @@ def parse_run(name: str, body: Any) -> PromptCall:
         stream=stream,
         metadata=fields.metadata(body),
         user=fields.user(body),
+        unit=fields.unit(body),
+        store=typed(body, "store", bool, True),
         cache_seconds=cache_seconds(body),
         repair_attempts=repair_attempts(body, stream=stream),
     )
 
 
-def call_parameters(body: dict[str, Any]) -> dict[str, Any]:
+def call_parameters(body: dict[str, Any], *, field: str = "parameters") -> dict[str, Any]:
     """`parameters`: known ones with values that can be right; null leaves the version's own."""
-    given: dict[str, Any] = typed(body, "parameters", dict, {})
+    given: dict[str, Any] = typed(body, field, dict, {})
     parameters = {name: value for name, value in given.items() if value is not None}
     try:
         check_parameters(parameters)
     except InvalidRequest as problem:
-        param = f"parameters.{problem.param}"
+        param = f"{field}.{problem.param}"
         raise InvalidRequest(problem.message, code=problem.code, param=param) from None
     return parameters
+
+
+def _overrides(body: dict[str, Any]) -> dict[str, Any]:
+    """`overrides` of the version's parameters; `parameters` is its older name."""
+    if body.get("overrides") is None:
+        return call_parameters(body)
+    if body.get("parameters") is not None:
+        raise InvalidRequest("Give overrides or parameters, which are the same.", param="parameters")
+    return call_parameters(body, field="overrides")
 
 
 def _shared(name: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +120,6 @@ def _shared(name: str, body: dict[str, Any]) -> dict[str, Any]:
         "variables": typed(body, "variables", dict, {}),
         "messages": clean_messages(typed(body, "messages", list, [])),
         "model": typed(body, "model", str, None) or None,
-        "parameters": call_parameters(body),
+        "parameters": _overrides(body),
         "tools": fields.tools(body),
     }

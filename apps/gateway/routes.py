@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from apps.gateway.chat import complete_chat
+from apps.gateway.embeddings import create_embeddings
 from apps.gateway.health import healthz, readyz
 from apps.gateway.http import HttpRequest, Send
 from apps.gateway.models_list import list_models, show_model
 from apps.gateway.playground import run_playground
 from apps.gateway.prompts import render_prompt, run_prompt, show_prompt
+from apps.gateway.response_lookup import show_response
+from apps.gateway.responses import create_response
 from apps.gateway.serving import Serving
 from apps.runs.playground_tokens import PlaygroundUser
 from apps.tenants.access import AccessFacts
@@ -55,6 +58,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     PublicRoute("GET", "/healthz", healthz),
     PublicRoute("GET", "/readyz", readyz),
     KeyRoute("POST", "/v1/chat/completions", Permission.RUNS_CREATE, complete_chat),
+    KeyRoute("POST", "/v1/responses", Permission.RUNS_CREATE, create_response),
+    KeyRoute("GET", "/v1/responses/*", Permission.RUNS_CREATE, show_response),
+    KeyRoute("POST", "/v1/embeddings", Permission.RUNS_CREATE, create_embeddings),
     KeyRoute("GET", "/v1/models", Permission.RUNS_CREATE, list_models),
     KeyRoute("GET", "/v1/models/*", Permission.RUNS_CREATE, show_model),
     PlaygroundRoute("POST", "/v1/playground/run", Permission.RUNS_CREATE, run_playground),

@@ -1,0 +1,87 @@
+"""Embeddings as runs: limited, guarded, reserved, called with retries, recorded with usage and price.
+
+The texts stand in the run as messages of the user, so that everything that looks at a run's input looks at
+them too; the vectors are given to the caller and kept nowhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from apps.core.chat_content import text_of
+from apps.providers.sandbox import embedding as sandbox
+from apps.providers.types import ChatRequest, ChatResult, EmbeddingRequest, Provider, ProviderCallError
+from apps.runs.engine import Engine
+from apps.runs.types import PreparedRun, RunRequest, RunResult
+
+Input = str | tuple[int, ...]
+_NOT_UNDERSTOOD: Final = "The provider's answer does not have one vector for each input."
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A recorded run and, where it succeeded, a vector for each input."""
+
+    result: RunResult
+    vectors: Sequence[Sequence[float]]
+
+
+def input_messages(inputs: Sequence[Input]) -> tuple[dict[str, Any], ...]:
+    """The inputs as a run's messages; of tokens only their number is told, for nobody can read them."""
+    return tuple(
+        {"role": "user", "content": each if isinstance(each, str) else f"({len(each)} tokens)"}
+        for each in inputs
+    )
+
+
+async def embed(
+    engine: Engine, request: RunRequest, inputs: Sequence[Input], parameters: dict[str, Any]
+) -> Embedded:
+    """Embed the inputs, whose `input_messages` the request has. Raises core errors for what is refused."""
+    prepared = _without_fallbacks(await engine.prepare(request))
+    caller = _Caller(prepared.target.provider, inputs)
+    model = prepared.target.model
+    if prepared.target.sandbox and not request.livemode:
+        model = sandbox.MODEL  # a test key gets the sandbox whatever it asks for
+    target = replace(prepared.target, model=model, provider=caller)
+    chat = replace(prepared.chat, model=model, parameters=parameters)
+    result = await engine.carry_out(replace(prepared, target=target, chat=chat))
+    return Embedded(result, caller.vectors)
+
+
+def _without_fallbacks(prepared: PreparedRun) -> PreparedRun:
+    """Another model's vectors can't stand in for these: they would not compare."""
+    calls = replace(prepared.rules.calls, fallbacks=())
+    return replace(prepared, rules=replace(prepared.rules, calls=calls))
+
+
+@dataclass(eq=False, slots=True)
+class _Caller:
+    """A provider whose one way of answering is to embed what the messages say."""
+
+    provider: Provider
+    inputs: Sequence[Input]
+    vectors: Sequence[Sequence[float]] = field(default=())
+
+    async def complete(self, request: ChatRequest) -> ChatResult:
+        """Ask for the vectors and keep them. Raises ProviderCallError."""
+        texts = tuple(
+            text_of(message) if isinstance(given, str) else given
+            for given, message in zip(self.inputs, request.messages, strict=True)
+        )
+        answer = await self.provider.embed(
+            EmbeddingRequest(request.model, texts, request.parameters, request.timeout_seconds)
+        )
+        if len(answer.vectors) != len(texts):
+            raise ProviderCallError(_NOT_UNDERSTOOD, reason="server", retryable=False)
+        self.vectors = answer.vectors
+        return ChatResult(
+            text="",
+            finish_reason="stop",
+            usage=answer.usage,
+            model=answer.model,
+            provider_request_id=answer.provider_request_id,
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.provider, name)
