@@ -1,5 +1,6 @@
 """A run as the API shows it: for the API, and for the file that the page of a run offers. Pure."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from apps.core import ids
@@ -10,6 +11,7 @@ from apps.runs.types import amount_text
 _UNKNOWN_YET: Final = (
     *("source_id", "prompt_id", "version", "label", "latency_ms", "first_token_ms", "finish_reason"),
     *("cached_from", "request_id", "provider_request_id", "user", "content"),
+    *("own_time_us", "cache", "unit"),
 )
 
 
@@ -28,6 +30,7 @@ def run_body(run: Run) -> dict[str, Any]:
         "version": run.version_number,
         "label": run.label or None,
         "model": run.model,
+        "asked_model": run.asked_model or run.model,
         "sandbox": run.sandbox,
         "usage": {
             "input_tokens": run.input_tokens,
@@ -39,14 +42,18 @@ def run_body(run: Run) -> dict[str, Any]:
         "latency_ms": run.latency_ms,
         "first_token_ms": run.first_token_ms,
         "finish_reason": run.finish_reason or None,
+        "own_time_us": run.own_microseconds,
         "cached_from": ids.encode(Run.PREFIX, run.cached_from) if run.cached_from else None,
-        "attempts": run.attempts,
+        "cache": _cache(run),
+        "guardrail_hits": run.guardrail_hits,
+        "attempts": [_attempt(attempt) for attempt in run.attempts],
         "overrides": run.overrides,
         "error": _failure(run),
         "request_id": run.request_id or None,
         "provider_request_id": run.provider_request_id or None,
         "api_key_id": ids.encode("key", run.api_key_id) if run.api_key_id else None,
         "user": run.end_user or None,
+        "unit": run.unit or None,
         "metadata": run.metadata,
         "background": run.background,
     }
@@ -102,6 +109,8 @@ def background_body(run: BackgroundRun) -> dict[str, Any]:
         "sandbox": not run.livemode,
         "usage": {"input_tokens": None, "output_tokens": None, "cached_tokens": None, "origin": "none"},
         "cost": {"status": "none", "amount": None, "currency": "USD"},
+        "asked_model": run.model or None,
+        "guardrail_hits": [],
         "attempts": [],
         "overrides": [],
         "error": _failure(run),
@@ -115,6 +124,22 @@ def _source_id(run: Run) -> str | None:
     if run.source_id is None:
         return None
     return ids.encode("bat", run.source_id) if run.source == RunSource.BATCH else str(run.source_id)
+
+
+def _cache(run: Run) -> dict[str, Any] | None:
+    """Which cache answered, and how near; runs from before there were two were all exact."""
+    if run.cached_from is None:
+        return None
+    return {
+        "kind": run.cache_kind or "exact",
+        "distance": run.cache_distance,
+        "source": ids.encode(Run.PREFIX, run.cached_from),
+    }
+
+
+def _attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
+    """An attempt with every field; older runs don't say all of them."""
+    return {**dict.fromkeys(("model", "kind", "usage", "cost")), **attempt}
 
 
 def _failure(run: Run | BackgroundRun) -> dict[str, str] | None:

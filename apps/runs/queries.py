@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.core import crypto
 from apps.core.errors import NotFound
@@ -23,8 +23,28 @@ RECENT_RUNS: Final = 1000
 # Each is a column of Run, compared for equality.
 PLAIN_FILTERS: Final = (
     *("status", "prompt_id", "version_number", "label", "source", "source_id"),
-    *("model", "api_key_id", "end_user", "error_code"),
+    *("model", "api_key_id", "end_user", "error_code", "unit"),
 )
+# Choices of a filter, and what each asks of a run.
+CACHED: Final[dict[str, Q]] = {
+    "any": Q(cached_from__isnull=False),
+    "exact": Q(cached_from__isnull=False) & ~Q(cache_kind="semantic"),
+    "semantic": Q(cache_kind="semantic"),
+    "no": Q(cached_from=None),
+}
+GUARDRAIL: Final[dict[str, Q]] = {
+    "any": ~Q(guardrail_hits=[]),
+    "flag": ~Q(guardrail_hits=[]) & Q(guardrail_hits__contains=[{"action": "flag"}]),
+    "redact": ~Q(guardrail_hits=[]) & Q(guardrail_hits__contains=[{"action": "redact"}]),
+    "block": Q(error_code="guardrail_blocked"),
+}
+SERVED: Final[dict[str, Q]] = {
+    "fallback": Q(attempts__contains=[{"kind": "fallback"}]),
+    "retry": Q(attempts__contains=[{"kind": "retry"}]),
+    "repair": Q(attempts__contains=[{"kind": "repair"}]),
+    "background": Q(background=True),
+}
+CHOSEN: Final = (("cached", CACHED), ("guardrail", GUARDRAIL), ("served", SERVED))
 FEEDBACK_SCORES: Final[dict[str, dict[str, int]]] = {
     "any": {},
     "low": {"score__lte": 2},
@@ -46,6 +66,10 @@ class RunFilters:
     api_key_id: UUID | None = None
     end_user: str = ""
     error_code: str = ""
+    unit: str = ""
+    cached: str = ""
+    guardrail: str = ""
+    served: str = ""
     feedback: str = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -82,6 +106,9 @@ def list_runs(project_id: UUID, filters: RunFilters = NO_FILTERS) -> QuerySet[Ru
     found = Run.objects.filter(
         project_id=project_id, **{name: value for name, value in plain.items() if value}
     )
+    for name, choices in CHOSEN:
+        if getattr(filters, name):
+            found = found.filter(choices[getattr(filters, name)])
     if filters.feedback:
         voices = Feedback.objects.filter(run_id=OuterRef("pk"), **FEEDBACK_SCORES[filters.feedback])
         found = found.filter(Exists(voices))

@@ -42,6 +42,39 @@ class AttemptSerializer(serializers.Serializer[Any]):
         help_text="Empty for an answer that was taken; output_invalid for one that was asked for again."
     )
     status = serializers.IntegerField(allow_null=True)
+    model = serializers.CharField(allow_null=True)
+    kind = serializers.CharField(
+        allow_null=True, help_text="call, retry, fallback, repair, judge or embedding; null in older runs."
+    )
+    usage = serializers.DictField(allow_null=True, help_text="Tokens of this call; null where not known.")
+    cost = serializers.CharField(
+        allow_null=True, help_text="Decimal US dollars of this call; null where not known."
+    )
+
+
+class RunCacheSerializer(serializers.Serializer[Any]):
+    """The cache that answered in place of a model."""
+
+    kind = serializers.ChoiceField(choices=["exact", "semantic"])
+    distance = serializers.FloatField(
+        allow_null=True, help_text="Cosine distance of a semantic hit: 1 - similarity."
+    )
+    source = serializers.CharField(help_text="The run whose answer it was.")
+
+
+class GuardrailHitSerializer(serializers.Serializer[Any]):
+    """What a guardrail found, and did: never the text itself."""
+
+    rule = serializers.CharField()
+    kind = serializers.CharField()
+    type = serializers.CharField(allow_blank=True)
+    side = serializers.ChoiceField(choices=["input", "output"])
+    place = serializers.CharField(help_text="variables.<name>, messages.<index>, output, …")
+    start = serializers.IntegerField(allow_null=True)
+    end = serializers.IntegerField(allow_null=True)
+    action = serializers.ChoiceField(choices=["flag", "redact", "block"])
+    score = serializers.FloatField(allow_null=True)
+    signals = serializers.ListField(child=serializers.CharField())
 
 
 class RunSerializer(serializers.Serializer[Any]):
@@ -72,6 +105,12 @@ class RunSerializer(serializers.Serializer[Any]):
     cached_from = serializers.CharField(
         allow_null=True, help_text="The run whose answer this one was given from the cache."
     )
+    own_time_us = serializers.IntegerField(
+        allow_null=True,
+        help_text="Microseconds that were neither a provider's nor a wait; null if not known.",
+    )
+    cache = RunCacheSerializer(allow_null=True)
+    guardrail_hits = GuardrailHitSerializer(many=True)
     attempts = AttemptSerializer(many=True)
     overrides = serializers.ListField(
         child=serializers.CharField(),
@@ -82,6 +121,7 @@ class RunSerializer(serializers.Serializer[Any]):
     provider_request_id = serializers.CharField(allow_null=True)
     api_key_id = serializers.CharField(allow_null=True)
     user = serializers.CharField(allow_null=True)
+    unit = serializers.CharField(allow_null=True, help_text="The caller's name of whom the run is for.")
     metadata = serializers.DictField(child=serializers.CharField())
     background = serializers.BooleanField(help_text="Whether it was accepted first and carried out later.")
     feedback = FeedbackSerializer(many=True, required=False, help_text="With expand[]=feedback.")
@@ -90,7 +130,10 @@ class RunSerializer(serializers.Serializer[Any]):
 class ContentSerializer(serializers.Serializer[Any]):
     """A run's content."""
 
-    messages = serializers.ListField(child=serializers.DictField(), help_text="As sent to the model.")
+    messages = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="As sent to the model; a content may be a list of text, image_url and file parts.",
+    )
     variables = serializers.DictField()
     parameters = serializers.DictField()
     output = serializers.CharField()

@@ -23,7 +23,7 @@ from apps.runs.background.starting import cancel_background
 from apps.runs.bodies import background_body, run_body, run_detail_body
 from apps.runs.feedback import feedback_on
 from apps.runs.models import BackgroundRun, BackgroundStatus, Run, RunSource, RunStatus
-from apps.runs.queries import RunFilters
+from apps.runs.queries import CACHED, GUARDRAIL, RunFilters
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.models import Project
 from apps.tenants.roles import Permission
@@ -36,6 +36,9 @@ FILTER_PARAMETERS = [
     OpenApiParameter("source", str, enum=RunSource.values),
     OpenApiParameter("prompt", str, description="A prompt's name or id."),
     OpenApiParameter("model", str, description="As <connection>/<model>."),
+    OpenApiParameter("unit", str, description="Whom the run was for, as the call named it."),
+    OpenApiParameter("cached", str, enum=list(CACHED), description="Whether a cache answered, and which."),
+    OpenApiParameter("guardrail", str, enum=list(GUARDRAIL), description="What guardrails did."),
     OpenApiParameter("created_after", datetime, description="RFC 3339."),
     OpenApiParameter("created_before", datetime, description="RFC 3339."),
 ]
@@ -116,6 +119,9 @@ def _filters(project: Project, request: Request) -> RunFilters:
         source=_choice(request, "source", RunSource.values),
         prompt_id=find_prompt(project, prompt).pk if prompt else None,
         model=request.query_params.get("model", ""),
+        unit=request.query_params.get("unit", ""),
+        cached=_choice(request, "cached", list(CACHED)),
+        guardrail=_choice(request, "guardrail", list(GUARDRAIL)),
         since=_moment(request, "created_after"),
         until=_moment(request, "created_before"),
     )

@@ -27,6 +27,24 @@ RANGES: Final[dict[str, tuple[str, timedelta | None]]] = {
     "30d": ("Last 30 days", timedelta(days=30)),
     EVER: ("All time", None),
 }
+CACHED: Final = (
+    ("any", "From a cache"),
+    ("exact", "Equal call"),
+    ("semantic", "Similar call"),
+    ("no", "Not cached"),
+)
+GUARDRAIL: Final = (
+    ("any", "Anything found"),
+    ("flag", "Flagged"),
+    ("redact", "Redacted"),
+    ("block", "Blocked"),
+)
+SERVED: Final = (
+    ("fallback", "By a fallback"),
+    ("retry", "After a retry"),
+    ("repair", "After a repair"),
+    ("background", "In the background"),
+)
 FEEDBACK: Final = (("any", "With feedback"), ("low", "Scored 1 or 2"), ("high", "Scored 4 or 5"))
 
 
@@ -61,6 +79,10 @@ def filters_of(asked: Asked) -> RunFilters:
         api_key_id=ids.decode_or_none(APIKey.PREFIX, chosen["key"]),
         end_user=chosen["user"],
         error_code=chosen["error"],
+        unit=chosen["unit"],
+        cached=chosen["cached"],
+        guardrail=chosen["guardrail"],
+        served=chosen["served"],
         feedback=chosen["feedback"],
         since=timezone.now() - length if length else None,
     )
@@ -89,11 +111,15 @@ RUNS: Final = register(
             Filter("prompt", "Prompt"),
             Filter("source", "Source", RunSource.choices),
             Filter("model", "Model"),
+            Filter("guardrail", "Guardrails", GUARDRAIL),
+            Filter("cached", "Cache", CACHED),
+            Filter("served", "Served", SERVED),
             Filter("feedback", "Feedback", FEEDBACK),
             Filter("version", "Version", kind=FilterKind.TEXT),
             Filter("label", "Label", kind=FilterKind.TEXT),
             Filter("key", "API key", kind=FilterKind.TEXT),
             Filter("user", "User", kind=FilterKind.TEXT),
+            Filter("unit", "Unit", kind=FilterKind.TEXT),
             Filter("error", "Error", kind=FilterKind.TEXT),
             Filter("batch", "Batch", kind=FilterKind.TEXT),
         ),
@@ -154,6 +180,26 @@ RUNS: Final = register(
             Column("score", "Score", lambda row: row.score, numeric=True),
             Column("key", "API key", lambda row: row.key or None, default=False),
             Column("user", "User", lambda row: row.run.end_user or None, default=False),
+            Column("unit", "Unit", lambda row: row.run.unit or None, default=False),
+            Column("cache", "Cache", lambda row: row.cache or None, default=False),
+            Column("guardrails", "Guardrails", lambda row: row.guarded or None, default=False),
+            Column("asked_model", "Asked model", lambda row: row.run.asked_model or None, default=False),
+            Column(
+                "own_time",
+                "Our own time",
+                lambda row: row.run.own_microseconds,
+                sort="own_microseconds",
+                nullable=True,
+                downwards=True,
+                numeric=True,
+                default=False,
+            ),
+            Column(
+                "background",
+                "Background",
+                lambda row: "yes" if row.run.background else None,
+                export_only=True,
+            ),
             Column(
                 "finish_reason", "Finish reason", lambda row: row.run.finish_reason or None, export_only=True
             ),

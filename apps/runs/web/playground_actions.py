@@ -1,7 +1,7 @@
 """What the playground's script asks of the server: JSON, and errors in the API's shape."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
@@ -27,6 +27,7 @@ from apps.runs.playground_tokens import SECONDS, PlaygroundUser, issue_token
 from apps.runs.types import amount_text
 from apps.runs.web import playground_code
 from apps.runs.web.playground_content import PageContent, visible_prompt
+from apps.runs.web.run_notes import run_notes
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
 
@@ -192,6 +193,7 @@ def _figures(run: Run) -> dict[str, Any]:
         "status": run.status,
         "usage": {**usage, "origin": run.usage_origin},
         "cost": {"status": run.price_status, "amount": amount_text(run.price_amount), "currency": "USD"},
+        "notes": [asdict(note) for note in run_notes(run)],
     }
 
 

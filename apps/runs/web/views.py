@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, Final
 
+import orjson
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
@@ -14,7 +15,7 @@ from apps.runs import queries
 from apps.runs.bodies import run_detail_body
 from apps.runs.feedback import feedback_of, giver_of
 from apps.runs.models import Run
-from apps.runs.queries import RunFilters
+from apps.runs.queries import Content, RunFilters
 from apps.runs.web.forms import FeedbackForm
 from apps.runs.web.listing import EVER, RUNS, filters_of, prepare
 from apps.runs.web.presentation import detail_context
@@ -25,6 +26,7 @@ from apps.tenants.web.base import ProjectView
 
 MOST_PROMPTS: Final = 200
 PANEL_ROWS: Final = 5
+LONGEST_RAW: Final = 200_000
 VIEWS: Final = ("text", "markdown", "json")
 
 
@@ -82,6 +84,7 @@ class RunPage(ProjectView, abstract=True):
             form = FeedbackForm(initial=own.initial)
         return {
             **detail_context(run, content, self.request.GET.get("view", "")),
+            "raw_json": self._raw(run, content) if self.request.GET.get("raw") else "",
             "api_key": key,
             "source_run": queries.cached_source(run),
             "voices": voices,
@@ -91,6 +94,12 @@ class RunPage(ProjectView, abstract=True):
             "can_add": content is not None and self.access.can(Permission.DATASETS_EDIT),
             "can_play": content is not None and self.access.can(Permission.RUNS_CREATE),
         }
+
+    def _raw(self, run: Run, content: Content | None) -> str:
+        body = orjson.loads(dump_json(run_detail_body(run, content)))
+        text = orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
+        more = "\n… the rest is in the file" if len(text) > LONGEST_RAW else ""
+        return text[:LONGEST_RAW] + more
 
 
 class RunView(RunPage):
