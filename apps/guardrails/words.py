@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-SIGNAL_WORDS: Final[Mapping[str, str]] = {}  # replaced when apps.guardrails.signals stands
+from apps.guardrails.signals import SIGNAL_WORDS
 
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "injection": ("Prompt injection", "Finds texts that try to give the model orders. Each has a score."),
