@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -24,6 +24,8 @@ from apps.tenants.access import AccessFacts
 
 Item = RunStarted | RunDelta | RunResult
 Items = AsyncGenerator[Item, None]
+
+WATCH_AFTER_SECONDS: Final = 0.05
 
 logger = get_logger(__name__)
 
@@ -95,22 +97,49 @@ def tell_cache(request: HttpRequest, item: Item) -> None:
 
 
 async def unless_disconnected(request: HttpRequest, work: Coroutine[Any, Any, None]) -> None:
-    """Await the work; when the client goes, cancel it: the upstream call ends, what was used is recorded."""
-    working = asyncio.create_task(work)
-    leaving = asyncio.create_task(request.disconnected())
+    """Await the work; when the client goes, cancel it: the upstream call ends, what was used is recorded.
+
+    The work is done in this task, and whether the client is still there is asked only of what takes longer
+    than a moment: two tasks for each request would cost as much as all the rest of it.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    watch = _Watch(request, task)
+    asked = task.cancelling()
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            working.cancel()
-            await asyncio.wait({working})
-        if working.cancelled():
-            raise Disconnected
-        working.result()
+        await work
+    except asyncio.CancelledError:
+        if watch.client_left and task.uncancel() <= asked:
+            raise Disconnected from None
+        raise
     finally:
-        leaving.cancel()
-        if not working.done():
-            working.cancel()
-            await asyncio.wait({working})
+        watch.end()
+
+
+class _Watch:
+    """Cancels a request's task when its client has gone."""
+
+    def __init__(self, request: HttpRequest, task: "asyncio.Task[Any]") -> None:
+        self.client_left = False
+        self._request = request
+        self._task = task
+        self._waiting: asyncio.Task[None] | None = None
+        self._later = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
+
+    def end(self) -> None:
+        """Stop watching."""
+        self._later.cancel()
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def _begin(self) -> None:
+        self._waiting = asyncio.create_task(self._request.disconnected())
+        self._waiting.add_done_callback(self._ended)
+
+    def _ended(self, waiting: "asyncio.Task[None]") -> None:
+        if not waiting.cancelled() and waiting.exception() is None:
+            self.client_left = True
+            self._task.cancel()
 
 
 async def _executed(serving: Serving, run: RunRequest) -> Items:

@@ -1,6 +1,7 @@
 """What one gateway process holds open: the runtime, the door, the runs in flight."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -20,6 +21,7 @@ from apps.runs.runtime import Runtime, open_runtime
 MOST_RUNS_AT_ONCE: Final = 1000
 MARK_USED_SECONDS: Final = 20.0
 REPORT_SECONDS: Final = 2.0
+COLLECTOR_THRESHOLDS: Final = (20_000, 20, 50)
 POOL_FIGURES: Final = ("pool_size", "pool_available", "pool_max", "requests_waiting")
 
 RUNS_IN_FLIGHT: Final = summed_gauge("promptsaas_runs_in_flight", "Runs that the gateway carries now.")
@@ -99,6 +101,17 @@ class Serving:
         await asyncio.gather(*left, return_exceptions=True)
 
 
+def spare_the_collector() -> None:
+    """Let the garbage collector look only at what requests make, and seldom.
+
+    What is loaded at start lives as long as the process. Looked through again and again, as Python does by
+    itself, it took a third of the time of a run.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+
+
 @asynccontextmanager
 async def open_serving() -> AsyncIterator[Serving]:
     """Open everything that a gateway process needs, in the running loop."""
@@ -107,6 +120,7 @@ async def open_serving() -> AsyncIterator[Serving]:
         marking = asyncio.create_task(serving.mark_used_forever())
         reporting = asyncio.create_task(serving.report_forever())
         try:
+            spare_the_collector()
             with on_stop_signal(serving.begin_drain):
                 yield serving
                 await serving.drained()
