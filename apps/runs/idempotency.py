@@ -2,7 +2,8 @@
 
 A key is claimed before the call (so concurrent twins make one call), completed in the transaction that
 records the run, and then names the run, from which the answer is rebuilt. What got no answer gives its
-key back: sending it again may succeed. A claim ends by itself, so a killed process blocks its key briefly.
+key back: sending it again may succeed. A claim is a lease that its process renews: a killed one blocks its
+key for at most twenty seconds. Should a lease pass on while its run still goes, that run is not recorded.
 """
 
 import asyncio
@@ -12,16 +13,21 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from psycopg_pool import AsyncConnectionPool
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from apps.core import ids
 from apps.core.errors import Conflict, IdempotencyMismatch
+from apps.core.logs import get_logger
 from apps.core.scope import SYSTEM_ROLE
 from apps.runs.types import RunRecord
 
+logger = get_logger(__name__)
+
 KEEP_HOURS: Final = 24
 LONGEST_KEY: Final = 255
-CLAIM_MARGIN_SECONDS: Final = 15.0
+LEASE_SECONDS: Final = 20.0
+RENEW_SECONDS: Final = 5.0
 
 _CLAIM: Final = """
 INSERT INTO core_idempotencykey AS stored
@@ -44,6 +50,11 @@ SET status = 200, expires_at = now() + interval '{KEEP_HOURS} hours'
 FROM unnest(%s::uuid[], %s::text[]) AS claimed(id, reference)
 WHERE stored.id = claimed.id AND stored.reference = claimed.reference
 RETURNING stored.reference
+"""
+_RENEW: Final = """
+UPDATE core_idempotencykey SET expires_at = now() + make_interval(secs => %s)
+WHERE id = ANY(%s::uuid[]) AND status IS NULL
+RETURNING id
 """
 _RELEASE: Final = "DELETE FROM core_idempotencykey WHERE id = ANY(%s::uuid[]) AND status IS NULL"
 
@@ -78,20 +89,30 @@ class Replay:
 
 
 class RunKeys:
-    """Claims and releases keys on the raw async pool."""
+    """Claims, renews and releases keys on the raw async pool; for one event loop."""
 
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         self._pool = pool
+        self._held: set[UUID] = set()
+        self._renewing: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """Stop renewing; what is still held ends by itself."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.wait({self._renewing})
 
     async def claim(self, request: KeyedRequest, *, run_id: UUID, seconds: float) -> Claimed | Replay:
-        """Claim the key for `seconds`; while a twin holds it, wait for the twin's run.
+        """Claim the key until its run ends; while a twin holds it, wait at most `seconds` for the twin's run.
 
         Raises IdempotencyMismatch for another request under the key, Conflict if the twin takes too long.
         """
         until = time.monotonic() + seconds
         pause = 0.05
         while True:
-            found = await self._claim_once(request, run_id, seconds + CLAIM_MARGIN_SECONDS)
+            found = await self._claim_once(request, run_id)
+            if isinstance(found, Claimed):
+                self._hold(found)
             if found is not None:
                 return found
             if time.monotonic() + pause > until:
@@ -105,13 +126,33 @@ class RunKeys:
 
     async def release(self, claim: Claimed) -> None:
         """Give an unused claim back: the request was refused before any call."""
+        self._held.discard(claim.id)
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
             await connection.execute(_RELEASE, [[claim.id]])
 
-    async def _claim_once(
-        self, request: KeyedRequest, run_id: UUID, seconds: float
-    ) -> Claimed | Replay | None:
+    def _hold(self, claim: Claimed) -> None:
+        self._held.add(claim.id)
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew_while_held())
+
+    async def _renew_while_held(self) -> None:
+        while self._held:
+            await asyncio.sleep(RENEW_SECONDS)
+            asked = sorted(self._held)
+            try:
+                # Those whose runs were recorded meanwhile are not ours any more.
+                self._held -= set(asked) - await self._renew(asked)
+            except (psycopg.Error, PoolTimeout) as error:
+                logger.warning("runs.claims_not_renewed", extra={"error": str(error)})
+
+    async def _renew(self, claims: list[UUID]) -> set[UUID]:
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
+            found = await connection.execute(_RENEW, [LEASE_SECONDS, claims])
+            return {claim for (claim,) in await found.fetchall()}
+
+    async def _claim_once(self, request: KeyedRequest, run_id: UUID) -> Claimed | Replay | None:
         values = {
             "id": ids.uuid7(),
             "organization_id": request.organization_id,
@@ -119,7 +160,7 @@ class RunKeys:
             "key": request.key,
             "fingerprint": request.fingerprint,
             "reference": str(run_id),
-            "seconds": seconds,
+            "seconds": LEASE_SECONDS,
         }
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")

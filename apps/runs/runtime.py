@@ -12,11 +12,13 @@ from apps.core.change_readers import connection_parameters
 from apps.core.redis import close_async_client
 from apps.runs.answer_cache import WAIT_SECONDS, AnswerCache
 from apps.runs.blocking import BlockingCalls
+from apps.runs.cached_answers import CachedAnswers
 from apps.runs.calling import RetryPolicy
 from apps.runs.engine import Dependencies, Engine
 from apps.runs.idempotency import RunKeys
 from apps.runs.limiting import RunLimits
 from apps.runs.recording import GroupRecorder
+from apps.runs.semantic_cache import SemanticAnswers
 from apps.runs.sources import CachedContentRules, CachedDataKeys, CachedPrompts, CachedTargets, Freshness
 from apps.runs.types import RecordCompanion
 
@@ -54,6 +56,10 @@ async def open_runtime(
         targets = CachedTargets(calls, freshness)
         allowance = AllowanceBook(pool)
         data_keys = CachedDataKeys(calls)
+        answers = CachedAnswers(
+            AnswerCache(data_keys, wait_seconds=cache_wait_seconds), SemanticAnswers(targets, calls, data_keys)
+        )
+        keys = RunKeys(pool)
         recorder = GroupRecorder(connection_parameters(), companions, reconnected=pool.check)
         await recorder.open()
         limits = RunLimits(calls)
@@ -65,16 +71,18 @@ async def open_runtime(
                 allowance=allowance,
                 recorder=recorder,
                 data_keys=data_keys,
-                answers=AnswerCache(data_keys, wait_seconds=cache_wait_seconds),
+                answers=answers,
                 contents=CachedContentRules(calls, freshness),
                 limits=limits,
                 retries=retries or RetryPolicy(),
             )
         )
         try:
-            yield Runtime(engine, pool, calls, freshness, RunKeys(pool))
+            yield Runtime(engine, pool, calls, freshness, keys)
         finally:
+            await keys.close()
             await engine.drain()
+            await answers.close()
             await recorder.close()
             await allowance.close()
             await targets.close()

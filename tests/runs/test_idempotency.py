@@ -1,6 +1,7 @@
 """Claims of Idempotency-Keys: one holder, an end, and what a record completes."""
 
 from dataclasses import replace
+from typing import LiteralString
 from uuid import UUID
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from apps.core import ids
 from apps.core.errors import Conflict, IdempotencyMismatch
 from apps.core.scope import organization_scope
+from apps.runs import idempotency
 from apps.runs.idempotency import Claimed, KeyedRequest, Replay
 from apps.runs.models import Run
 from apps.runs.runtime import Runtime
@@ -27,6 +29,27 @@ async def _run(runtime: Runtime, project: Project, run_id: UUID, claim: Claimed)
     messages = ({"role": "user", "content": "Hello"},)
     request = make_request(project, model="sandbox/fast", messages=messages, run_id=run_id, claim=claim.id)
     return await runtime.engine.execute(replace(request, usage_key=f"run:{run_id}"))
+
+
+async def _change(runtime: Runtime, statement: LiteralString) -> None:
+    async with runtime.pool.connection() as connection, connection.transaction():
+        await connection.execute("SET LOCAL ROLE promptsaas_system")
+        await connection.execute(statement)
+
+
+def test_claim__held_by_a_live_process__is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idempotency, "RENEW_SECONDS", 0.05)
+    project = make_project()
+
+    async def use(runtime: Runtime) -> None:
+        await runtime.keys.claim(_keyed(project), run_id=ids.uuid7(), seconds=5)
+        await _change(
+            runtime, "UPDATE core_idempotencykey SET expires_at = now() + interval '150 milliseconds'"
+        )
+        with pytest.raises(Conflict):
+            await runtime.keys.claim(_keyed(project), run_id=ids.uuid7(), seconds=0.5)
+
+    with_runtime(use)
 
 
 def test_claim__completed_by_its_record__replays_the_run() -> None:
@@ -68,8 +91,9 @@ def test_claim__of_a_process_that_died__passes_on_and_fences_it_off() -> None:
     first_id, second_id = ids.uuid7(), ids.uuid7()
 
     async def use(runtime: Runtime) -> tuple[RunResult, RunResult]:
-        # Long expired, as if its process had hung for minutes.
-        first = await runtime.keys.claim(_keyed(project), run_id=first_id, seconds=-100)
+        first = await runtime.keys.claim(_keyed(project), run_id=first_id, seconds=5)
+        # As if its process had hung for minutes.
+        await _change(runtime, "UPDATE core_idempotencykey SET expires_at = now() - interval '1 minute'")
         second = await runtime.keys.claim(_keyed(project), run_id=second_id, seconds=5)
         assert isinstance(first, Claimed)
         assert isinstance(second, Claimed)
