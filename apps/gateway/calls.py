@@ -6,7 +6,7 @@ from uuid import UUID
 from apps.gateway.fields import LONGEST_RUN_SECONDS
 from apps.gateway.http import HttpRequest
 from apps.gateway.limit_answers import teller
-from apps.runs.types import PromptReference, RunRequest
+from apps.runs.types import CacheWish, PromptReference, RunRequest
 from apps.tenants.access import AccessFacts
 
 
@@ -28,9 +28,13 @@ class Call(Protocol):
     @property
     def user(self) -> str: ...
     @property
-    def cache_seconds(self) -> int | None: ...
+    def unit(self) -> str: ...
     @property
-    def repair_attempts(self) -> int: ...
+    def store(self) -> bool: ...
+    @property
+    def cache(self) -> CacheWish | None: ...
+    @property
+    def repair_attempts(self) -> int | None: ...
     @property
     def tools(self) -> tuple[dict[str, Any], ...] | None: ...
 
@@ -52,12 +56,14 @@ def run_request(
         overrides=call.parameters,
         metadata=call.metadata,
         user=call.user,
+        unit=call.unit,
+        record_payload=call.store,
         api_key_id=facts.api_key_id,
         request_id=request.request_id,
         livemode=facts.livemode,
         timeout_seconds=LONGEST_RUN_SECONDS,
         claim=claim,
-        cache_seconds=call.cache_seconds,
+        cache=call.cache,
         repair_attempts=call.repair_attempts,
         tools=call.tools,
         limits=facts.limits,

@@ -45,7 +45,7 @@ async def _whole(exchange: _Exchange, items: Items) -> None:
     async with aclosing(items):
         async for item in items:
             if isinstance(item, RunResult):
-                _tell_cache(exchange, item)
+                tell_cache(exchange.request, item)
                 demand_answer(item)
                 await send_json(exchange.request, exchange.send, JsonAnswer(completion(item)))
 
@@ -53,8 +53,7 @@ async def _whole(exchange: _Exchange, items: Items) -> None:
 async def _stream(exchange: _Exchange, items: Items) -> None:
     async with aclosing(items):
         # Whatever is refused, or fails before the first piece, gets an HTTP status of its own.
-        first = await _first_of_answer(items)
-        _tell_cache(exchange, first)
+        first = await _first_of_answer(exchange, items)
         if isinstance(first, RunResult):
             demand_answer(first)
         await start_stream(exchange.request, exchange.send)
@@ -67,9 +66,9 @@ async def _stream(exchange: _Exchange, items: Items) -> None:
         await end_stream(exchange.send)
 
 
-async def _first_of_answer(items: Items) -> RunDelta | RunResult:
+async def _first_of_answer(exchange: _Exchange, items: Items) -> RunDelta | RunResult:
     while isinstance(item := await anext(items), RunStarted):
-        pass
+        tell_cache(exchange.request, item)
     return item
 
 
@@ -86,8 +85,3 @@ async def _send_pieces(exchange: _Exchange, first: Item, items: Items) -> None:
             if exchange.body.include_usage:
                 await send_event(exchange.send, chunks.usage(item))
         item = await anext(items, None)
-
-
-def _tell_cache(exchange: _Exchange, item: Item) -> None:
-    if exchange.body.cache_seconds is not None:
-        tell_cache(exchange.request, item)

@@ -93,6 +93,18 @@ def facts(result: RunResult) -> dict[str, Any]:
         "sandbox": result.sandbox,
         "latency_ms": result.latency_ms,
         "cost": cost(result.price),
+        "cache": cache_facts(result),
+    }
+
+
+def cache_facts(result: RunResult) -> dict[str, Any] | None:
+    """Which cache answered, how near, and whose answer it is; None where the model was asked."""
+    if result.cached_from is None:
+        return None
+    return {
+        "kind": result.cache_kind or "exact",
+        "distance": result.cache_distance,
+        "source": ids.encode("run", result.cached_from),
     }
 
 

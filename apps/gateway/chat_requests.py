@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from apps.core.errors import InvalidRequest
 from apps.gateway import fields
-from apps.gateway.chat_options import cache_seconds, repair_attempts
+from apps.gateway.chat_options import cache_wish, repair_attempts
 from apps.gateway.fields import typed
 from apps.runs.conversation import clean_messages
 from apps.runs.inputs import PARAMETERS
-from apps.runs.types import PromptReference
+from apps.runs.types import CacheWish, PromptReference
 
 DEFAULT_LABEL: Final = "production"
 PROMPT_PREFIX: Final = "prompt:"
@@ -45,8 +45,8 @@ class ChatBody:
     store: bool
     stream: bool
     include_usage: bool
-    cache_seconds: int | None
-    repair_attempts: int
+    cache: CacheWish | None
+    repair_attempts: int | None
     tools: tuple[dict[str, Any], ...] | None
 
 
@@ -69,8 +69,8 @@ def parse_chat_body(body: Any) -> ChatBody:
         store=typed(body, "store", bool, True),
         stream=stream,
         include_usage=bool(typed(body, "stream_options", dict, {}).get("include_usage", False)),
-        cache_seconds=cache_seconds(body),
-        repair_attempts=repair_attempts(body, stream=stream),
+        cache=cache_wish(body),
+        repair_attempts=repair_attempts(body),
         tools=fields.tools(body),
     )
 

@@ -45,8 +45,8 @@ class EmbeddingBody:
     prompt: None = None
     variables: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
-    cache_seconds: None = None
-    repair_attempts: int = 0
+    cache: None = None
+    repair_attempts: None = None
     tools: None = None
 
 

@@ -21,7 +21,7 @@ from apps.gateway.openapi_shapes import (
 from apps.prompts.rendering import VARIABLE_TYPES
 from apps.prompts.tools import CHOICES, MAX_TOOLS
 from apps.prompts.types import ROLES
-from apps.runs.answer_cache import LONGEST_SECONDS
+from apps.runs.cache_plan import LONGEST_SECONDS
 from apps.runs.content_parts import DETAILS, LONGEST_FILENAME, MOST_ATTACHMENTS
 from apps.runs.conversation import MOST_CALLS, TOOL
 from apps.runs.repair import MOST_ATTEMPTS
@@ -182,6 +182,33 @@ _SHARED: Final[Schema] = {
     "messages": list_of(reference("ChatMessage")),
     "tools": list_of(reference("Tool"), MAX_TOOLS),
 }
+_SIMILAR: Final = object_of(
+    nullable({"threshold": {"type": "number", "minimum": 0.5, "maximum": 1}}), closed=True
+)
+_CACHE: Final[Schema] = {
+    "description": "Takes the place of the policy's word: false asks no cache, true asks those there are. "
+    "seconds is how old an answer may be; ttl_seconds is its older name.",
+    "anyOf": [
+        BOOLEAN,
+        object_of(
+            nullable(
+                {
+                    "seconds": integer(1, LONGEST_SECONDS),
+                    "ttl_seconds": integer(1, LONGEST_SECONDS),
+                    "semantic": {"anyOf": [BOOLEAN, _SIMILAR]},
+                }
+            ),
+            closed=True,
+        ),
+    ],
+}
+_CACHE_HIT: Final = answer_of(
+    {
+        "kind": {"enum": ["exact", "semantic"]},
+        "distance": {"type": ["number", "null"], "description": "Of a semantic hit; 0 means the same."},
+        "source": {"type": "string", "description": "The run whose answer it is."},
+    }
+)
 ASKED: Final[Schema] = {
     "stream": BOOLEAN,
     "metadata": _METADATA,
@@ -192,7 +219,7 @@ ASKED: Final[Schema] = {
         "description": "Your own name of what the run is for, such as a case; runs are found by it.",
     },
     "store": {"type": "boolean", "description": "false keeps no content of the run, only its figures."},
-    "cache": object_of({"ttl_seconds": integer(1, LONGEST_SECONDS)}, ("ttl_seconds",), closed=True),
+    "cache": _CACHE,
     "repair": object_of({"attempts": integer(0, MOST_ATTEMPTS)}, ("attempts",), closed=True),
 }
 _OF_PROMPT: Final[Schema] = {
@@ -320,6 +347,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "latency_ms": {"type": "integer"},
             "first_token_ms": {"type": ["integer", "null"]},
             "cached_from": TEXT_OR_NULL,
+            "cache": {"anyOf": [_CACHE_HIT, {"type": "null"}]},
         }
     ),
 }

@@ -6,13 +6,13 @@ from typing import Any, Final
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.numbers import whole_number
 from apps.gateway import fields
-from apps.gateway.chat_options import cache_seconds, repair_attempts
+from apps.gateway.chat_options import cache_wish, repair_attempts
 from apps.gateway.fields import typed
 from apps.gateway.http import HttpRequest
 from apps.prompts.types import PRODUCTION
 from apps.runs.conversation import clean_messages
 from apps.runs.inputs import check_parameters
-from apps.runs.types import PromptReference
+from apps.runs.types import CacheWish, PromptReference
 
 PREFIX: Final = "/api/v1/prompts/"
 RUN: Final = "/run"
@@ -39,8 +39,8 @@ class PromptCall:
     user: str = ""
     unit: str = ""
     store: bool = True
-    cache_seconds: int | None = None
-    repair_attempts: int = 0
+    cache: CacheWish | None = None
+    repair_attempts: int | None = None
 
 
 def prompt_name(request: HttpRequest, ending: str = "") -> str:
@@ -87,8 +87,8 @@ def parse_run(name: str, body: Any) -> PromptCall:
         user=fields.user(body),
         unit=fields.unit(body),
         store=typed(body, "store", bool, True),
-        cache_seconds=cache_seconds(body),
-        repair_attempts=repair_attempts(body, stream=stream),
+        cache=cache_wish(body),
+        repair_attempts=repair_attempts(body),
     )
 
 

@@ -87,7 +87,6 @@ def _exchange(
         run_id,
         livemode=facts.livemode,
         stream=call.stream,
-        tells_cache=call.cache_seconds is not None,
     )
 
 

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from apps.core.errors import InvalidRequest
 from apps.gateway import fields
-from apps.gateway.chat_options import cache_seconds, repair_attempts
+from apps.gateway.chat_options import cache_wish, repair_attempts
 from apps.gateway.chat_requests import PROMPT_PREFIX, parse_reference, prompt_object
 from apps.gateway.fields import typed
 from apps.gateway.response_items import read_input, text_value
 from apps.prompts.tools import CHOICES, clean_tools
 from apps.runs.inputs import check_parameters
 from apps.runs.response_formats import JSON_SCHEMA, TYPES, check_described
-from apps.runs.types import PromptReference
+from apps.runs.types import CacheWish, PromptReference
 
 # Taken only with the value that means "nothing special"; their absence means the same.
 _ONLY: Final[fields.SpecialFields] = {
@@ -55,8 +55,8 @@ class ResponseBody:
     store: bool
     stream: bool
     background: bool
-    cache_seconds: int | None
-    repair_attempts: int
+    cache: CacheWish | None
+    repair_attempts: int | None
     tools: tuple[dict[str, Any], ...] | None
     given: Mapping[str, Any]
 
@@ -84,8 +84,8 @@ def parse_response_body(body: Any) -> ResponseBody:
         store=typed(body, "store", bool, True),
         stream=stream,
         background=background,
-        cache_seconds=cache_seconds(body),
-        repair_attempts=repair_attempts(body, stream=stream),
+        cache=cache_wish(body),
+        repair_attempts=repair_attempts(body),
         tools=_tools(typed(body, "tools", list, None)),
         given=body,
     )

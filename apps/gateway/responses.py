@@ -61,8 +61,7 @@ async def _whole(exchange: _Exchange, items: Items) -> None:
 async def _stream(exchange: _Exchange, items: Items) -> None:
     async with aclosing(items):
         # Whatever is refused, or fails before the first piece, gets an HTTP status of its own.
-        first = await _first_of_answer(items)
-        tell_cache(exchange.request, first)
+        first = await _first_of_answer(exchange, items)
         if isinstance(first, RunResult):
             demand_answer(first)
         events = ResponseEvents(exchange.body, exchange.run_id)
@@ -74,9 +73,9 @@ async def _stream(exchange: _Exchange, items: Items) -> None:
         await end_stream(exchange.send)
 
 
-async def _first_of_answer(items: Items) -> RunDelta | RunResult:
+async def _first_of_answer(exchange: _Exchange, items: Items) -> RunDelta | RunResult:
     while isinstance(item := await anext(items), RunStarted):
-        pass
+        tell_cache(exchange.request, item)
     return item
 
 

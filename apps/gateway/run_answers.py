@@ -13,7 +13,7 @@ from uuid import UUID
 from apps.core import ids
 from apps.core.error_mapping import to_error
 from apps.core.errors import PromptsaasError
-from apps.gateway.chat_answers import cost, failure
+from apps.gateway.chat_answers import cache_facts, cost, failure
 from apps.gateway.http import HttpRequest, JsonAnswer, Send, end_stream, send_event, send_json, start_stream
 from apps.gateway.running import Item, Items, demand_answer, demand_record, tell_cache
 from apps.runs.types import RunDelta, RunResult, RunStarted
@@ -28,7 +28,6 @@ class RunExchange:
     run_id: UUID
     livemode: bool
     stream: bool
-    tells_cache: bool = False
 
 
 async def answer_run(exchange: RunExchange, items: Items) -> None:
@@ -64,13 +63,14 @@ def run_body(result: RunResult, *, livemode: bool) -> dict[str, Any]:
         "latency_ms": result.latency_ms,
         "first_token_ms": result.first_token_ms,
         "cached_from": ids.encode("run", result.cached_from) if result.cached_from else None,
+        "cache": cache_facts(result),
     }
 
 
 async def _whole(exchange: RunExchange, items: Items) -> None:
     async for item in items:
         if isinstance(item, RunResult):
-            _tell_cache(exchange, item)
+            tell_cache(exchange.request, item)
             demand_answer(item)
             answer = JsonAnswer(run_body(item, livemode=exchange.livemode))
             await send_json(exchange.request, exchange.send, answer)
@@ -79,14 +79,10 @@ async def _whole(exchange: RunExchange, items: Items) -> None:
 async def _stream(exchange: RunExchange, items: Items) -> None:
     # What is refused gets an HTTP status of its own; a run that has begun fails in an event.
     started = await anext(items)
-    first: Item | None = await anext(items, None) if exchange.tells_cache else None
-    if first is not None:
-        _tell_cache(exchange, first)
+    tell_cache(exchange.request, started)
     await start_stream(exchange.request, exchange.send)
     try:
         await _send_item(exchange, started)
-        if first is not None:
-            await _send_item(exchange, first)
         async for item in items:
             await _send_item(exchange, item)
     except Exception as error:
@@ -125,8 +121,3 @@ def _created(exchange: RunExchange, item: RunStarted) -> dict[str, Any]:
         "status": "running",
         "model": item.model,
     }
-
-
-def _tell_cache(exchange: RunExchange, item: Item) -> None:
-    if exchange.tells_cache:
-        tell_cache(exchange.request, item)

@@ -19,13 +19,19 @@ from apps.gateway.http import Disconnected, HttpRequest
 from apps.gateway.serving import Serving
 from apps.runs import queries
 from apps.runs.idempotency import LONGEST_KEY, Claimed, KeyedRequest, Replay
-from apps.runs.types import RunDelta, RunRequest, RunResult, RunStarted
+from apps.runs.types import CacheOutcome, RunDelta, RunRequest, RunResult, RunStarted
 from apps.tenants.access import AccessFacts
 
 Item = RunStarted | RunDelta | RunResult
 Items = AsyncGenerator[Item, None]
 
 WATCH_AFTER_SECONDS: Final = 0.05
+_CACHE_WORDS: Final[dict[CacheOutcome, bytes]] = {
+    "off": b"off",
+    "miss": b"miss",
+    "hit": b"hit",
+    "semantic_hit": b"semantic_hit",
+}
 
 logger = get_logger(__name__)
 
@@ -90,10 +96,10 @@ def demand_record(result: RunResult) -> None:
 
 
 def tell_cache(request: HttpRequest, item: Item) -> None:
-    """Say in a header whether the cache that was asked for had the answer."""
-    if not isinstance(item, RunStarted):
-        is_hit = item.cached if isinstance(item, RunDelta) else item.cached_from is not None
-        request.answer_headers[b"promptsaas-cache"] = b"hit" if is_hit else b"miss"
+    """Say in a header what the caches had for the run; a replay of an earlier answer says nothing."""
+    told = None if isinstance(item, RunDelta) else item.cache
+    if told is not None:
+        request.answer_headers[b"promptsaas-cache"] = _CACHE_WORDS[told]
 
 
 async def unless_disconnected(request: HttpRequest, work: Coroutine[Any, Any, None]) -> None:

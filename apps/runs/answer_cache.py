@@ -1,14 +1,16 @@
 """The exact cache of answers: what a project asked before, word for word, is answered from Redis.
 
-It is asked for per run. An answer stands under an HMAC of everything that decides it, keyed per
-organization, and is sealed under the organization's data key: Redis learns neither questions nor answers.
+An answer stands under an HMAC of everything that decides it, keyed per organization, and is sealed under the
+organization's data key: Redis learns neither questions nor answers. Beside it stands for a moment who asks:
+other processes wait for that answer instead of asking the same.
 """
 
 import asyncio
 import hashlib
 import hmac
+import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -19,23 +21,43 @@ from redis.asyncio import Redis
 from apps.core import crypto
 from apps.core.logs import get_logger
 from apps.core.redis import DEAD_REDIS, async_client, client
-from apps.runs.types import CachedAnswer, DataKeys, PreparedRun, RunResult
+from apps.runs.cache_plan import exact_question
+from apps.runs.types import CachedAnswer, DataKeys, PreparedRun
 
-LONGEST_SECONDS: Final = 86_400
 LARGEST_BYTES: Final = 256 * 1024
 WAIT_SECONDS: Final = 0.1
 # After a failure Redis is left alone for a while: its time-out must not be paid by every run.
 REST_SECONDS: Final = 1.0
 SCANNED_AT_ONCE: Final = 1000
+# How long a process that asks is waited for by others; nothing prolongs it, so a killed one costs no more.
+LEASE_SECONDS: Final = 10.0
+FIRST_PAUSE: Final = 0.02
+LONGEST_PAUSE: Final = 0.25
+
+# The answer; or 1 for whoever asks from now on, 0 where somebody else does.
+_FIND: Final = """
+local kept = redis.call('GET', KEYS[1])
+if kept then return kept end
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+return 0
+"""
+# Keep an answer, if there is one, and let others ask again.
+_LEAVE: Final = """
+if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+return 1
+"""
 
 logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an answer stands, and what it is sealed with."""
+class Place:
+    """Where an answer stands, what it is sealed with, and by which token this run says that it asks."""
 
     key: str
+    asking: str
+    token: str
     data_key: bytes
     associated_data: bytes
 
@@ -48,45 +70,55 @@ class AnswerCache:
         self._wait_seconds = wait_seconds
         self._resting_until = 0.0
 
-    async def find(self, prepared: PreparedRun) -> CachedAnswer | None:
-        """See Answers.find."""
-        seconds = prepared.request.cache_seconds
-        # A project that stores no content has none to give: what it kept before it said so goes by its time.
-        if seconds is None or not prepared.request.record_payload:
-            return None
-        place = await self._place(prepared)
-        sealed = await self._call(lambda redis: redis.get(place.key))
-        return _opened(place, sealed, seconds) if isinstance(sealed, bytes) else None
-
-    def wants(self, prepared: PreparedRun, result: RunResult) -> bool:
-        """See Answers.wants. What may not be recorded is not kept here either."""
-        request = prepared.request
-        return request.cache_seconds is not None and request.record_payload and _is_good(result)
-
-    async def keep(self, prepared: PreparedRun, result: RunResult) -> None:
-        """See Answers.keep."""
-        seconds = prepared.request.cache_seconds
-        plaintext = orjson.dumps({"run": result.run_id, "at": int(time.time()), "text": result.text})
-        if len(plaintext) > LARGEST_BYTES:
-            return
-        place = await self._place(prepared)
-        sealed = crypto.seal_bytes(place.data_key, plaintext, place.associated_data)
-        await self._call(lambda redis: redis.set(place.key, sealed, ex=seconds))
-
-    async def _place(self, prepared: PreparedRun) -> _Place:
-        data_key = await self._data_keys.get(prepared.request.organization_id)
+    async def place(self, prepared: PreparedRun) -> Place:
+        """Where the answer to a run would stand."""
+        organization_id = prepared.request.organization_id
+        data_key = await self._data_keys.get(organization_id)
         naming_key = hmac.digest(data_key, b"promptsaas answer cache 1", hashlib.sha256)
-        name = hmac.new(naming_key, _question(prepared), hashlib.sha256).hexdigest()
-        place = f"answer cache\x1f{prepared.request.organization_id}\x1f{name}"
-        key = f"{_beginning(prepared.request.organization_id)}{name}"
-        return _Place(key, data_key, place.encode())
+        name = hmac.new(naming_key, exact_question(prepared), hashlib.sha256).hexdigest()
+        return Place(
+            key=f"{_beginning(organization_id)}{name}",
+            asking=f"asking:{organization_id.hex}:{name}",
+            token=secrets.token_hex(8),
+            data_key=data_key,
+            associated_data=f"answer cache\x1f{organization_id}\x1f{name}".encode(),
+        )
 
-    async def _call(self, command: Callable[[Redis], Awaitable[Any]]) -> Any:
+    async def find(self, place: Place, *, oldest: int, seconds: float) -> CachedAnswer | None:
+        """An answer of at most `oldest` seconds of age; while another process asks, it is waited for.
+
+        That wait takes at most `seconds`, and no longer than a lease. None makes this run the one that asks.
+        """
+        until = time.monotonic() + min(seconds, LEASE_SECONDS)
+        pause = FIRST_PAUSE
+        while True:
+            reply = await self._run(_FIND, place, place.token, round(LEASE_SECONDS * 1000))
+            if isinstance(reply, bytes):
+                return _opened(place, reply, oldest)
+            if reply != 0 or time.monotonic() + pause > until:
+                return None
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    async def keep(self, place: Place, answer: CachedAnswer, seconds: int) -> None:
+        """Keep an answer; one that is too large is not kept."""
+        plaintext = orjson.dumps({"run": answer.run_id, "at": int(time.time()), "text": answer.text})
+        if len(plaintext) > LARGEST_BYTES:
+            await self.leave(place)
+            return
+        sealed = crypto.seal_bytes(place.data_key, plaintext, place.associated_data)
+        await self._run(_LEAVE, place, place.token, sealed, seconds)
+
+    async def leave(self, place: Place) -> None:
+        """This run asks no more, and left no answer."""
+        await self._run(_LEAVE, place, place.token, b"", 0)
+
+    async def _run(self, script: str, place: Place, *arguments: str | bytes | int) -> Any:
         if time.monotonic() < self._resting_until:
             return None
         try:
             async with asyncio.timeout(self._wait_seconds):
-                return await command(async_client())
+                return await _evaluate(async_client(), script, (place.key, place.asking), arguments)
         except (*DEAD_REDIS, TimeoutError) as error:
             self._resting_until = time.monotonic() + REST_SECONDS
             logger.warning("runs.answer_cache_is_away", extra={"error": str(error)})
@@ -107,31 +139,14 @@ def _beginning(organization_id: UUID) -> str:
     return f"answer:{organization_id.hex}:"
 
 
-def _question(prepared: PreparedRun) -> bytes:
-    """Everything that decides the answer, in one order; the address too, for a connection can be changed."""
-    target, chat = prepared.target, prepared.chat
-    parts = {
-        "project": prepared.request.project_id,
-        "connection": [target.connection, target.kind],
-        "model": target.model,
-        "messages": list(chat.messages),
-        "parameters": chat.parameters,
-        "output_schema": chat.output_schema,
-        "tools": list(chat.tools),
-    }
-    return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+def _evaluate(
+    redis: Redis, script: str, keys: tuple[str, ...], arguments: tuple[str | bytes | int, ...]
+) -> Awaitable[Any]:
+    """One round trip, by the script's hash; a Redis that has lost its scripts is sent it again."""
+    return redis.register_script(script)(keys=keys, args=arguments)
 
 
-def _is_good(result: RunResult) -> bool:
-    return (
-        result.recorded
-        and result.cached_from is None
-        and result.status == "succeeded"
-        and result.finish_reason == "stop"
-    )
-
-
-def _opened(place: _Place, sealed: bytes, seconds: int) -> CachedAnswer | None:
+def _opened(place: Place, sealed: bytes, seconds: int) -> CachedAnswer | None:
     try:
         value = orjson.loads(crypto.unseal_bytes(place.data_key, sealed, place.associated_data))
     except crypto.SealBroken as error:

@@ -11,7 +11,7 @@ would do (docs/decisions/0024).
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -37,6 +37,7 @@ from apps.runs.types import (
     ContentRules,
     DataKeys,
     InlinePrompt,
+    Lookup,
     OutputCheck,
     OutputRefusal,
     PreparedRun,
@@ -114,7 +115,8 @@ class Engine:
         """
         flight = await self._enter(await self.prepare(request))
         try:
-            yield RunStarted(flight.prepared.created_at, flight.prepared.target.reference)
+            prepared = flight.prepared
+            yield RunStarted(prepared.created_at, prepared.target.reference, flight.progress.cache_outcome)
             async with aclosing(self._pieces(flight)) as pieces:
                 async for piece in pieces:
                     yield piece
@@ -166,13 +168,14 @@ class Engine:
         """What may still end a run without a call; the run's clock starts here."""
         limits = self._dependencies.limits
         hold = await limits.admit(prepared) if limits is not None else None
+        progress = Progress(deadline=prepared.request.timeout_seconds)
         try:
-            progress = Progress(deadline=prepared.request.timeout_seconds)
             prepared = await self._guard_input(prepared, progress)
             await self._find_answer(prepared, progress)
             return Flight(prepared, progress, await self._reserve(prepared), hold)
         except BaseException:
             self._let_go(hold, None)
+            progress.close_lookup()
             raise
 
     def _let_go(self, hold: Hold | None, result: RunResult | None) -> None:
@@ -185,30 +188,36 @@ class Engine:
         """The run ends without a record: nothing that was taken for it is kept."""
         self._dependencies.allowance.release(flight.reservation)
         self._let_go(flight.hold, None)
+        flight.progress.close_lookup()
 
     async def _guard_input(self, prepared: PreparedRun, progress: Progress) -> PreparedRun:
         """The guardrails' place before the caches: they may change the messages or set `progress.refusal`."""
         return prepared
 
     async def _find_answer(self, prepared: PreparedRun, progress: Progress) -> None:
-        """Take an earlier run's answer where one is asked for and at hand."""
+        """Take an earlier run's answer, or that of an equal run under way, where one is asked for."""
         answers = self._dependencies.answers
         if answers is None or progress.refusal is not None:
             return
-        found = await answers.find(prepared)
-        if found is not None:
-            progress.accept_cached(found)
+        finding = answers.find(prepared, progress)
+        if finding is not None:
+            left = time.perf_counter()
+            progress.accept_lookup(await finding)
+            progress.away += time.perf_counter() - left
 
     async def _reserve(self, prepared: PreparedRun) -> Reservation:
         return await self._dependencies.allowance.take(
             prepared.request.organization_id, livemode=not prepared.target.sandbox
         )
 
+    def _way(self, prepared: PreparedRun) -> calling.Route:
+        return calling.route(prepared, self._dependencies.targets, self._dependencies.retries)
+
     async def _call(self, flight: Flight) -> None:
         """Ask the provider; the time until it has answered is not ours."""
         left = time.perf_counter()
         try:
-            await repair.complete(flight.prepared, flight.progress, self._dependencies.retries)
+            await repair.complete(flight.prepared, flight.progress, self._way(flight.prepared))
         finally:
             flight.progress.away += time.perf_counter() - left
 
@@ -221,12 +230,14 @@ class Engine:
             progress.first_token_ms = progress.elapsed_ms()
             yield RunDelta(progress.text, cached=True)
             return
+        if repair.holds_back(prepared):
+            await self._call(flight)
+            for piece in _whole(progress):
+                yield piece
+            return
         left = time.perf_counter()
-        policy = self._dependencies.retries
         try:
-            async with aclosing(
-                calling.stream(prepared.target.provider, prepared.chat, progress, policy)
-            ) as pieces:
+            async with aclosing(calling.stream(self._way(prepared), progress)) as pieces:
                 async for piece in pieces:
                     yield RunDelta(piece.text, tool_calls=piece.tool_calls)
         finally:
@@ -292,7 +303,7 @@ class Engine:
         try:
             record = self._record(prepared, flight, cancelled)
             self._dependencies.recorder.submit(
-                record, data_key, self._ended(prepared, record, flight.hold, told)
+                record, data_key, self._ended(prepared, record, flight, told)
             )
         except BaseException:
             self._release(flight)
@@ -310,7 +321,7 @@ class Engine:
         self,
         prepared: PreparedRun,
         record: RunRecord,
-        hold: Hold | None,
+        flight: Flight,
         told: "asyncio.Future[RunResult]",
     ) -> Callable[[bool | Exception], None]:
         """What is done after the commit, in the recorder's task: the caller may be gone."""
@@ -319,13 +330,14 @@ class Engine:
             allowance = self._dependencies.allowance
             end = allowance.settle if outcome is True and record.charged else allowance.release
             end(record.reservation)
-            self._let_go(hold, record.result if outcome is True else None)
+            self._let_go(flight.hold, record.result if outcome is True else None)
             if outcome is True:
-                count_run(prepared.target.kind, record)
-            answers = self._dependencies.answers
-            if outcome is True and answers is not None and answers.wants(prepared, record.result):
-                self._keep_until_done(asyncio.create_task(_keep_and_tell(answers, prepared, record, told)))
+                count_run(record)
+            lookup = flight.progress.lookup
+            if outcome is True and lookup is not None:
+                self._keep_until_done(asyncio.create_task(_keep_and_tell(lookup, prepared, record, told)))
             else:
+                flight.progress.close_lookup()
                 _tell(told, outcome, record.result)
 
         return ended
@@ -342,12 +354,20 @@ class Engine:
         return check_calls(progress.text, progress.tool_calls)
 
 
+def _whole(progress: Progress) -> Iterator[RunDelta]:
+    """A whole answer, if there is one, as the one piece of a stream."""
+    if progress.answer is not None:
+        progress.first_token_ms = progress.elapsed_ms()
+        calls = tuple({"index": index, **call} for index, call in enumerate(progress.tool_calls))
+        yield RunDelta(progress.text, tool_calls=calls)
+
+
 async def _keep_and_tell(
-    answers: Answers, prepared: PreparedRun, record: RunRecord, told: "asyncio.Future[RunResult]"
+    lookup: Lookup, prepared: PreparedRun, record: RunRecord, told: "asyncio.Future[RunResult]"
 ) -> None:
     """Keep an answer before it goes out, so that whoever asks again after it finds it."""
     try:
-        await answers.keep(prepared, record.result)
+        await lookup.keep(prepared, record.result)
     finally:
         _tell(told, True, record.result)
 

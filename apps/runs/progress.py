@@ -5,9 +5,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from apps.providers.pricing import Price
 from apps.providers.tool_calls import ToolCallPieces
 from apps.providers.types import ChatDelta, ChatResult, ProviderCallError, Usage
-from apps.runs.types import Attempt, CachedAnswer, CacheKind, OutputRefusal, RunError
+from apps.runs.types import (
+    Attempt,
+    CachedAnswer,
+    CacheKind,
+    CacheOutcome,
+    Lookup,
+    OutputRefusal,
+    RunError,
+    Target,
+)
 
 
 @dataclass(slots=True)
@@ -15,8 +25,10 @@ class Progress:
     """What a run has got so far; `deadline` in seconds from its start.
 
     `refusal` says why nothing is called; `withheld` what the guardrails say of the answer; `hits` what they
-    found, without any text. `earlier` is the usage of answers that were replaced by a later one. `away` is
-    the time, in seconds, that was not ours: the provider's, and the waits between its attempts.
+    found, without any text. `target` is what was called last, `answered` what the answer is from. `prices`
+    are those of all answers, also of those that a later one replaced, and `side_costs` those of helpers, such
+    as judges and embeddings. `away` is the time, in seconds, that was not ours: the provider's, and the waits
+    between its attempts.
     """
 
     deadline: float
@@ -26,7 +38,11 @@ class Progress:
     attempts: list[Attempt] = field(default_factory=list)
     first_token_ms: int | None = None
     answer: ChatResult | None = None
-    earlier: list[Usage] = field(default_factory=list)
+    target: Target | None = None
+    answered: Target | None = None
+    prices: list[Price] = field(default_factory=list)
+    side_costs: list[Price] = field(default_factory=list)
+    lookup: Lookup | None = None
     cached_from: UUID | None = None
     cache_kind: CacheKind = ""
     cache_distance: float | None = None
@@ -73,9 +89,29 @@ class Progress:
 
     def accept(self, answer: ChatResult) -> None:
         """Note a whole answer, which takes the place of one before it."""
-        if self.answer is not None:
-            self.earlier.append(self.answer.usage)
-        self.answer = answer
+        self.answer, self.answered = answer, self.target
+
+    @property
+    def cache_outcome(self) -> CacheOutcome:
+        """What the caches had."""
+        if self.lookup is None:
+            return "off"
+        if self.cached_from is None:
+            return "miss"
+        return "semantic_hit" if self.cache_kind == "semantic" else "hit"
+
+    def accept_lookup(self, lookup: Lookup) -> None:
+        """Note what the caches said, what asking them took, and the answer if they have one."""
+        self.lookup = lookup
+        self.attempts.extend(lookup.attempts)
+        self.side_costs.extend(lookup.costs)
+        if lookup.found is not None:
+            self.accept_cached(lookup.found)
+
+    def close_lookup(self) -> None:
+        """The run has ended: nobody waits for its answer any longer."""
+        if self.lookup is not None:
+            self.lookup.close()
 
     def accept_cached(self, found: CachedAnswer) -> None:
         """Note an earlier run's answer in place of a call."""

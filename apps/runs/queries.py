@@ -17,7 +17,7 @@ from apps.providers.types import Usage
 from apps.runs.models import Feedback, Run, RunPayload
 from apps.runs.outputs import parse_json
 from apps.runs.record_rows import PAYLOAD_TABLE
-from apps.runs.types import CacheKind, RunError, RunResult, Status, UsageOrigin
+from apps.runs.types import CacheKind, CacheOutcome, RunError, RunResult, Status, UsageOrigin
 
 RECENT_RUNS: Final = 1000
 # Each is a column of Run, compared for equality.
@@ -210,6 +210,7 @@ def load_result(project_id: UUID, run_id: UUID) -> RunResult:
         version_number=run.version_number,
         label=run.label or None,
         cached_from=run.cached_from,
+        cache=_cache_outcome(run),
         tool_calls=tuple(content.tool_calls),
         usage_origin=cast("UsageOrigin", run.usage_origin),
         asked_model=run.asked_model,
@@ -217,6 +218,13 @@ def load_result(project_id: UUID, run_id: UUID) -> RunResult:
         cache_distance=run.cache_distance,
         guardrail_hits=tuple(run.guardrail_hits),
     )
+
+
+def _cache_outcome(run: Run) -> CacheOutcome | None:
+    """What the caches had for a run; None where that is not known any more: it missed, or did not ask."""
+    if run.cached_from is None:
+        return None
+    return "semantic_hit" if run.cache_kind == "semantic" else "hit"
 
 
 def price_of(run: Run) -> Price | None:

@@ -5,9 +5,9 @@ from typing import Final
 
 from apps.providers.types import ChatRequest
 from apps.runs import calling
-from apps.runs.calling import RetryPolicy
+from apps.runs.calling import Route
 from apps.runs.output_checks import LARGEST_BYTES
-from apps.runs.outputs import parse_output
+from apps.runs.outputs import expected_of, problem_of
 from apps.runs.progress import Progress
 from apps.runs.types import PreparedRun
 
@@ -15,20 +15,34 @@ MOST_ATTEMPTS: Final = 2
 _REQUEST: Final = "{problem} Answer again, with nothing but JSON that fits the schema."
 
 
-async def complete(prepared: PreparedRun, progress: Progress, policy: RetryPolicy) -> None:
+async def complete(prepared: PreparedRun, progress: Progress, way: Route) -> None:
     """`calling.complete`, repeated at most `repair_attempts` times while the answer breaks its schema.
 
     A repeat that fails leaves the answer before it in `progress`. Raises only CancelledError.
     """
-    chat, provider = prepared.chat, prepared.target.provider
-    await calling.complete(provider, chat, progress, policy)
-    for _ in range(prepared.request.repair_attempts):
+    chat = prepared.chat
+    await calling.complete(way, progress)
+    for _ in range(attempts_of(prepared)):
         problem = _problem(chat, progress)
         if problem is None or progress.remaining() <= 0:
             return
         progress.attempts[-1] = replace(progress.attempts[-1], error="output_invalid")
         chat = _asking_again(chat, progress.text, problem)
-        await calling.complete(provider, chat, progress, policy)
+        await calling.complete(way.asking(chat, progress.answered), progress, "repair")
+
+
+def attempts_of(prepared: PreparedRun) -> int:
+    """How often to ask again: as the call says, else as the policy does."""
+    asked = prepared.request.repair_attempts
+    return prepared.rules.calls.repair_attempts if asked is None else asked
+
+
+def holds_back(prepared: PreparedRun) -> bool:
+    """Whether a stream waits for its answer to fit: only where the call itself asks for repair.
+
+    What was sent can't be taken back; a policy's repair leaves streams as quick as they are.
+    """
+    return bool(prepared.request.repair_attempts) and expected_of(prepared.chat) is not None
 
 
 def _problem(chat: ChatRequest, progress: Progress) -> str | None:
@@ -37,8 +51,7 @@ def _problem(chat: ChatRequest, progress: Progress) -> str | None:
         return None
     if len(progress.text) > LARGEST_BYTES:
         return None
-    error = parse_output(progress.text, chat.output_schema)[1]
-    return None if error is None else error.message
+    return problem_of(progress.text, expected_of(chat))
 
 
 def _asking_again(chat: ChatRequest, text: str, problem: str) -> ChatRequest:

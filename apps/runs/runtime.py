@@ -56,9 +56,8 @@ async def open_runtime(
         targets = CachedTargets(calls, freshness)
         allowance = AllowanceBook(pool)
         data_keys = CachedDataKeys(calls)
-        answers = CachedAnswers(
-            AnswerCache(data_keys, wait_seconds=cache_wait_seconds), SemanticAnswers(targets, calls, data_keys)
-        )
+        exact = AnswerCache(data_keys, wait_seconds=cache_wait_seconds)
+        answers = CachedAnswers(exact, SemanticAnswers(targets, calls, data_keys))
         keys = RunKeys(pool)
         recorder = GroupRecorder(connection_parameters(), companions, reconnected=pool.check)
         await recorder.open()

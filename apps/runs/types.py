@@ -4,7 +4,7 @@ Plain frozen data without Django, so that the gateway, batches and evaluations c
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from apps.billing.allowance import Reservation
 from apps.core.limit_bounds import Bounds, Verdict
 from apps.prompts.serving import DEFAULT, ServingRules
 from apps.prompts.types import ResolvedPrompt
+from apps.providers.health import ConnectionHealth
 from apps.providers.price_rules import PriceRule
 from apps.providers.pricing import Price
 from apps.providers.types import ChatRequest, Provider, Usage
@@ -23,6 +24,9 @@ Source = Literal["gateway", "batch", "playground"]
 Status = Literal["succeeded", "failed", "cancelled"]
 UsageOrigin = Literal["provider", "estimated", "cache", "none"]
 CacheKind = Literal["", "exact", "semantic"]
+AttemptKind = Literal["call", "retry", "fallback", "repair", "judge", "embedding"]
+CacheOutcome = Literal["off", "miss", "hit", "semantic_hit"]
+"""What the caches had for a run; "off" where none was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,19 @@ class InlinePrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheWish:
+    """What a call says of the caches; None leaves it to the policy.
+
+    `seconds` is how old an answer may be that is taken, and how long this one is kept.
+    """
+
+    on: bool = True
+    seconds: int | None = None
+    semantic: bool | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """One run asked for: of `prompt`, of `inline` content, or of `model` with `messages`.
 
@@ -75,8 +92,8 @@ class RunRequest:
     `livemode` False (a psk_test_ key) always runs the sandbox.
     `record_payload` False stores no content; the engine also sets it where the project says so.
     `claim` is the id of the idempotency row that this run completes, if the caller sent a key.
-    `cache_seconds` takes an equal run's answer of at most that age, and keeps this one for as long.
-    `repair_attempts` is how often to ask again for an answer that breaks its schema; streams don't.
+    `cache` is the call's word on the caches (see cache_plan), and `repair_attempts` on how often to ask again
+    for an answer that breaks its schema; None leaves either to the policy.
     `limits` are those of key and organization; None: no key asked, and the organization's are looked up.
     `tell_limits` hears what they say, before anything is answered.
     `arrived` is when it came, by `time.perf_counter`; our own time counts from there.
@@ -101,8 +118,8 @@ class RunRequest:
     record_payload: bool = True
     timeout_seconds: float = 60.0
     claim: UUID | None = None
-    cache_seconds: int | None = None
-    repair_attempts: int = 0
+    cache: CacheWish | None = None
+    repair_attempts: int | None = None
     inline: InlinePrompt | None = None
     tools: tuple[dict[str, Any], ...] | None = None
     unit: str = ""
@@ -127,13 +144,20 @@ class RunError:
 class Attempt:
     """One call to the provider; times in milliseconds from the run's start.
 
-    `error` is empty where an answer came and was taken, `output_invalid` where it was asked for anew.
+    `error` is empty where an answer came and was taken, `output_invalid` where it was asked for anew,
+    `cancelled` where the caller went away; `breaker_open`, `busy` and a fallback's refusal were never made.
+    `model` is the reference that was called. `usage` None: nothing was answered, or it was not told; `cost`
+    in US dollars, None where it is not known.
     """
 
     start_ms: int
     duration_ms: int
     error: str = ""
     status: int | None = None
+    model: str = ""
+    kind: AttemptKind = "call"
+    usage: Usage | None = None
+    cost: Decimal | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As stored in `Run.attempts`."""
@@ -142,15 +166,31 @@ class Attempt:
             "duration_ms": self.duration_ms,
             "error": self.error,
             "status": self.status,
+            "model": self.model,
+            "kind": self.kind,
+            "usage": _usage_json(self.usage) if self.usage else None,
+            "cost": amount_text(self.cost),
         }
+
+
+def _usage_json(usage: Usage) -> dict[str, int | None]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A streamed run has passed every check and is about to be called: later failures are its own."""
+    """A streamed run has passed every check and is about to be called: later failures are its own.
+
+    `cache` is None for a run that was carried out before.
+    """
 
     created_at: datetime
     model: str
+    cache: CacheOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +226,7 @@ class RunResult:
     tool_calls: tuple[dict[str, Any], ...] = ()
     usage_origin: UsageOrigin = "none"
     asked_model: str = ""
+    cache: CacheOutcome | None = None
     cache_kind: CacheKind = ""
     cache_distance: float | None = None
     guardrail_hits: tuple[dict[str, Any], ...] = ()
@@ -213,6 +254,7 @@ class RunRecord:
     output_schema: dict[str, Any] | None = None
     tools: tuple[dict[str, Any], ...] = ()
     overrides: tuple[str, ...] = ()
+    address: str = ""
     own_since: float | None = None
 
     @property
@@ -268,7 +310,8 @@ class RecordCompanion(Protocol):
 class Target:
     """Where a model reference leads: an open provider and what pricing needs to know of it.
 
-    `prices` are the organization's own.
+    `prices` are the organization's own. `asked` is the reference that was asked for, an alias as a rule where
+    it is another one. Without `health` (the sandbox) calls are neither held back nor counted.
     """
 
     connection: str
@@ -277,6 +320,8 @@ class Target:
     provider: Provider
     sandbox: bool
     prices: tuple[PriceRule, ...] = ()
+    asked: str = ""
+    health: ConnectionHealth | None = None
 
     @property
     def reference(self) -> str:
@@ -339,19 +384,51 @@ class CachedAnswer:
     distance: float | None = None
 
 
-class Answers(Protocol):
-    """A cache of answers. It may lose anything at any time, so no method raises for its store's sake."""
+class Lookup(Protocol):
+    """What the caches said of one run, and what it owes to others that ask the same meanwhile."""
 
-    async def find(self, prepared: PreparedRun) -> CachedAnswer | None:
-        """The answer to an equal run of the same project, if this one asks for it."""
+    @property
+    def found(self) -> CachedAnswer | None:
+        """An answer that this run is given."""
         ...
 
-    def wants(self, prepared: PreparedRun, result: RunResult) -> bool:
-        """Whether a recorded run's answer is to be kept: it asks for it, and the answer is good."""
+    @property
+    def attempts(self) -> Sequence[Attempt]:
+        """The calls that looking took: an embedding."""
+        ...
+
+    @property
+    def costs(self) -> Sequence[Price]:
+        """What those calls cost."""
         ...
 
     async def keep(self, prepared: PreparedRun, result: RunResult) -> None:
-        """Keep an answer that is wanted."""
+        """Give the answer of the recorded run, if it is good, to whoever waits, and to the caches."""
+        ...
+
+    def close(self) -> None:
+        """The run has ended, however: nobody waits for it any longer. Harmless after `keep`."""
+        ...
+
+
+class Answers(Protocol):
+    """The caches of answers. They may lose anything at any time, so nothing raises for their stores' sake."""
+
+    def find(self, prepared: PreparedRun, progress: "Clock") -> Awaitable[Lookup] | None:
+        """Look for an answer; None, at no cost, where the run asks for no cache."""
+        ...
+
+
+class Clock(Protocol):
+    """A run's clock."""
+
+    @property
+    def started(self) -> float:
+        """When the run began, by `time.perf_counter`."""
+        ...
+
+    def remaining(self) -> float:
+        """Seconds until its deadline."""
         ...
 
 

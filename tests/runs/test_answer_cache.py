@@ -22,7 +22,7 @@ from apps.providers.models import ProviderCredential
 from apps.runs import answer_cache, queries
 from apps.runs.models import Run
 from apps.runs.runtime import Runtime, open_runtime
-from apps.runs.types import RunDelta, RunRequest, RunResult, RunStarted
+from apps.runs.types import CacheWish, RunDelta, RunRequest, RunResult, RunStarted
 from apps.tenants.models import Project
 from tests.factories import make_connection, make_content, make_project, make_prompt, make_quota
 from tests.fake_provider import FakeProvider, fake_provider
@@ -47,7 +47,8 @@ def _with_connection(project: Project, provider: FakeProvider) -> Project:
 
 
 def _request(project: Project, model: str = "local/echo", **values: Any) -> RunRequest:
-    return make_request(project, **{"model": model, "messages": ASKED, "cache_seconds": 60, **values})
+    asked = {"model": model, "messages": ASKED, "cache": CacheWish(seconds=60)}
+    return make_request(project, **{**asked, **values})
 
 
 def _execute(*requests: RunRequest) -> list[RunResult]:
@@ -89,7 +90,7 @@ def test_execute__a_hit__is_recorded_and_metered_as_a_run_that_cost_nothing(proj
 def test_execute__without_asking_for_the_cache__neither_takes_nor_keeps(
     project: Project, redis: redis_library.Redis
 ) -> None:
-    plain: dict[str, Any] = {"cache_seconds": None}
+    plain: dict[str, Any] = {"cache": None}
     results = _execute(_request(project, **plain), _request(project), _request(project, **plain))
     assert [result.cached_from for result in results] == [None, None, None]
     assert len(redis.keys("answer:*")) == 1
@@ -115,7 +116,7 @@ def test_execute__under_another_schema__misses(project: Project, fake_provider: 
     for name, schema in (("a", {"type": "object"}), ("b", {"type": "object", "title": "B"})):
         content = make_content(model="local/schema", output_schema=schema)
         make_prompt(project=project, name=name, content=content, labels={"production": 1})
-    requests = [make_request(project, prompt=name, cache_seconds=60) for name in ("a", "b", "a")]
+    requests = [make_request(project, prompt=name, cache=CacheWish(seconds=60)) for name in ("a", "b", "a")]
     first, second, third = _execute(*requests)
     assert (second.cached_from, third.cached_from) == (None, first.run_id)
     assert third.parsed == first.parsed is not None
@@ -170,7 +171,7 @@ def test_execute__an_answer_that_is_not_good_or_not_to_be_kept__is_not_kept(
 def test_keep__for_a_time__ends_with_it_and_redis_reads_nothing(
     project: Project, redis: redis_library.Redis
 ) -> None:
-    [result] = _execute(_request(project, cache_seconds=60))
+    [result] = _execute(_request(project, cache=CacheWish(seconds=60)))
     [key] = redis.keys("answer:*")
     assert 55 <= redis.ttl(key) <= 60
     seen = key + redis.get(key)  # type: ignore[operator]
@@ -184,10 +185,10 @@ def test_keep__for_a_time__ends_with_it_and_redis_reads_nothing(
 def test_find__older_than_this_caller_wants__misses(
     project: Project, redis: redis_library.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _execute(_request(project, cache_seconds=86_400))
+    _execute(_request(project, cache=CacheWish(seconds=86_400)))
     later = time.time() + 100
     monkeypatch.setattr(answer_cache, "time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic))
-    assert _execute(_request(project, cache_seconds=10))[0].cached_from is None
+    assert _execute(_request(project, cache=CacheWish(seconds=10)))[0].cached_from is None
 
 
 @pytest.mark.parametrize(

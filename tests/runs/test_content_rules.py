@@ -11,7 +11,7 @@ from apps.retention.services import set_content_storing
 from apps.runs import queries
 from apps.runs.models import Run, RunPayload
 from apps.runs.runtime import Runtime
-from apps.runs.types import RunResult, Source
+from apps.runs.types import CacheWish, RunResult, Source
 from apps.tenants.models import Project
 from tests.factories import make_project
 from tests.runs.support import make_request, with_runtime, within_a_second
@@ -50,7 +50,7 @@ def test_execute__in_a_project_that_stores_nothing__records_facts_alone(source: 
 
 def test_execute__after_the_project_was_switched__follows_within_a_second_and_gives_nothing_cached() -> None:
     project = make_project()
-    request = make_request(project, model="sandbox/standard", messages=MESSAGES, cache_seconds=60)
+    request = make_request(project, model="sandbox/standard", messages=MESSAGES, cache=CacheWish(seconds=60))
 
     async def use(runtime: Runtime) -> list[RunResult]:
         async def ask() -> RunResult:

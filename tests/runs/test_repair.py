@@ -9,7 +9,7 @@ from apps.core.scope import organization_scope
 from apps.runs.models import Run
 from apps.runs.output_checks import LARGEST_BYTES, check_size
 from apps.runs.runtime import Runtime
-from apps.runs.types import RunDelta, RunResult, RunStarted
+from apps.runs.types import CacheWish, RunDelta, RunResult, RunStarted
 from apps.tenants.models import Project
 from tests.factories import make_connection, make_content, make_project, make_prompt
 from tests.fake_provider import FakeProvider, fake_provider
@@ -106,8 +106,8 @@ def test_repair__whose_call_fails__keeps_the_answer_before_it(
 def test_repair__a_repaired_answer__is_cached_under_the_first_question(
     project: Project, fake_provider: FakeProvider
 ) -> None:
-    first = _execute(project, "mends", repair_attempts=1, cache_seconds=60)
-    again = make_request(project, prompt="extract", cache_seconds=60)
+    first = _execute(project, "mends", repair_attempts=1, cache=CacheWish(seconds=60))
+    again = make_request(project, prompt="extract", cache=CacheWish(seconds=60))
     second = with_runtime(lambda runtime: runtime.engine.execute(again))
     assert (second.cached_from, second.parsed) == (first.run_id, first.parsed)
     assert fake_provider.calls["mends"] == 2
@@ -116,8 +116,8 @@ def test_repair__a_repaired_answer__is_cached_under_the_first_question(
 def test_repair__an_answer_that_broke_its_schema__is_not_cached(
     project: Project, fake_provider: FakeProvider
 ) -> None:
-    _execute(project, "echo", cache_seconds=60)
-    again = make_request(project, prompt="extract", cache_seconds=60)
+    _execute(project, "echo", cache=CacheWish(seconds=60))
+    again = make_request(project, prompt="extract", cache=CacheWish(seconds=60))
     assert with_runtime(lambda runtime: runtime.engine.execute(again)).cached_from is None
     assert fake_provider.calls["echo"] == 2
 
@@ -127,7 +127,7 @@ def test_output_check__an_oversize_answer__fails_charged_with_its_beginning(
     project: Project, stream: bool
 ) -> None:
     messages = ({"role": "user", "content": "Go on."},)
-    request = make_request(project, model="local/huge", messages=messages, cache_seconds=60)
+    request = make_request(project, model="local/huge", messages=messages, cache=CacheWish(seconds=60))
 
     async def use(runtime: Runtime) -> RunStarted | RunDelta | RunResult:
         if not stream:
