@@ -18,7 +18,8 @@ from apps.datasets.models import DatasetImport
 from apps.retention.erasure.datasets import delete_files
 from apps.retention.erasure.matching import Texts, is_archive, words_of
 from apps.retention.erasure.work import Work, walk
-from apps.runs.answer_cache import LONGEST_SECONDS, forget_answers
+from apps.runs.answer_cache import forget_answers
+from apps.runs.cache_plan import LONGEST_SECONDS
 from apps.runs.models import CacheEntry
 
 DETAIL_TABLE: Final = "audit_auditdetail"
