@@ -33,6 +33,7 @@ IDLE_SECONDS: Final = 1.0
 TICK_SECONDS: Final = 0.25
 REFUSAL_SECONDS: Final = 0.2
 SHARE: Final = 100  # a lease takes one hundredth of what is left
+LARGE: Final = 40  # a lease of at least so many is followed by the next one before it is spent
 
 _FAILURES = (psycopg.OperationalError, PoolTimeout)
 logger = get_logger(__name__)
@@ -54,6 +55,7 @@ class _Lease:
     quota_id: UUID
     period_end: datetime
     free: int
+    amount: int = 0
     in_flight: set[int] = field(default_factory=set)
     touched: float = field(default_factory=time.monotonic)
     renewed: float = field(default_factory=time.monotonic)
@@ -70,6 +72,7 @@ class _Shelf:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     leases: dict[UUID, _Lease] = field(default_factory=dict)
     refused_until: float = 0.0
+    ahead: "asyncio.Task[None] | None" = None
 
 
 class AllowanceBook:
@@ -102,7 +105,9 @@ class AllowanceBook:
             return Reservation(organization_id, plans.meter_of(sandbox=not livemode))
         if self._housekeeping is None:
             self._housekeeping = asyncio.create_task(self._keep_house())
-        shelf = self._shelves.setdefault(organization_id, _Shelf())
+        shelf = self._shelves.get(organization_id)
+        if shelf is None:
+            shelf = self._shelves[organization_id] = _Shelf()
         reservation = self._spend(organization_id, shelf)
         if reservation is not None:
             return reservation
@@ -134,6 +139,9 @@ class AllowanceBook:
             with suppress(asyncio.CancelledError):
                 await self._housekeeping
             self._housekeeping = None
+        ahead = [shelf.ahead for shelf in self._shelves.values() if shelf.ahead is not None]
+        if ahead:
+            await asyncio.wait(ahead)
         for organization_id, shelf in list(self._shelves.items()):
             with suppress(*_FAILURES):
                 await self._close_leases(organization_id, shelf, list(shelf.leases.values()))
@@ -151,7 +159,23 @@ class AllowanceBook:
         lease.free -= 1
         lease.in_flight.add(number)
         lease.touched = time.monotonic()
+        if lease.amount >= LARGE and lease.free == lease.amount // 4 and shelf.ahead is None:
+            shelf.ahead = asyncio.create_task(self._fetch_ahead(organization_id, shelf))
         return Reservation(organization_id, plans.RUNS, lease.id, number)
+
+    async def _fetch_ahead(self, organization_id: UUID, shelf: _Shelf) -> None:
+        """Bring the next lease while the last one is still being spent, so that no run waits for it.
+
+        Only far from the cap: close to it, what one process holds in reserve another one would lack.
+        """
+        try:
+            async with shelf.lock:
+                await self._refill(organization_id, shelf)
+        except (QuotaExceeded, Unavailable):
+            # Whoever finds nothing to spend asks again, and is told.
+            logger.info("allowance.nothing_ahead")
+        finally:
+            shelf.ahead = None
 
     async def _refill(self, organization_id: UUID, shelf: _Shelf) -> None:
         now = self._clock()
@@ -188,7 +212,7 @@ class AllowanceBook:
                 "seconds": LEASE_SECONDS,
             }
             await connection.execute(lease_sql.TAKE_LEASE, values)
-        return _Lease(lease_id, quota_id, plans.period_end(now), amount)
+        return _Lease(lease_id, quota_id, plans.period_end(now), amount, amount)
 
     async def _keep_house(self) -> None:
         while True:
@@ -208,7 +232,7 @@ class AllowanceBook:
             for lease in list(shelf.leases.values()):
                 if lease.free and lease.in_flight and _idle(lease):
                     await self._shrink(organization_id, lease)
-            if not shelf.leases and not shelf.lock.locked():
+            if not shelf.leases and not shelf.lock.locked() and shelf.ahead is None:
                 del self._shelves[organization_id]
 
     async def _renew(self) -> None:
