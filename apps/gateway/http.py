@@ -1,6 +1,7 @@
 """The little of HTTP that the gateway needs: bounded bodies, JSON and event-stream answers."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -47,7 +48,8 @@ class Disconnected(Exception):
 class HttpRequest:
     """One request; `answer_headers` go with whatever is answered, `route` is its pattern once it is known.
 
-    `owed` is what limits are still to be asked for it: the run does that, together with its own.
+    `owed` is what limits are still to be asked for it: the run does that, together with its own. `arrived` is
+    when it came, by `time.perf_counter`.
     """
 
     method: str
@@ -60,6 +62,7 @@ class HttpRequest:
     answer_headers: dict[bytes, bytes] = field(default_factory=dict)
     route: str = ""
     owed: tuple[Take, ...] = ()
+    arrived: float = field(default_factory=time.perf_counter)
 
     def header(self, name: bytes) -> str:
         """A header's text, empty if it is absent."""
@@ -166,4 +169,13 @@ async def end_stream(send: Send) -> None:
 
 
 def _common(request: HttpRequest) -> Headers:
-    return (*ALWAYS, (b"request-id", request.request_id.encode()), *request.answer_headers.items())
+    request_id = request.request_id.encode()
+    took = b"%d" % ((time.perf_counter() - request.arrived) * 1000)
+    return (
+        *ALWAYS,
+        (b"request-id", request_id),
+        # By these names OpenAI's clients read the id, and people the time until the answer began.
+        (b"x-request-id", request_id),
+        (b"openai-processing-ms", took),
+        *request.answer_headers.items(),
+    )
