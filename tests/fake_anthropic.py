@@ -65,17 +65,28 @@ class FakeAnthropic:
 @pytest.fixture
 def fake_anthropic(settings: Settings) -> Iterator[FakeAnthropic]:
     """A server of its own for each test, allowed as the operator would allow a local one."""
+    fake = start()
+    settings.OUTBOUND_ALLOWED_HOSTS = [fake.host]
+    yield fake
+    stop(fake)
+
+
+def start() -> FakeAnthropic:
+    """Start a server on a free port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     server.block_on_close = False
     fake = FakeAnthropic(server)
     server.fake = fake  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    settings.OUTBOUND_ALLOWED_HOSTS = [fake.host]
-    yield fake
+    return fake
+
+
+def stop(fake: FakeAnthropic) -> None:
+    """Stop a server and let those that hang go."""
     fake.closing.set()
-    server.shutdown()
-    server.server_close()
+    fake.server.shutdown()
+    fake.server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,96 @@
+"""What the clients talk to: a gateway with the sandbox and two stand-ins of providers behind it."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.own_database import own_database
+from bench.serving.ours import wait_until_ready
+from bench.serving.upstreams import free_port
+from promptsaas.serving import Address, gateway_command
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PROMPT: Final = "team/greeting"
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of one way to a provider: one that talks, one that calls tools, one that fills schemas."""
+
+    name: str
+    talks: str
+    calls: str
+    fills: str
+    streams_calls: bool = True
+
+
+MODELS: Final = (
+    Models("sandbox", "sandbox/standard", "sandbox/standard", "sandbox/standard"),
+    Models("openai-compatible", "local/echo", "local/tools", "local/schema"),
+    Models("anthropic", "claude/claude-echo", "claude/claude-tools", "claude/claude-answer"),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A running gateway: its address and a key of a project with the prompt `team/greeting`."""
+
+    url: str
+    token: str
+
+
+@contextmanager
+def running_place() -> Iterator[Place]:
+    """Start everything and stop it. Settings may be imported inside only."""
+    with ExitStack() as stack:
+        stack.enter_context(own_database())
+        from tests import fake_anthropic, fake_provider  # noqa: PLC0415 - needs the settings
+
+        provider, anthropic = fake_provider.start(), fake_anthropic.start()
+        stack.callback(fake_provider.stop, provider)
+        stack.callback(fake_anthropic.stop, anthropic)
+        token = _prepare(provider, anthropic)
+        yield Place(stack.enter_context(_gateway(f"{provider.host},{anthropic.host}")), token)
+
+
+def _prepare(provider: Any, anthropic: Any) -> str:
+    from django.conf import settings  # noqa: PLC0415 - needs the settings
+    from django.db import connections  # noqa: PLC0415
+
+    from tests.factories import make_api_key, make_content, make_project, make_prompt  # noqa: PLC0415
+    from tests.factories.providers import make_connection  # noqa: PLC0415
+
+    settings.OUTBOUND_ALLOWED_HOSTS = [provider.host, anthropic.host]
+    project = make_project()
+    make_connection(project=project, name="local", base_url=provider.base_url, models=("*",))
+    make_connection(
+        project=project, name="claude", base_url=anthropic.base_url, models=("*",), api="anthropic"
+    )
+    content = make_content("Say hello to {{ name }}.", model="sandbox/standard")
+    make_prompt(project=project, name=PROMPT, content=content, versions=2, labels={"production": 2})
+    token = make_api_key(project=project, livemode=True)[1]
+    connections.close_all()
+    return token
+
+
+@contextmanager
+def _gateway(allowed_hosts: str) -> Iterator[str]:
+    address = Address("127.0.0.1", free_port())
+    told = {
+        **os.environ,
+        "PROMPTSAAS_PROCESS": "gateway",
+        "OUTBOUND_ALLOWED_HOSTS": allowed_hosts,
+        "GATEWAY_REQUESTS_PER_MINUTE": "100000",
+        "LOG_LEVEL": "ERROR",
+    }
+    process = subprocess.Popen(gateway_command(address, workers=1), cwd=ROOT, env=told)
+    try:
+        wait_until_ready(address, process)
+        yield f"http://{address.host}:{address.port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=40)
