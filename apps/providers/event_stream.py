@@ -5,7 +5,7 @@ Lines and the whole stream are bounded, so that no provider can fill the memory.
 
 from typing import Final
 
-LONGEST_EVENT: Final = 1024 * 1024
+LONGEST_EVENT: Final = 8 * 1024 * 1024
 LONGEST_STREAM: Final = 64 * 1024 * 1024
 _DATA: Final = b"data"
 

@@ -35,3 +35,13 @@ def listed_names(kind: str, model: str) -> tuple[str, str]:
     name = _OPEN_TELEMETRY.get(provider.id, provider.id)
     found = provider.find_model(model.lower(), all_providers=snapshot.providers)
     return name, found.id if found else UNLISTED
+
+
+@lru_cache(maxsize=4096)
+def listed_provider(kind: str) -> str:
+    """The provider of an address as the price list knows it, whatever the model; "other" for the rest."""
+    try:
+        provider = data_snapshot.get_snapshot().find_provider("", None, kind)
+    except LookupError:
+        return UNLISTED
+    return _OPEN_TELEMETRY.get(provider.id, provider.id)

@@ -98,6 +98,7 @@ def unsealed(credential: ProviderCredential) -> Connection:
         models=tuple(credential.model_ids),
         credential_id=credential.id,
         api=cast("API", credential.api),
+        concurrent_calls=credential.concurrent_calls,
     )
 
 

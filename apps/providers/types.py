@@ -9,8 +9,17 @@ from apps.core.errors import InvalidRequest
 from apps.providers.patterns import matches
 
 CallErrorReason = Literal[
-    "rate_limited", "timeout", "server", "bad_request", "authentication", "connection", "content_filter"
+    "rate_limited",
+    "timeout",
+    "server",
+    "bad_request",
+    "authentication",
+    "connection",
+    "content_filter",
+    "breaker_open",
+    "busy",
 ]
+"""Why a call failed; `breaker_open` and `busy` were never made: the connection was failing, or full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +178,7 @@ class Connection:
     models: tuple[str, ...] = ()
     credential_id: UUID | None = None
     api: API = "openai"
+    concurrent_calls: int | None = None
 
     @property
     def kind(self) -> str:

@@ -1,98 +1,88 @@
-"""Calling a provider within a deadline: attempts, full-jitter retries, what came back so far."""
+"""Calling providers within a deadline: what came back so far, and where the next attempt goes.
+
+See docs/decisions/0025 for when a call is made again, elsewhere, or not at all.
+"""
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import cast
 
-from apps.providers.types import (
-    CallErrorReason,
-    ChatDelta,
-    ChatRequest,
-    ChatResult,
-    Provider,
-    ProviderCallError,
-)
+from apps.providers.types import CallErrorReason, ChatDelta, ChatResult, ProviderCallError
 from apps.runs.progress import Progress
-from apps.runs.types import Attempt
+from apps.runs.retrying import RetryPolicy
+from apps.runs.trips import Route, Trip
+from apps.runs.types import AttemptKind, PreparedRun, TargetSource
+
+__all__ = ["RetryPolicy", "Route", "complete", "route", "stream"]
 
 Stream = AsyncGenerator[ChatDelta | ChatResult, None]
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """At most `retries` further calls; waits are random between 0 and a doubling bound, in seconds."""
+def route(prepared: PreparedRun, targets: TargetSource, policy: RetryPolicy) -> Route:
+    """The way of a prepared run's calls."""
+    return Route(
+        target=prepared.target,
+        chat=prepared.chat,
+        rules=prepared.rules.calls,
+        policy=policy,
+        request=prepared.request,
+        targets=targets,
+        priced_at=prepared.created_at,
+    )
 
-    retries: int = 2
-    first_wait: float = 0.5
-    longest_wait: float = 8.0
 
-    def wait(self, number: int, retry_after: float | None) -> float:
-        """Seconds to wait before retry `number` (from 0); never earlier than the provider asked."""
-        bound = min(self.longest_wait, self.first_wait * 2**number)
-        return max(retry_after or 0.0, random.uniform(0, bound))  # noqa: S311 (spreads load, guards nothing)
-
-
-async def complete(provider: Provider, request: ChatRequest, progress: Progress, policy: RetryPolicy) -> None:
+async def complete(way: Route, progress: Progress, kind: AttemptKind = "call") -> None:
     """Call until an answer or a final error stands in `progress`; raises only CancelledError."""
-    for number in range(policy.retries + 1):
-        began = _begin(progress)
+    trip = Trip(way, progress, kind)
+    while await trip.enter():
         try:
-            async with asyncio.timeout(max(0.0, progress.remaining())):
-                progress.accept(await provider.complete(request))
+            async with asyncio.timeout(trip.seconds()):
+                answer = await trip.target.provider.complete(trip.chat)
         except (ProviderCallError, TimeoutError) as caught:
-            if await _retry(progress, policy, number, began, _as_call_error(caught)):
+            if await trip.failed(_as_call_error(caught)):
                 continue
             return
-        _end(progress, began)
+        except BaseException:
+            trip.abandoned()
+            raise
+        progress.accept(answer)
+        trip.succeeded(answer)
         return
 
 
-async def stream(
-    provider: Provider, request: ChatRequest, progress: Progress, policy: RetryPolicy
-) -> AsyncGenerator[ChatDelta, None]:
-    """Yield the answer's pieces; the end stands in `progress`. Retries only before the first piece."""
-    for number in range(policy.retries + 1):
-        began = _begin(progress)
+async def stream(way: Route, progress: Progress) -> AsyncGenerator[ChatDelta, None]:
+    """Yield the answer's pieces; the end stands in `progress`. Nothing is retried after the first piece."""
+    trip = Trip(way, progress, "call")
+    while await trip.enter():
         try:
-            async with aclosing(_pieces(provider, request, progress)) as pieces:
+            async with aclosing(_pieces(trip, progress)) as pieces:
                 async for piece in pieces:
                     yield piece
         except (ProviderCallError, TimeoutError) as caught:
-            spent = policy.retries if progress.parts else number
-            if await _retry(progress, policy, spent, began, _as_call_error(caught)):
+            if await trip.failed(_as_call_error(caught)):
                 continue
             return
-        _end(progress, began)
+        except BaseException:
+            trip.abandoned()
+            raise
+        assert progress.answer is not None
+        trip.succeeded(progress.answer)
         return
 
 
-async def _pieces(
-    provider: Provider, request: ChatRequest, progress: Progress
-) -> AsyncGenerator[ChatDelta, None]:
+async def _pieces(trip: Trip, progress: Progress) -> AsyncGenerator[ChatDelta, None]:
     # Every provider's stream is a generator; closing it is what hangs up.
-    async with aclosing(cast("Stream", provider.stream(request))) as items:
+    async with aclosing(cast("Stream", trip.target.provider.stream(trip.chat))) as items:
         while progress.answer is None:
             # The timeout never spans a yield: a slow reader is not a slow provider.
-            async with asyncio.timeout(max(0.0, progress.remaining())):
+            async with asyncio.timeout(trip.seconds()):
                 item = await anext(items, None)
             if item is None:
                 raise _call_error("connection", "The provider's stream ended before the answer was complete.")
             progress.take(item)
             if isinstance(item, ChatDelta):
                 yield item
-
-
-def _begin(progress: Progress) -> int:
-    progress.called = True
-    return progress.elapsed_ms()
-
-
-def _end(progress: Progress, began: int) -> None:
-    progress.error = None
-    progress.attempts.append(Attempt(start_ms=began, duration_ms=progress.elapsed_ms() - began))
 
 
 def _as_call_error(caught: ProviderCallError | TimeoutError) -> ProviderCallError:
@@ -102,26 +92,4 @@ def _as_call_error(caught: ProviderCallError | TimeoutError) -> ProviderCallErro
 
 
 def _call_error(reason: CallErrorReason, message: str) -> ProviderCallError:
-    return ProviderCallError(message, reason=reason, retryable=False, retry_after=None, status=None)
-
-
-async def _retry(
-    progress: Progress, policy: RetryPolicy, number: int, began: int, error: ProviderCallError
-) -> bool:
-    """Note the failed attempt; wait and return True when another one is allowed and fits the deadline."""
-    progress.error = error
-    progress.attempts.append(
-        Attempt(
-            start_ms=began,
-            duration_ms=progress.elapsed_ms() - began,
-            error=error.reason,
-            status=error.status,
-        )
-    )
-    if not error.retryable or number >= policy.retries:
-        return False
-    wait = policy.wait(number, error.retry_after)
-    if wait >= progress.remaining():
-        return False
-    await asyncio.sleep(wait)
-    return True
+    return ProviderCallError(message, reason=reason, retryable=True)

@@ -68,8 +68,8 @@ _model_series: dict[tuple[str, str], _ModelSeries] = {}
 _durations: dict[tuple[str, str, str], Histogram] = {}
 
 
-def count_run(kind: str, record: RunRecord) -> None:
-    """Count a run that was recorded; `kind` is what its target's is: the sandbox, or the address called."""
+def count_run(record: RunRecord) -> None:
+    """Count a run that was recorded."""
     result = record.result
     if result.sandbox:
         SANDBOX_RUNS.labels(result.status).inc()
@@ -82,13 +82,13 @@ def count_run(kind: str, record: RunRecord) -> None:
     if result.cached_from is not None:
         CACHED_RUNS.inc()
     else:
-        _count_call(kind, record)
+        _count_call(record)
 
 
-def _count_call(kind: str, record: RunRecord) -> None:
+def _count_call(record: RunRecord) -> None:
     result = record.result
     # Without the connection's name, which is the customer's.
-    provider, model = _listed(kind, result.model.partition("/")[2])
+    provider, model = _listed(record.address, result.model.partition("/")[2])
     series = _model_series.get((provider, model))
     if series is None:
         series = _model_series[provider, model] = _new_model_series(provider, model)

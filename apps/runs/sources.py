@@ -3,6 +3,8 @@
 import asyncio
 import math
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -14,10 +16,13 @@ from apps.core.scope import organization_scope
 from apps.prompts import queries as prompt_queries
 from apps.prompts.serving import SERVING_CHANGED, ServingRules
 from apps.prompts.types import ResolvedPrompt
+from apps.providers import alias_queries
 from apps.providers import queries as provider_queries
 from apps.providers.adapters import open_provider
+from apps.providers.alias_queries import ALIASES_CHANGED
+from apps.providers.health import ConnectionHealth, HealthBook
 from apps.providers.price_rules import PriceRule
-from apps.providers.types import Connection, Provider
+from apps.providers.types import SANDBOX, Connection, Provider
 from apps.runs.blocking import BlockingCalls
 from apps.runs.caches import Invalidated, ReadThroughCache
 from apps.runs.types import PromptReference, RunRequest, Target
@@ -120,13 +125,21 @@ class CachedPrompts:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    connection: Connection
+    provider: Provider
+    health: ConnectionHealth | None
+
+
 class CachedTargets:
     """TargetSource: opened providers, per project and connection. psk_test_ keys always get the sandbox."""
 
     def __init__(self, calls: BlockingCalls, freshness: Freshness) -> None:
         self._calls = calls
         self._freshness = freshness
-        self._cache: ReadThroughCache[tuple[UUID, UUID, str], tuple[Connection, Provider]] = ReadThroughCache(
+        self.health = HealthBook()
+        self._cache: ReadThroughCache[tuple[UUID, UUID, str], _Opened] = ReadThroughCache(
             lambda key, value: (
                 ("connection", f"{key[1]}:{key[2]}"),
                 ("connection", f"{key[0]}:{key[2]}"),  # one of every project
@@ -137,33 +150,42 @@ class CachedTargets:
         self._prices: ReadThroughCache[tuple[UUID, UUID], tuple[PriceRule, ...]] = ReadThroughCache(
             lambda key, value: (("prices", str(key[0])),)
         )
+        self._aliases: ReadThroughCache[tuple[UUID, UUID], Mapping[str, str]] = ReadThroughCache(
+            lambda key, value: ((ALIASES_CHANGED, str(key[0])),)
+        )
         self._retired: dict[Provider, asyncio.Task[None]] = {}
-        freshness.watch(self._cache, self._prices)
+        freshness.watch(self._cache, self._prices, self._aliases)
 
     async def open(self, request: RunRequest, model: str) -> Target:
         """See TargetSource.open."""
-        slug, separator, model_id = model.partition("/")
-        if not (slug and separator and model_id):
+        await self._freshness.demand()
+        place = (request.organization_id, request.project_id)
+        aliases = await self._aliases.get(place, lambda: self._calls.run(lambda: _load_aliases(*place)))
+        slug, _, model_id = aliases.get(model, model).partition("/")
+        if not (slug and model_id):
             raise InvalidRequest(
-                "A model is named <connection>/<model>, such as sandbox/standard.",
+                "A model is named <connection>/<model>, such as sandbox/standard, or by an alias.",
                 code="model_malformed",
                 param="model",
             )
-        if not request.livemode and slug != "sandbox":
+        if not request.livemode and slug != SANDBOX:
             slug, _, model_id = TEST_MODEL.partition("/")
-        await self._freshness.demand()
-        connection, provider = await self._cache.get(
-            (request.organization_id, request.project_id, slug),
-            lambda: self._open(request.organization_id, request.project_id, slug),
-        )
+        opened = await self._cache.get((*place, slug), lambda: self._open(*place, slug))
+        connection, provider = opened.connection, opened.provider
         connection.demand_enabled(model_id)
         if connection.is_sandbox:
-            return Target(slug, connection.kind, model_id, provider, sandbox=True)
-        prices = await self._prices.get(
-            (request.organization_id, request.project_id),
-            lambda: self._calls.run(lambda: _load_prices(request.organization_id, request.project_id)),
+            return Target(slug, connection.kind, model_id, provider, sandbox=True, asked=model)
+        prices = await self._prices.get(place, lambda: self._calls.run(lambda: _load_prices(*place)))
+        return Target(
+            slug,
+            connection.kind,
+            model_id,
+            provider,
+            sandbox=False,
+            prices=prices,
+            asked=model,
+            health=opened.health,
         )
-        return Target(slug, connection.kind, model_id, provider, sandbox=False, prices=prices)
 
     async def close(self) -> None:
         """Close every provider that is open. No call may run any more."""
@@ -172,12 +194,15 @@ class CachedTargets:
             task.cancel()
             await provider.close()
 
-    async def _open(self, organization_id: UUID, project_id: UUID, slug: str) -> tuple[Connection, Provider]:
-        # In the thread as well: the first real provider imports its client, which takes long.
-        return await self._calls.run(lambda: _open_connection(organization_id, project_id, slug))
+    async def _open(self, organization_id: UUID, project_id: UUID, slug: str) -> "_Opened":
+        # In the thread as well: the first real provider reads the certificates.
+        connection, provider = await self._calls.run(
+            lambda: _open_connection(organization_id, project_id, slug)
+        )
+        return _Opened(connection, provider, self.health.of(organization_id, connection))
 
-    def _retire(self, opened: tuple[Connection, Provider]) -> None:
-        provider = opened[1]
+    def _retire(self, opened: "_Opened") -> None:
+        provider = opened.provider
         self._retired[provider] = asyncio.get_running_loop().create_task(self._close_later(provider))
 
     async def _close_later(self, provider: Provider) -> None:
@@ -243,6 +268,11 @@ def _open_connection(organization_id: UUID, project_id: UUID, slug: str) -> tupl
     with organization_scope(organization_id):
         connection = provider_queries.load_connection(project_id, slug)
     return connection, open_provider(connection)
+
+
+def _load_aliases(organization_id: UUID, project_id: UUID) -> Mapping[str, str]:
+    with organization_scope(organization_id):
+        return alias_queries.alias_targets(project_id)
 
 
 def _load_prices(organization_id: UUID, project_id: UUID) -> tuple[PriceRule, ...]:

@@ -30,6 +30,7 @@ def make_record(
     record = make_run_record(project=project, model=model, prompt=prompt)
     return replace(
         record,
+        address=OPENAI,
         request=replace(record.request, prompt=PromptReference("Jane's salary", label)),
         result=replace(record.result, price=Price("priced", Decimal("0.25")), **result),
     )
@@ -55,8 +56,8 @@ def test_count_run__answered__counts_time_tokens_and_money() -> None:
     calls = value("gen_ai_client_operation_duration_seconds_count", **CALL, error_type="")
     given = value("gen_ai_client_token_usage_sum", **CALL, gen_ai_token_type="input")
     record = make_record()
-    count_run(OPENAI, record)
-    count_run(OPENAI, record)
+    count_run(record)
+    count_run(record)
     assert series(record) == 2
     assert value("promptsaas_run_cost_usd_total", **LISTED) == cost + 0.5
     assert value("gen_ai_client_operation_duration_seconds_count", **CALL, error_type="") == calls + 2
@@ -69,7 +70,7 @@ def test_count_run__failed_at_an_unknown_price__is_told_apart() -> None:
     record = replace(record, result=replace(record.result, price=Price("unknown", None)))
     unpriced = value("promptsaas_unpriced_runs_total", **LISTED)
     cost = value("promptsaas_run_cost_usd_total", **LISTED)
-    count_run(OPENAI, record)
+    count_run(record)
     assert series(record, status="failed") == 1
     assert value("promptsaas_unpriced_runs_total", **LISTED) == unpriced + 1
     assert value("promptsaas_run_cost_usd_total", **LISTED) == cost
@@ -82,8 +83,8 @@ def test_count_run__sandbox_and_cache__are_no_calls_of_a_model() -> None:
     calls = value(name, **CALL, error_type="")
     sandbox, cached = make_record("sandbox/standard"), make_record(cached_from=ids.uuid7())
     told = value("promptsaas_sandbox_runs_total", status="succeeded")
-    count_run("sandbox", sandbox)
-    count_run(OPENAI, cached)
+    count_run(sandbox)
+    count_run(cached)
     assert (series(sandbox), series(cached)) == (0, 1)
     assert value("promptsaas_sandbox_runs_total", status="succeeded") == told + 1
     assert value(name, **CALL, error_type="") == calls
@@ -91,8 +92,8 @@ def test_count_run__sandbox_and_cache__are_no_calls_of_a_model() -> None:
 
 def test_count_run__customers_words__are_nowhere_in_what_is_told() -> None:
     record = make_record("customer-of-ours/our-secret-model", label="salary-of-jane")
-    count_run("https://models.customer-of-ours.example/v1", record)
-    count_run(OPENAI, record)
+    count_run(replace(record, address="https://models.customer-of-ours.example/v1"))
+    count_run(record)
     assert series(record, label="other") == 2
     told = generate_latest(metrics.counted()).decode()
     assert [word for word in SECRET_WORDS if word in told] == []
