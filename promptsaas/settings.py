@@ -254,7 +254,7 @@ SPECTACULAR_SETTINGS = {
 ENTITLEMENTS = "apps.billing.admission.can"
 # Who reads datasets: pairs of a function that counts and one that lists; see apps/datasets/uses.py.
 DATASET_USES = [("apps.batches.queries.count_dataset_uses", "apps.batches.queries.list_dataset_uses")]
-OUTBOX_HANDLERS: dict[str, str] = {}
+OUTBOX_HANDLERS = {"": "apps.notifications.fan_out.hand_on"}
 # Per API key. Every gateway process counts in the same place while Redis is there.
 GATEWAY_REQUESTS_PER_MINUTE = environment.number("GATEWAY_REQUESTS_PER_MINUTE", 6_000)
 # The same of the rest of the API, there per key or member.

@@ -247,6 +247,10 @@ class BackgroundCompanion:
     def __init__(self, claims: dict[UUID, Claim]) -> None:
         self._claims = claims
 
+    def concerns(self, record: RunRecord) -> bool:
+        """See RecordCompanion.concerns."""
+        return record.request.background
+
     async def write(self, connection: Any, records: Sequence[RunRecord]) -> set[UUID]:
         """See RecordCompanion.write."""
         ends = [

@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 
 from apps.core import crypto
-from apps.runs.types import PromptReference, RunRequest
+from apps.runs.types import CacheWish, PromptReference, RunRequest
 
 TABLE: Final = "runs_backgroundrun"
 COLUMN: Final = "sealed_request"
@@ -16,6 +16,7 @@ _ROW: Final = frozenset(
     {"run_id", "organization_id", "project_id", "source", "source_id", "usage_key", "api_key_id", "livemode"}
 )
 _MOMENT: Final = frozenset({"claim", "background", "timeout_seconds", "limits", "tell_limits"})
+_SHAPES: Final = {"prompt": PromptReference, "cache": CacheWish}
 _TUPLES: Final = frozenset({"messages", "tools"})
 
 
@@ -35,8 +36,9 @@ def pack(request: RunRequest) -> bytes:
 def unpack(packed: bytes) -> dict[str, Any]:
     """The values of `pack`, to make a RunRequest of."""
     values: dict[str, Any] = orjson.loads(packed)
-    if "prompt" in values:
-        values["prompt"] = PromptReference(**values["prompt"])
+    for name, shape in _SHAPES.items():
+        if name in values:
+            values[name] = shape(**values[name])
     return {name: tuple(value) if name in _TUPLES else value for name, value in values.items()}
 
 
