@@ -7,12 +7,14 @@ _PROJECT = "<slug:organization>/<slug:project>"
 
 FILLS = {
     "run": lambda project: public_id("runs.Run", project),
+    "background": lambda project: public_id("runs.BackgroundRun", project),
     "feedback": lambda project: public_id("runs.Feedback", project),
 }
 
 ROUTES = (
     Route("GET", "api/v1/runs", Permission.RUNS_VIEW),
     Route("GET", "api/v1/runs/<str:run>", Permission.RUNS_VIEW),
+    Route("POST", "api/v1/runs/<str:run>/cancel", Permission.RUNS_CREATE),
     Route("GET", "api/v1/runs/<str:run>/feedback", Permission.RUNS_VIEW),
     Route("POST", "api/v1/runs/<str:run>/feedback", Permission.RUNS_CREATE),
     Route("GET", "api/v1/runs/<str:run>/feedback/<str:feedback>", Permission.RUNS_VIEW),

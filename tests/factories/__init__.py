@@ -15,11 +15,12 @@ from tests.factories.cached_answers import make_cache_entry
 from tests.factories.datasets import make_dataset_import, make_dataset_version
 from tests.factories.erasure import make_erasure
 from tests.factories.incidents import make_incident
+from tests.factories.notifications import make_webhook
 from tests.factories.prompts import make_content, make_prompt
 from tests.factories.providers import make_connection, make_price
 from tests.factories.registry import TENANT_FACTORIES, tenant_factory
 from tests.factories.retention import make_hold, make_policy
-from tests.factories.runs import make_run, make_run_record
+from tests.factories.runs import make_background_run, make_run, make_run_record
 from tests.factories.tenants import (
     PASSWORD,
     make_api_key,
@@ -37,6 +38,7 @@ __all__ = [
     "make_alert_event",
     "make_alert_rule",
     "make_api_key",
+    "make_background_run",
     "make_batch",
     "make_cache_entry",
     "make_connection",
@@ -58,6 +60,7 @@ __all__ = [
     "make_run_record",
     "make_segment",
     "make_user",
+    "make_webhook",
     "owner_of",
     "tenant_factory",
 ]

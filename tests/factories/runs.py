@@ -16,12 +16,14 @@ from apps.prompts.types import ResolvedPrompt
 from apps.providers.pricing import Price
 from apps.providers.types import Usage
 from apps.runs import record_rows
+from apps.runs.background.starting import start_background
 from apps.runs.feedback import Giver
-from apps.runs.models import Run, RunPayload, UncountedFeedback, UncountedRuns
+from apps.runs.models import BackgroundRun, Run, RunPayload, UncountedFeedback, UncountedRuns
 from apps.runs.services import give_feedback
 from apps.runs.types import Attempt, RunError, RunRecord, RunRequest, RunResult, Source
-from apps.tenants.models import Project
+from apps.tenants.models import APIKey, Project
 from tests.factories.registry import tenant_factory
+from tests.factories.tenants import make_api_key
 
 
 def make_run_record(
@@ -132,3 +134,31 @@ def _uncounted_feedback(project: Project) -> TenantModel:
     return UncountedFeedback.objects.create(
         organization_id=project.organization_id, run_id=uuid7(), score_sum=4, score_count=1
     )
+
+
+def make_background_run(
+    *, project: Project, api_key: APIKey | None = None, model: str = "sandbox/standard", **values: Any
+) -> BackgroundRun:
+    """A background run that waits, of a plain model unless the values name a prompt."""
+    key = api_key or make_api_key(project=project)[0]
+    run_id = uuid7()
+    values.setdefault("messages", ({"role": "user", "content": "Say something."},))
+    return start_background(
+        RunRequest(
+            run_id=run_id,
+            organization_id=project.organization_id,
+            project_id=project.id,
+            source="gateway",
+            usage_key=f"run:{run_id}",
+            model=model,
+            api_key_id=key.pk,
+            livemode=key.livemode,
+            background=True,
+            **values,
+        )
+    )
+
+
+@tenant_factory("runs.BackgroundRun")
+def _background_run(project: Project) -> TenantModel:
+    return make_background_run(project=project)
