@@ -1,0 +1,143 @@
+"""How much a text looks like an attempt to give the model other orders. Pure, and explainable by its signals."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import re2
+
+from apps.guardrails.expressions import MEMORY, folded_pattern
+from apps.guardrails.folding import Folded
+from apps.guardrails.signals import ENCODED, HIDDEN, SIGNALS, expand, expand_stems
+from apps.guardrails.views import View, hidden_views
+
+MOST_MATCHES: Final = 50
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """What was found in one piece of a text: weights by signal, and where the first and the last one lie."""
+
+    start: int
+    end: int
+    weights: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def score(self) -> float:
+        """0 to 1: each signal takes its share of the doubt that the others leave."""
+        doubt = 1.0
+        for weight in self.weights.values():
+            doubt *= 1 - weight
+        return round(1 - doubt, 3)
+
+    def add(self, signal: str, weight: float, start: int, end: int) -> None:
+        """Note a signal; the strongest of a name counts."""
+        self.weights[signal] = max(weight, self.weights.get(signal, 0.0))
+        self.start, self.end = min(self.start, start), max(self.end, end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    name: str
+    weight: float
+    pattern: Any
+
+
+def _stem_set(latin: Any) -> Any:
+    stems = re2.Set.SearchSet(latin)
+    for signal in SIGNALS:
+        stems.Add(expand_stems(signal.stems).encode())
+    stems.Compile()
+    return stems
+
+
+def _set_options() -> Any:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    options.never_capture = True
+    options.max_mem = 4 * MEMORY
+    return options
+
+
+_SIGNALS: Final = tuple(_Compiled(s.name, s.weight, folded_pattern(expand(s.phrases))) for s in SIGNALS)
+_ANY_STEM: Final = folded_pattern("|".join(expand_stems(signal.stems) for signal in SIGNALS))
+_STEMS: Final = _stem_set(_set_options())
+
+# What talks about attacks instead of being one.
+_ABOUT: Final = folded_pattern(
+    r"\bprompt.injections?\b|\binjection attacks?\b|\battackers?\b|\bjailbreak(?:s|ing)? (?:techniques?|prompts?|attempts?|examples?)\b"
+    r"|\bthreat model\b|\bowasp\b|\bsecurity (?:class|course|research|researchers|training|team)\b|\bunit tests?\b|\bhow can i (?:detect|block)\b"
+    r"|\bangreifer\b|\bbedrohungsmodell\b|\bjailbreaks fur\b|\bmeinen vortrag\b|\batacantes?\b|\binyeccion\b|\bmodelo de amenazas\b"
+    r"|\b(?:our|the|unser|nuestro) chatbot (?:got|received|bekam|erhielt|recibio)\b|\b(?:example|examples|beispiele?|ejemplos?) (?:of|fur|von|de)\b"
+)
+_TOLD: Final = folded_pattern(
+    r"\b(?:movie|film|novel|story|scene|play|filmszene|szene|roman|escena|novela|pelicula|teacher|speaker|says|said|sagte?|dice|dijo|headline|titled|message)\b"
+)
+_HIDING: Final = folded_pattern(
+    r"<!--|display ?: ?none|font-size ?: ?0|visibility ?: ?hidden|\[//\]: ?#|\[comment\]: ?#|opacity ?: ?0[;\" ]"
+)
+# Somebody else than the model who ignores orders.
+_SUBJECT: Final = folded_pattern(
+    r"\b(?:who|quien|wer|dog|hund|perro|patient|paciente|employees?|people|children|drivers?|users)\W+(?:\w+\W+)?$"
+)
+_ABOUT_FACTOR: Final = 0.4
+_QUOTED_FACTOR: Final = 0.4
+
+
+def suspicions(text: str, folded: Folded, starts: Sequence[int]) -> dict[int, Suspicion]:
+    """What was found, by piece; `starts` are the characters at which pieces of the text begin, from 0."""
+    found: dict[int, Suspicion] = {}
+    _look(View(folded), starts, found, extra=None)
+    for view in hidden_views(text, folded):
+        _look(view, starts, found, extra=("encoded_text", ENCODED))
+    if found and _HIDING.search(folded.data) is not None:
+        for suspicion in found.values():
+            suspicion.weights["hidden_text"] = HIDDEN
+    return found
+
+
+def _look(
+    view: View, starts: Sequence[int], found: dict[int, Suspicion], extra: tuple[str, float] | None
+) -> None:
+    data = view.folded.data
+    for signal in _likely(data):
+        for _, match in zip(range(MOST_MATCHES), signal.pattern.finditer(data), strict=False):
+            first, last = match.span()
+            start, end = view.span(first, last)
+            piece = bisect_right(starts, start) - 1
+            suspicion = found.setdefault(piece, Suspicion(start, end))
+            known = suspicion.weights.get(signal.name, 0.0) >= signal.weight
+            if known and extra is not None and view.whole is None:
+                # The same words once more, not hidden ones.
+                continue
+            weight = signal.weight if known else signal.weight * _factor(data, first, last)
+            suspicion.add(signal.name, weight, start, end)
+            if extra is not None:
+                suspicion.weights[extra[0]] = extra[1]
+
+
+def _likely(data: bytes) -> Iterator[_Compiled]:
+    """The signals of which a stem is there."""
+    if _ANY_STEM.search(data) is None:
+        return iter(())
+    # The set answers nothing where it runs out of memory; then every signal is looked for.
+    numbers = _STEMS.Match(data) or range(len(_SIGNALS))
+    return (_SIGNALS[number] for number in numbers)
+
+
+def _factor(data: bytes, first: int, last: int) -> float:
+    """How seriously a find is to be taken: less where the text speaks of attacks, or quotes somebody."""
+    piece = data.rfind(b"\x00", 0, first) + 1
+    before = data[piece:first]
+    end = data.find(b"\x00", last)
+    after = data[last : end if end >= 0 else len(data)][:400]
+    factor = 1.0
+    if _ABOUT.search(before[-400:]) is not None or _ABOUT.search(after) is not None or _ABOUT.search(data[first:last]) is not None:
+        factor *= _ABOUT_FACTOR
+    if before.count(b'"') % 2 and b'"' in data[last - 1 :][:200] and _TOLD.search(before[-200:]) is not None:
+        factor *= _QUOTED_FACTOR
+    if _SUBJECT.search(before[-40:]) is not None:
+        factor *= _ABOUT_FACTOR
+    return factor

@@ -1,0 +1,201 @@
+"""Looking at texts by all rules of a side in one go. Pure; time grows with the text alone."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
+
+from apps.guardrails import pii
+from apps.guardrails.canary import find_canary
+from apps.guardrails.deny_list import compile_words, find_words
+from apps.guardrails.expressions import customer_pattern
+from apps.guardrails.findings import CLEAN, MOST_HITS, STRENGTH, Hit, HitKind, Piece, Scan
+from apps.guardrails.folding import Folded, fold
+from apps.guardrails.injection import suspicions
+from apps.guardrails.redaction import Cut, Redacted
+from apps.guardrails.rules import (
+    Action,
+    DenyListRule,
+    GuardPolicy,
+    InjectionRule,
+    LengthRule,
+    PiiRule,
+    RegexRule,
+    Rule,
+    Side,
+)
+
+CountTokens = Callable[[str], int]
+MOST_MATCHES: Final = 10_000
+# Between pieces; no text can hold NUL, and no rule's pattern crosses it unless a customer's does.
+SEPARATOR: Final = "\n\x00\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Find:
+    """A find in the joined text."""
+
+    rule: str
+    kind: HitKind
+    action: Action
+    start: int
+    end: int
+    type: str = ""
+    score: float | None = None
+    signals: tuple[str, ...] = ()
+
+    @property
+    def placeholder(self) -> str:
+        """What stands in its place once it is redacted."""
+        if self.kind == "pii":
+            return f"[{'secret' if self.type == 'secrets' else self.type}]"
+        return "[removed]" if self.kind == "deny_list" else f"[{self.rule}]"
+
+
+def scan(
+    policy: GuardPolicy,
+    side: Side,
+    pieces: Sequence[Piece],
+    *,
+    count_tokens: CountTokens | None = None,
+    canary: str = "",
+) -> Scan:
+    """What the rules of a side say of the pieces. `canary` is the token that no answer may hold."""
+    rules = _rules(policy, side)
+    if not pieces or not (rules or canary):
+        return replace(CLEAN, texts=tuple(piece.text for piece in pieces))
+    joined = _Joined(pieces)
+    finds: list[_Find] = []
+    score: float | None = None
+    for rule in rules:
+        if isinstance(rule, InjectionRule):
+            score = max(score or 0.0, joined.injection(rule, finds))
+        elif isinstance(rule, LengthRule):
+            finds.extend(joined.lengths(rule, count_tokens))
+        else:
+            finds.extend(joined.look(rule))
+    if canary and policy.canary is not None:
+        finds.extend(
+            _Find("canary", "canary", policy.canary.action, start, end, signals=(signal,))
+            for start, end, signal in find_canary(joined.text, canary)
+        )
+    hits, texts = joined.settle(finds, side) if finds else ((), tuple(piece.text for piece in pieces))
+    return Scan(hits, texts, score)
+
+
+@lru_cache(maxsize=1_000)
+def _rules(policy: GuardPolicy, side: Side) -> tuple[Rule, ...]:
+    return policy.rules_on(side)
+
+
+class _Joined:
+    """All pieces as one text: rules then cost one look, however many pieces there are."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self.pieces = pieces
+        self.text = pieces[0].text if len(pieces) == 1 else SEPARATOR.join(piece.text for piece in pieces)
+        self.starts: list[int] = []
+        place = 0
+        for piece in pieces:
+            self.starts.append(place)
+            place += len(piece.text) + len(SEPARATOR)
+        self._folded: Folded | None = None
+
+    @property
+    def folded(self) -> Folded:
+        """The text as built-in rules see it."""
+        if self._folded is None:
+            self._folded = fold(self.text)
+        return self._folded
+
+    def look(self, rule: Rule) -> Iterator[_Find]:
+        """What a rule about single places finds."""
+        if isinstance(rule, PiiRule):
+            for one in pii.find(self.folded, self.text, rule.types):
+                start, end = self.folded.span(one.start, one.end)
+                signals = (one.signal,) if one.signal else ()
+                yield _Find(rule.name, "pii", rule.action, start, end, one.type, signals=signals)
+        elif isinstance(rule, DenyListRule):
+            for start, end in find_words(compile_words(rule.words), self.text, self.folded):
+                yield _Find(rule.name, "deny_list", rule.action, start, end)
+        elif isinstance(rule, RegexRule):
+            matches = customer_pattern(rule.pattern).finditer(self.text)
+            for _, match in zip(range(MOST_MATCHES), matches, strict=False):
+                start, end = match.span()
+                if end > start:
+                    yield _Find(rule.name, "regex", rule.action, start, end)
+
+    def injection(self, rule: InjectionRule, finds: list[_Find]) -> float:
+        """Add a find for each piece over the threshold; the highest score of all."""
+        highest = 0.0
+        for number, suspicion in suspicions(self.text, self.folded, self.starts).items():
+            if self.pieces[number].trusted:
+                continue
+            score = suspicion.score
+            highest = max(highest, score)
+            if score >= rule.threshold:
+                signals = tuple(sorted(suspicion.weights, key=lambda name: -suspicion.weights[name]))
+                found = _Find(rule.name, "injection", rule.action, suspicion.start, suspicion.end)
+                finds.append(replace(found, score=score, signals=signals))
+        return highest
+
+    def lengths(self, rule: LengthRule, count_tokens: CountTokens | None) -> Iterator[_Find]:
+        """A find over the longest piece where the untrusted ones together pass a cap."""
+        numbers = [number for number, piece in enumerate(self.pieces) if not piece.trusted]
+        if not numbers:
+            return
+        longest = max(numbers, key=lambda number: len(self.pieces[number].text))
+        start = self.starts[longest]
+        end = start + len(self.pieces[longest].text)
+        characters = sum(len(self.pieces[number].text) for number in numbers)
+        if rule.most_characters is not None and characters > rule.most_characters:
+            yield _Find(rule.name, "length", rule.action, start, end, "characters")
+        # A token is at least one byte, so short texts needn't be counted.
+        if rule.most_tokens is None or count_tokens is None or characters * 4 <= rule.most_tokens:
+            return
+        if sum(count_tokens(self.pieces[number].text) for number in numbers) > rule.most_tokens:
+            yield _Find(rule.name, "length", rule.action, start, end, "tokens")
+
+    def settle(self, finds: list[_Find], side: Side) -> tuple[tuple[Hit, ...], tuple[str, ...]]:
+        """Redact, and tell each find's place in the texts that result."""
+        by_piece: dict[int, list[_Find]] = {}
+        for find in finds:
+            number = bisect_right(self.starts, find.start) - 1
+            by_piece.setdefault(number, []).append(self._within(find, number))
+        texts = [piece.text for piece in self.pieces]
+        hits: list[Hit] = []
+        for number in sorted(by_piece):
+            redacted = self._redact(number, by_piece[number])
+            texts[number] = redacted.text
+            hits.extend(self._hit(find, redacted, number, side) for find in by_piece[number][:MOST_MATCHES])
+        hits.sort(key=lambda hit: -STRENGTH.index(hit.action))
+        return tuple(hits[:MOST_HITS]), tuple(texts)
+
+    def _within(self, find: _Find, number: int) -> _Find:
+        """The find in characters of its piece; what reaches beyond is cut off."""
+        first, size = self.starts[number], len(self.pieces[number].text)
+        return replace(find, start=min(find.start - first, size), end=min(find.end - first, size))
+
+    def _redact(self, number: int, finds: list[_Find]) -> Redacted:
+        redacting = [find for find in finds if find.action == "redact"]
+        cuts = [Cut(find.start, find.end, find.placeholder) for find in redacting]
+        if len(cuts) >= MOST_MATCHES:
+            # Nobody looked further, so nothing further goes on.
+            cuts.append(Cut(max(cut.end for cut in cuts), len(self.pieces[number].text), "[removed]"))
+        return Redacted(self.pieces[number].text, cuts)
+
+    def _hit(self, find: _Find, redacted: Redacted, number: int, side: Side) -> Hit:
+        start, end = redacted.span(find.start, find.end)
+        return Hit(
+            rule=find.rule,
+            kind=find.kind,
+            type=find.type,
+            side=side,
+            place=self.pieces[number].place,
+            start=start,
+            end=end,
+            action=find.action,
+            score=find.score,
+            signals=find.signals,
+        )
