@@ -4,7 +4,6 @@ Each section has a stored form (JSON, sparse) and a parsed one. A prompt's secti
 project's as a whole; a section that neither has is the default.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -108,8 +107,8 @@ def clean_section(name: Section, value: Any) -> dict[str, Any]:
     """
     if not isinstance(value, dict):
         _refuse(f"{name} is an object, or null for what the project says.", name)
-    _demand_storable(name, value)
     parse_rules({name: value})
+    _demand_storable(name, value)
     return {field: given for field, given in value.items() if given is not None}
 
 
@@ -170,7 +169,7 @@ def _whole(least: int, most: int) -> Reader:
 
 def _number(least: float, most: float) -> Reader:
     def read(value: Any, param: str) -> float:
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not least <= value <= most:
             _refuse(f"{param} is a number from {least:g} to {most:g}.", param)
         return float(value)

@@ -10,13 +10,14 @@ from typing import Any, Final, Literal
 
 from django.db.models import Q
 
+from apps.guardrails.policy import as_json
 from apps.prompts import queries
 from apps.prompts.models import Prompt, ServingPolicy
 from apps.prompts.serving import SECTIONS, CacheRules, Section, ServingRules, parse_rules, section_body
 from apps.providers import sandbox
 from apps.providers.models import ModelAlias, ProviderCredential
 from apps.providers.patterns import matches
-from apps.providers.queries import effective_credentials
+from apps.providers.queries import choices_from, effective_credentials
 from apps.tenants.models import Project
 
 Origin = Literal["prompt", "project", "default"]
@@ -35,7 +36,8 @@ class Caution:
 class ServingState:
     """`own` are the sections that the prompt, or the project, says itself (None: it says nothing);
     `project` those of the project's default. `effective` are all four with every field; `origins` tell whose
-    they are. `revision` is 0 before the first change.
+    they are. `revision` is 0 before the first change. `models` are the aliases and models that the project
+    can call.
     """
 
     own: Mapping[Section, Any]
@@ -47,19 +49,20 @@ class ServingState:
     changed_at: datetime | None
     changed_by: str
     warnings: tuple[Caution, ...]
+    models: tuple[str, ...]
 
 
 def serving_state(project: Project, prompt: Prompt | None = None) -> ServingState:
     """How a prompt is served; without one the project's default, which is also how plain models are."""
     mine, default = _policies(project, prompt)
     own, of_project = _sections(mine), _sections(default)
-    rules = parse_rules(own, of_project)
+    rules, models = parse_rules(own, of_project), _Models.of(project)
     return ServingState(
         own=own,
         project=of_project,
         rules=rules,
         effective={
-            "guardrails": _first(own["guardrails"], of_project["guardrails"], {}),
+            "guardrails": as_json(rules.guardrails),
             "cache": section_body(rules.cache),
             "calls": section_body(rules.calls),
             "limits": section_body(rules.limits),
@@ -68,7 +71,8 @@ def serving_state(project: Project, prompt: Prompt | None = None) -> ServingStat
         revision=mine.revision if mine else 0,
         changed_at=mine.changed_at if mine else None,
         changed_by=mine.changed_by if mine else "",
-        warnings=tuple(_warnings(project, prompt, rules)),
+        warnings=tuple(_warnings(models, prompt, rules)),
+        models=models.callable,
     )
 
 
@@ -84,10 +88,6 @@ def _sections(policy: ServingPolicy | None) -> Mapping[Section, Any]:
     return {name: getattr(policy, name) for name in SECTIONS} if policy else _NOTHING
 
 
-def _first(*layers: Any) -> Any:
-    return next(layer for layer in layers if layer is not None)
-
-
 def _origin(
     name: Section, own: Mapping[Section, Any], project: Mapping[Section, Any], prompt: Prompt | None
 ) -> Origin:
@@ -96,16 +96,14 @@ def _origin(
     return "default" if project[name] is None else "project"
 
 
-def _warnings(project: Project, prompt: Prompt | None, rules: ServingRules) -> Iterator[Caution]:
+def _warnings(models: "_Models", prompt: Prompt | None, rules: ServingRules) -> Iterator[Caution]:
     named = {f"calls.fallbacks.{number}": model for number, model in enumerate(rules.calls.fallbacks)}
     if rules.cache.semantic_seconds:
         named["cache.embedding_model"] = rules.cache.embedding_model
-    if named:
-        known = _Models.of(project)
-        for param, model in named.items():
-            problem = known.problem(model)
-            if problem:
-                yield Caution(param, problem)
+    for param, model in named.items():
+        problem = models.problem(model)
+        if problem:
+            yield Caution(param, problem)
     if prompt is not None:
         yield from _unread(prompt, rules.cache)
 
@@ -127,15 +125,21 @@ class _Models:
     """What a project can call: its connections by name, and its aliases."""
 
     connections: Mapping[str, ProviderCredential]
-    aliases: frozenset[str]
+    aliases: tuple[str, ...]
 
     @classmethod
     def of(cls, project: Project) -> "_Models":
         aliases = ModelAlias.objects.filter(Q(project=None) | Q(project=project))
         return cls(
             {each.name: each for each in effective_credentials(project.pk)},
-            frozenset(aliases.values_list("name", flat=True)),
+            tuple(sorted(set(aliases.values_list("name", flat=True)))),
         )
+
+    @property
+    def callable(self) -> tuple[str, ...]:
+        """Aliases, then models."""
+        found = (choice.reference for choice in choices_from(self.connections.values()))
+        return tuple(dict.fromkeys([*self.aliases, *found]))
 
     def problem(self, reference: str) -> str:
         """Why a call of a model would be refused; empty where it wouldn't."""

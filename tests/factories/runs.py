@@ -1,5 +1,6 @@
 """Rows of runs."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -45,8 +46,11 @@ def make_run_record(
     record_payload: bool = True,
     cached_from: UUID | None = None,
     messages: tuple[dict[str, Any], ...] = ({"role": "user", "content": "Say something about: It broke."},),
+    unit: str = "",
+    background: bool = False,
+    facts: dict[str, Any] | None = None,
 ) -> RunRecord:
-    """A finished run that is not written yet."""
+    """A finished run that is not written yet; `facts` are further fields of its result."""
     run_id = uuid7()
     if at is not None:
         run_id = UUID(int=(int(at.timestamp() * 1000) << 80) | (run_id.int & ((1 << 80) - 1)))
@@ -65,6 +69,8 @@ def make_run_record(
         request_id=request_id,
         claim=claim,
         record_payload=record_payload,
+        unit=unit,
+        background=background,
     )
     result = RunResult(
         run_id=run_id,
@@ -87,7 +93,7 @@ def make_run_record(
     )
     return RunRecord(
         request=request,
-        result=result,
+        result=replace(result, **(facts or {})),
         prompt=prompt,
         connection=model.partition("/")[0],
         messages=messages,

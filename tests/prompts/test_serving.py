@@ -57,7 +57,7 @@ REFUSED: tuple[tuple[Section, Any, str], ...] = (
     ("limits", {"requests_per_minute": 0}, "limits.requests_per_minute"),
     ("limits", {"concurrent_runs": 10**12}, "limits.concurrent_runs"),
     ("limits", {"per_second": 3}, "limits.per_second"),
-    ("calls", {"fallbacks": ["a/\x00b"]}, "calls"),
+    ("calls", {"fallbacks": ["a/\x00b"]}, "calls.fallbacks.0"),
     ("calls", {"fallbacks": ["a/\ud800"]}, "calls"),
 )
 

@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -23,8 +22,6 @@ from apps.prompts.web.guard_form import GuardForm
 from apps.prompts.web.guard_words import guard_facts
 from apps.prompts.web.presenting import OnePromptPage, PromptPage
 from apps.prompts.web.serving_forms import CacheForm, CallsForm, LimitsForm, SectionForm
-from apps.providers.models import ModelAlias
-from apps.providers.queries import model_choices
 from apps.tenants.roles import Permission
 
 TITLES: Final[Mapping[Section, str]] = {
@@ -115,7 +112,7 @@ class ServingPage(PromptPage, abstract=True):
             "changed_at": state.changed_at,
             "changed_by": state.changed_by,
             "may_change": self.may_change(),
-            "models": self._models() if self.may_change() else [],
+            "models": state.models[:MOST_MODELS] if self.may_change() else (),
             "kinds_of_sides": words.SIDES,
             "spotlights": guard_form.SPOTLIGHTS,
             "canaries": guard_form.CANARIES,
@@ -174,12 +171,6 @@ class ServingPage(PromptPage, abstract=True):
             "inherited": "As the project" if self.prompt_of_page() else "Default",
             "inherits_nothing": inherited is None,
         }
-
-    def _models(self) -> list[str]:
-        """What a field for a model proposes: the project's models and aliases."""
-        found = [choice.reference for choice in model_choices(self.project.pk)]
-        aliases = ModelAlias.objects.filter(Q(project=None) | Q(project=self.project))
-        return list(dict.fromkeys([*aliases.values_list("name", flat=True), *found]))[:MOST_MODELS]
 
     def _history(self) -> str:
         """Where the audit log tells of every change, for who may read it."""

@@ -18,7 +18,9 @@ REASONS: Final = {
     "connection": "no connection",
     "content_filter": "content filter",
     "output_invalid": "broke its schema",
+    "cancelled": "cancelled",
     "breaker_open": "not called: the connection was failing",
+    "busy": "not called: the connection was full",
 }
 KINDS: Final = {
     "call": "Call",
@@ -139,10 +141,15 @@ def timing_rows(run: Run) -> list[TimingRow]:
     for number, attempt in enumerate(run.attempts, start=1):
         start, length = int(attempt["start_ms"]), int(attempt["duration_ms"])
         if number > 1 and start > before:
-            rows.append(_bar("Wait", before, start - before, total, "wait"))
+            rows.append(_bar(_wait_words(attempt), before, start - before, total, "wait"))
         rows.extend(_attempt_rows(run, number, attempt, start, length, total))
         before = max(before, start + length)
     return rows
+
+
+def _wait_words(attempt: Mapping[str, Any]) -> str:
+    kind = KINDS.get(attempt.get("kind", ""), "")
+    return f"Wait before {kind.lower()}" if kind and kind != "Call" else "Wait"
 
 
 def _attempt_rows(

@@ -1,10 +1,13 @@
 """Page 19: the list of runs, and one run."""
 
+from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 import orjson
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils import timezone
 
 from apps.core import ids
 from apps.core.json_bodies import dump_json
@@ -12,9 +15,10 @@ from apps.core.tables import Action
 from apps.prompts import grants
 from apps.prompts.models import Prompt
 from apps.runs import queries
+from apps.runs.background.queries import waiting_runs
 from apps.runs.bodies import run_detail_body
 from apps.runs.feedback import feedback_of, giver_of
-from apps.runs.models import Run
+from apps.runs.models import BackgroundRun, Run
 from apps.runs.queries import Content, RunFilters
 from apps.runs.web.forms import FeedbackForm
 from apps.runs.web.listing import EVER, RUNS, filters_of, prepare
@@ -26,6 +30,7 @@ from apps.tenants.web.base import ProjectView
 
 MOST_PROMPTS: Final = 200
 PANEL_ROWS: Final = 5
+JUST_ENDED: Final = timedelta(hours=1)
 LONGEST_RAW: Final = 200_000
 VIEWS: Final = ("text", "markdown", "json")
 
@@ -51,8 +56,16 @@ class RunListView(ProjectView):
             "ever": f"?range={EVER}",
             "narrowed": bool(search) or any(asked.filters[name] for name in asked.filters if name != "range"),
             "any_run": queries.list_runs(self.project.id).exists,
+            "waiting": self._waiting(),
+            "waiting_shown": PANEL_ROWS,
         }
         return self.list_page(RUNS, asked, rows, "runs/list.html", context)
+
+    def _waiting(self) -> list[BackgroundRun]:
+        """Background runs that wait or are under way, and those that lately ended before any call."""
+        lately = timezone.now() - JUST_ENDED
+        found = waiting_runs(self.project.id).filter(Q(finished_at=None) | Q(finished_at__gte=lately))
+        return list(found.order_by("-pk")[: PANEL_ROWS + 1])
 
     def _actions(self) -> list[Action]:
         if not self.access.can(Permission.DATASETS_EDIT):
