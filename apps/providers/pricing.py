@@ -14,7 +14,7 @@ import genai_prices
 from genai_prices import types as price_types
 
 from apps.providers.price_rules import PriceRule
-from apps.providers.sandbox import CONNECTION, find_model
+from apps.providers.sandbox import CONNECTION, embedding, find_model
 from apps.providers.types import Usage
 
 PriceStatus = Literal["priced", "free", "unknown", "sandbox", "none"]
@@ -109,6 +109,8 @@ def _listed_price(found: price_types.PriceCalculation, at: datetime) -> Price:
 
 
 def _sandbox_price(model: str, usage: Usage) -> Price:
+    if model == embedding.MODEL:
+        return _sandbox_embedding_price(usage)
     found = find_model(model)
     if found is None:
         return Price("unknown", None)
@@ -116,6 +118,16 @@ def _sandbox_price(model: str, usage: Usage) -> Price:
     listed = {"input": str(found.input_price), "output": str(found.output_price)}
     snapshot = {"source": "sandbox, made up", "price_id": found.reference, "usd_per_million_tokens": listed}
     return Price("sandbox", amount / MILLION, snapshot)
+
+
+def _sandbox_embedding_price(usage: Usage) -> Price:
+    listed = {"input": str(embedding.INPUT_PRICE)}
+    snapshot = {
+        "source": "sandbox, made up",
+        "price_id": f"{CONNECTION}/{embedding.MODEL}",
+        "usd_per_million_tokens": listed,
+    }
+    return Price("sandbox", (usage.input_tokens or 0) * embedding.INPUT_PRICE / MILLION, snapshot)
 
 
 def _text(listed: Decimal | price_types.TieredPrices) -> str:

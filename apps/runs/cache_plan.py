@@ -119,6 +119,7 @@ def _called(prepared: PreparedRun) -> dict[str, Any]:
     target, chat = prepared.target, prepared.chat
     return {
         "project": prepared.request.project_id,
+        "livemode": prepared.request.livemode,
         "connection": [target.connection, target.kind],
         "model": target.model,
         "parameters": chat.parameters,

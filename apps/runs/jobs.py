@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from apps.core.scope import system_scope
+from apps.runs import cache_entries
 from apps.runs.background import sweeping
 from apps.runs.background.executing import request_of
 from apps.runs.background.leases import BackgroundCompanion, Claim, LeaseStore
@@ -19,6 +20,7 @@ from apps.runs.models import BackgroundPump
 from apps.runs.runtime import Runtime, open_runtime
 
 LEASE_SECONDS: Final = 15.0
+PURGES_AT_MOST: Final = 50
 
 
 def pump(pump_id: str) -> int:
@@ -37,6 +39,18 @@ def sweep() -> None:
 def purge() -> None:
     """Every hour: see `sweeping.purge`."""
     sweeping.purge()
+
+
+def purge_cache_entries() -> None:
+    """Every minute: delete entries of the semantic cache that have expired, are too many or may not be kept.
+
+    Two at a time take different rows.
+    """
+    for _ in range(PURGES_AT_MOST):
+        with system_scope():
+            deleted = cache_entries.purge()
+        if not deleted:
+            return
 
 
 async def run_pump(pump_id: UUID, times: Times | None = None) -> int:

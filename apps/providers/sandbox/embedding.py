@@ -9,6 +9,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final
 
 MODEL: Final = "embedding"
@@ -16,6 +17,8 @@ DIMENSIONS: Final = 256
 MOST_DIMENSIONS: Final = 4_096
 LONGEST_TEXT: Final = 100_000
 WORD_WEIGHT: Final = 2.0
+INPUT_PRICE: Final = Decimal("0.02")
+"""Made up, as all of the sandbox's prices: dollars for a million tokens."""
 _WORD: Final = re.compile(r"\w+")
 
 
