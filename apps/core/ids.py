@@ -13,6 +13,11 @@ from uuid import UUID
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 LENGTH: Final = 26
 _VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
+# Two characters for each 10 bits: a request writes several ids, and character by character they took 20 µs.
+_PAIRS: Final = [first + second for first in ALPHABET for second in ALPHABET]
+_SHIFTS: Final = range(120, -10, -10)
+_VERSION_7: Final = 0x7 << 76 | 0x2 << 62
+_RANDOM_BITS: Final = (1 << 76) - 1 & ~(0x3 << 62)
 
 PREFIXES: Final[dict[str, str]] = {
     "ale": "alert event",
@@ -70,12 +75,8 @@ def prefix_of_kind(kind: str) -> str:
 
 def uuid7() -> UUID:
     """A new UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
-    value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | random
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=value)
+    return UUID(int=time.time_ns() // 1_000_000 << 80 | random & _RANDOM_BITS | _VERSION_7)
 
 
 def first_of(moment: datetime) -> UUID:
@@ -88,12 +89,8 @@ def encode(prefix: str, value: UUID) -> str:
     """The public form of an id, as ``run_01k…``. Raises KeyError for an unregistered prefix."""
     if prefix not in PREFIXES:
         raise KeyError(prefix)
-    number = value.int
-    characters = []
-    for _ in range(LENGTH):
-        characters.append(ALPHABET[number & 31])
-        number >>= 5
-    return f"{prefix}_{''.join(reversed(characters))}"
+    number, pairs = value.int, _PAIRS
+    return f"{prefix}_{''.join([pairs[number >> shift & 1023] for shift in _SHIFTS])}"
 
 
 def decode(prefix: str, text: str) -> UUID:

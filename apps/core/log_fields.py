@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from uuid import UUID
 
-_fields: ContextVar[dict[str, str] | None] = ContextVar("promptsaas_log_fields", default=None)
+from apps.core import ids
+
+# An id is written out only for a line that is written: most requests have none.
+_Field = str | tuple[str, UUID]
+_fields: ContextVar[dict[str, _Field] | None] = ContextVar("promptsaas_log_fields", default=None)
 
 
 def begin(request_id: str) -> None:
@@ -18,6 +23,13 @@ def note(name: str, value: object) -> None:
         fields[name] = str(value)
 
 
+def note_id(name: str, prefix: str, value: UUID) -> None:
+    """Add the public form of an id to every further line of this request."""
+    fields = _fields.get()
+    if fields is not None:
+        fields[name] = (prefix, value)
+
+
 def end() -> None:
     """The request is over."""
     _fields.set(None)
@@ -25,4 +37,5 @@ def end() -> None:
 
 def noted() -> Mapping[str, str]:
     """The fields of the request being served; none outside a request."""
-    return _fields.get() or {}
+    fields = _fields.get() or {}
+    return {name: value if isinstance(value, str) else ids.encode(*value) for name, value in fields.items()}

@@ -13,7 +13,6 @@ from apps.core import log_fields
 from apps.core.api_version import VERSION_HEADER, check_version
 from apps.core.error_mapping import MethodNotAllowed, to_error
 from apps.core.errors import InvalidRequest, NotFound, Unavailable
-from apps.core.ids import encode
 from apps.core.logs import get_logger
 from apps.core.metrics import count_request
 from apps.core.request_id import set_request_id
@@ -104,11 +103,11 @@ class Gateway:
         check_version(request.header(VERSION_BYTES))
         if isinstance(route, PlaygroundRoute):
             who = await self._serving.playground_door.admit(request)
-            log_fields.note("organization_id", encode("org", who.organization_id))
+            log_fields.note_id("organization_id", "org", who.organization_id)
             await route.handler(self._serving, request, send, who)
             return
         facts = await self._serving.door.admit(request, route.permission)
-        log_fields.note("organization_id", encode("org", facts.organization_id))
+        log_fields.note_id("organization_id", "org", facts.organization_id)
         try:
             await route.handler(self._serving, request, send, facts)
         finally:

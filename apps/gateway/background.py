@@ -40,7 +40,7 @@ async def serve_background(
     with serving.run_slot():
         await serving.door.charge(request)
         run_id = ids.uuid7()
-        log_fields.note("run_id", ids.encode("run", run_id))
+        log_fields.note_id("run_id", "run", run_id)
         claim = await claim_key(serving, request, facts, job.fingerprint, run_id)
         if isinstance(claim, Replay):
             request.answer_headers[b"idempotent-replayed"] = b"true"

@@ -30,7 +30,7 @@ async def create_embeddings(serving: Serving, request: HttpRequest, send: Send, 
 
     async def answer() -> None:
         run = run_request(body, facts, run_id=ids.uuid7(), request=request)
-        log_fields.note("run_id", ids.encode("run", run.run_id))
+        log_fields.note_id("run_id", "run", run.run_id)
         embedded = await embed(serving.runtime.engine, run, body.inputs, parameters)
         demand_answer(embedded.result)
         await send_json(request, send, JsonAnswer(embedding_list(embedded, as_base64=body.as_base64)))

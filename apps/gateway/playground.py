@@ -42,7 +42,7 @@ async def run_playground(serving: Serving, request: HttpRequest, send: Send, who
     with serving.run_slot():
         inline = await serving.runtime.calls.run(lambda: _inline(who, body.asked))
         run = playground_request(who, inline, body.values, request_id=request.request_id)
-        log_fields.note("run_id", ids.encode("run", run.run_id))
+        log_fields.note_id("run_id", "run", run.run_id)
         exchange = RunExchange(request, send, run.run_id, livemode=True, stream=True)
         await unless_disconnected(request, answer_run(exchange, running(serving, run, stream=True)))
 

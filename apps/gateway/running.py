@@ -57,7 +57,7 @@ async def serve_run(serving: Serving, request: HttpRequest, facts: AccessFacts, 
     """
     with serving.run_slot():
         run_id = ids.uuid7()
-        log_fields.note("run_id", ids.encode("run", run_id))
+        log_fields.note_id("run_id", "run", run_id)
         claim = await claim_key(serving, request, facts, job.fingerprint, run_id)
         if isinstance(claim, Replay):
             await serving.door.charge(request)
