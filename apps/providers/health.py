@@ -125,7 +125,7 @@ class ConnectionHealth:
     def may_retry(self) -> bool:
         """Take a retry from the budget, if one is left."""
         now = self._clock()
-        allowed = RETRY_FLOOR + RETRY_SHARE * self._window.counts(now).calls
+        allowed = RETRY_FLOOR + int(RETRY_SHARE * self._window.counts(now).calls)
         if self._retries.counts(now).calls >= allowed:
             return False
         self._retries.add(now, failed=False)
