@@ -9,10 +9,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-import orjson
-
 from apps.core.errors import InvalidRequest
-from apps.core.json_bodies import is_too_deep
+from apps.providers.anthropic_contents import Block, blocks_of
 from apps.providers.anthropic_schemas import native_schema
 from apps.providers.types import ChatRequest
 
@@ -60,8 +58,6 @@ _STEERING: Final = frozenset(
 )
 _OWN: Final = frozenset({"messages", "model", "stream", "stream_options", "tools"})
 _EFFORTS: Final = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh"}
-
-Block = dict[str, Any]
 
 
 def check(request: ChatRequest) -> None:
@@ -163,7 +159,7 @@ def _conversation(messages: Iterable[dict[str, Any]]) -> tuple[list[Block], list
     turns: list[dict[str, Any]] = []
     for index, message in enumerate(messages):
         role = "user" if message["role"] == "tool" else message["role"]
-        blocks = _blocks(index, message)
+        blocks = blocks_of(index, message)
         if role in ("system", "developer"):
             system += blocks
         elif turns and turns[-1]["role"] == role:
@@ -174,36 +170,6 @@ def _conversation(messages: Iterable[dict[str, Any]]) -> tuple[list[Block], list
         message_text = "Anthropic needs a message of the role user beside the system's."
         raise InvalidRequest(message_text, code="messages_missing", param="messages")
     return system, turns
-
-
-def _blocks(index: int, message: dict[str, Any]) -> list[Block]:
-    text = _text(message.get("content"))
-    if message["role"] == "tool":
-        return [
-            {"type": "tool_result", "tool_use_id": str(message.get("tool_call_id") or ""), "content": text}
-        ]
-    blocks: list[Block] = [{"type": "text", "text": text}] if text else []  # an empty block is refused
-    for number, call in enumerate(message.get("tool_calls") or ()):
-        blocks.append(_tool_use(call, f"messages.{index}.tool_calls.{number}.function.arguments"))
-    return blocks
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
-
-
-def _tool_use(call: dict[str, Any], param: str) -> Block:
-    function = call["function"]
-    try:
-        given = orjson.loads(function.get("arguments") or "{}")
-    except orjson.JSONDecodeError:
-        given = None
-    if not isinstance(given, dict) or is_too_deep(given):
-        message = "Anthropic takes a tool call's arguments only as a JSON object."
-        raise InvalidRequest(message, code="tool_arguments_invalid", param=param)
-    return {"type": "tool_use", "id": call["id"], "name": function["name"], "input": given}
 
 
 def _add_tools(wanted: dict[str, Any], request: ChatRequest) -> None:

@@ -347,3 +347,39 @@ def test_complete__address_that_is_not_allowed__is_never_called(
 
 def test_list_models__server__gives_the_ids_that_can_be_called(fake_anthropic: FakeAnthropic) -> None:
     assert asyncio.run(list_models(connection(fake_anthropic), 5)) == ["claude-echo"]
+
+
+def test_body__images_and_files__become_blocks_in_their_order() -> None:
+    parts = [
+        {"type": "text", "text": "Compare"},
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBE"}},
+        {"type": "file", "file": {"filename": "a.csv", "file_data": "data:text/csv;base64,YSxi"}},
+    ]
+    turns = anthropic_requests.body(ask(messages=({"role": "user", "content": parts},)))["messages"]
+    pdf = {"type": "base64", "media_type": "application/pdf", "data": "JVBE"}
+    table = {"type": "text", "media_type": "text/plain", "data": "a,b"}
+    assert turns[0]["content"] == [
+        {"type": "text", "text": "Compare"},
+        {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}},
+        {"type": "document", "source": pdf, "title": "a.pdf"},
+        {"type": "document", "source": table, "title": "a.csv"},
+    ]
+
+
+def test_body__file_that_is_no_text__is_refused_by_its_place() -> None:
+    file = {"filename": "a.csv", "file_data": "data:text/csv;base64,//79"}
+    message = {"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "file", "file": file}]}
+    with pytest.raises(InvalidRequest) as caught:
+        anthropic_requests.check(ask(messages=(message,)))
+    assert caught.value.param == "messages.0.content.1"
+
+
+def test_adapt__request_made_for_openai__loses_what_only_steers() -> None:
+    given = {"seed": 1, "frequency_penalty": 0.5, "temperature": 1.7, "max_tokens": 5, "logprobs": True}
+    adapted = anthropic_requests.adapted(ask(parameters=given))
+    assert adapted.parameters == {"temperature": 1, "max_tokens": 5, "logprobs": True}
+    with pytest.raises(InvalidRequest):
+        anthropic_requests.check(adapted)
