@@ -1,8 +1,9 @@
 """A local OpenAI-compatible server over HTTP. What it does is chosen by the model that is asked for.
 
-`echo` answers with the last message · `flaky-<n>` fails n times with 500 first · `rate-limited` 429 with
-Retry-After 7 · `no-quota` 429 insufficient_quota · `unauthorized` 401 that repeats the key · `bad-request`
-400 · `filtered` 400 content_filter · `broken` 500 · `hang` never answers · `truncated` breaks off ·
+`echo` answers with the last message · `late` does so after 150 ms · `flaky-<n>` fails n times with 500
+first · `rate-limited` 429 with Retry-After 7 · `no-quota` 429 insufficient_quota · `unauthorized` 401 that
+repeats the key · `bad-request` 400 · `filtered` 400 content_filter · `broken` 500 · `hang` never answers ·
+`truncated` breaks off ·
 `silent` ends a stream without finish reason · `html` is no JSON · `moved` redirects · `no-usage` · `schema`
 answers with the JSON of the requested schema's name · `mends` does so once it was told what was
 wrong · `relapses` refuses then · `huge` answers with 2 MiB · `error-in-stream` ·
@@ -119,6 +120,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(500, "A passing failure.")
         else:
             self._answer(body, _echo(body))
+
+    def _do_late(self, body: dict[str, Any]) -> None:
+        self.provider.closing.wait(0.15)
+        self._answer(body, _echo(body))
 
     def _do_slow(self, body: dict[str, Any]) -> None:
         self.send_response(200)
