@@ -13,6 +13,7 @@ from apps.core.errors import InvalidRequest
 from apps.core.scope import organization_scope
 from apps.gateway.chat_requests import parse_chat_body
 from apps.runs.models import Run
+from apps.runs.types import CacheWish
 from apps.tenants.models import Project
 from tests.factories import make_api_key, make_connection, make_content, make_project, make_prompt
 from tests.fake_provider import FakeProvider, fake_provider
@@ -27,18 +28,20 @@ HEADER = "promptsaas-cache"
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"cache": True}, "cache"),
-        ({"cache": {}}, "cache.ttl_seconds"),
-        ({"cache": {"ttl_seconds": 0}}, "cache.ttl_seconds"),
-        ({"cache": {"ttl_seconds": 86_401}}, "cache.ttl_seconds"),
-        ({"cache": {"ttl_seconds": True}}, "cache.ttl_seconds"),
+        ({"cache": 60}, "cache"),
+        ({"cache": {"seconds": 0}}, "cache.seconds"),
+        ({"cache": {"seconds": 86_401}}, "cache.seconds"),
+        ({"cache": {"seconds": True}}, "cache.seconds"),
         ({"cache": {"ttl_seconds": 1.5}}, "cache.ttl_seconds"),
-        ({"cache": {"ttl_seconds": 60, "scope": "all"}}, "cache.scope"),
+        ({"cache": {"seconds": 60, "scope": "all"}}, "cache.scope"),
+        ({"cache": {"semantic": "yes"}}, "cache.semantic"),
+        ({"cache": {"semantic": {"distance": 0.1}}}, "cache.semantic.distance"),
+        ({"cache": {"semantic": {"threshold": 0.4}}}, "cache.semantic.threshold"),
+        ({"cache": {"semantic": {"threshold": True}}}, "cache.semantic.threshold"),
         ({"repair": 2}, "repair"),
         ({"repair": {"attempts": 3}}, "repair.attempts"),
         ({"repair": {"attempts": -1}}, "repair.attempts"),
         ({"repair": {"attempts": "1"}}, "repair.attempts"),
-        ({"repair": {"attempts": 1}, "stream": True}, "repair"),
     ],
 )
 def test_parse__a_wrong_option__is_refused_by_name(fields: dict[str, Any], param: str) -> None:
@@ -48,19 +51,25 @@ def test_parse__a_wrong_option__is_refused_by_name(fields: dict[str, Any], param
 
 
 @pytest.mark.parametrize(
-    ("fields", "cache_seconds", "repair_attempts"),
+    ("fields", "cache", "repair_attempts"),
     [
-        ({}, None, 0),
-        ({"cache": None, "repair": None}, None, 0),
-        ({"cache": {"ttl_seconds": 86_400}, "repair": {"attempts": 2}}, 86_400, 2),
-        ({"cache": {"ttl_seconds": 1}, "repair": {"attempts": 0}, "stream": True}, 1, 0),
+        ({}, None, None),
+        ({"cache": None, "repair": None}, None, None),
+        ({"cache": False}, CacheWish(on=False), None),
+        ({"cache": True}, CacheWish(), None),
+        ({"cache": {}}, CacheWish(), None),
+        ({"cache": {"seconds": 86_400}, "repair": {"attempts": 2}}, CacheWish(seconds=86_400), 2),
+        ({"cache": {"ttl_seconds": 1}, "repair": {"attempts": 0}}, CacheWish(seconds=1), 0),
+        ({"cache": {"semantic": False}}, CacheWish(semantic=False), None),
+        ({"cache": {"semantic": {"threshold": 1}}}, CacheWish(semantic=True, threshold=1.0), None),
+        ({"repair": {"attempts": 1}, "stream": True}, None, 1),
     ],
 )
-def test_parse__options__are_off_unless_asked_for(
-    fields: dict[str, Any], cache_seconds: int | None, repair_attempts: int
+def test_parse__options__are_the_policys_unless_given(
+    fields: dict[str, Any], cache: CacheWish | None, repair_attempts: int | None
 ) -> None:
     body = parse_chat_body(BODY | fields)
-    assert (body.cache_seconds, body.repair_attempts) == (cache_seconds, repair_attempts)
+    assert (body.cache, body.repair_attempts) == (cache, repair_attempts)
 
 
 @pytest.fixture
@@ -78,7 +87,7 @@ def client(gateway_url: str, project: Project) -> Iterator[openai.OpenAI]:
 
 def _ask(client: openai.OpenAI, cached: bool = True, **extra: Any) -> tuple[ChatCompletion, str | None]:
     raw = client.chat.completions.with_raw_response.create(
-        **BODY, extra_body=({"cache": {"ttl_seconds": 60}} if cached else {}) | extra
+        **BODY, extra_body=({"cache": {"seconds": 60}} if cached else {}) | extra
     )
     return raw.parse(), raw.headers.get(HEADER)
 
@@ -111,9 +120,10 @@ def test_cache__asked_for_twice__hits_and_says_so(client: openai.OpenAI, project
 
 
 @pytest.mark.slow
-def test_cache__not_asked_for__is_not_mentioned(client: openai.OpenAI) -> None:
+def test_cache__not_asked_for__is_off(client: openai.OpenAI) -> None:
     _until_hit(client)
-    assert _ask(client, cached=False)[1] is None
+    assert _ask(client, cached=False)[1] == "off"
+    assert _ask(client, cached=False, cache=False)[1] == "off"
 
 
 @pytest.mark.slow
@@ -121,7 +131,7 @@ def test_cache__a_streamed_hit__is_one_piece(client: openai.OpenAI) -> None:
     whole = _until_hit(client)
     for _ in range(20):
         with client.chat.completions.with_streaming_response.create(
-            **BODY, stream=True, extra_body={"cache": {"ttl_seconds": 60}}
+            **BODY, stream=True, extra_body={"cache": {"seconds": 60}}
         ) as answer:
             told = answer.headers[HEADER]
             pieces = [chunk.choices[0].delta.content for chunk in answer.parse()]
