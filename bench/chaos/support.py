@@ -109,6 +109,7 @@ class RunningGateway:
 @contextmanager
 def arena(*, wait_ms: int = WAIT_MS) -> Iterator[Arena]:
     """A database, a Redis, a stand-in of a provider, a project. Settings may be imported inside only."""
+    os.environ.setdefault("LOG_LEVEL", "ERROR")
     with ExitStack() as stack:
         stack.enter_context(own_database())
         redis = OwnRedis(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-"))))
