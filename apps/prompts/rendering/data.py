@@ -7,7 +7,7 @@ of their own and charge every look to the meter.
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
@@ -29,10 +29,11 @@ class RenderLimit(Exception):
 class Meter:
     """What one rendering has used: characters put out, looks into data, characters filtered."""
 
-    __slots__ = ("exceeded", "filtered", "looks", "output", "output_cap")
+    __slots__ = ("exceeded", "filtered", "looks", "mark", "output", "output_cap")
 
-    def __init__(self, output_cap: int) -> None:
+    def __init__(self, output_cap: int, mark: Callable[[str], str] | None = None) -> None:
         self.output_cap = output_cap
+        self.mark = mark
         self.output = 0
         self.looks = 0
         self.filtered = 0

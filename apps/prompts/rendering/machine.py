@@ -9,7 +9,7 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from minijinja import Environment, TemplateError
@@ -53,8 +53,11 @@ def render(
     messages: Sequence[Mapping[str, Any]],
     variables: Iterable[Mapping[str, Any]],
     values: Mapping[str, Any],
+    mark: Callable[[str], str] | None = None,
 ) -> list[dict[str, Any]]:
     """The messages with every template filled in; roles and other keys are kept.
+
+    `mark` is asked for the form of every text and JSON value that a template puts out.
 
     Raises InvalidRequest: ``variable_missing`` (param ``variables.<name>``), ``variable_invalid``,
     ``variables_too_large``, ``rendered_too_large``, ``template_too_expensive``, ``template_failed``.
@@ -64,18 +67,28 @@ def render(
     remaining = MAX_OUTPUT_CHARACTERS
     rendered: list[dict[str, Any]] = []
     for number, message in enumerate(messages):
-        text = render_text(message["content"], plain, longest=longest, cap=remaining, place=number)
+        text = render_text(
+            message["content"], plain, longest=longest, cap=remaining, place=number, mark=mark
+        )
         remaining -= len(text)
         rendered.append({**message, "content": text})
     return rendered
 
 
-def render_text(template: str, plain: Mapping[str, Any], *, longest: int, cap: int, place: int = 0) -> str:
+def render_text(
+    template: str,
+    plain: Mapping[str, Any],
+    *,
+    longest: int,
+    cap: int,
+    place: int = 0,
+    mark: Callable[[str], str] | None = None,
+) -> str:
     """One template with coerced values. ``place`` is the message's index, named in errors."""
     if "{" not in template:
         _check_length(template, cap, place)
         return template
-    before = data.set_meter(data.Meter(cap))
+    before = data.set_meter(data.Meter(cap, mark))
     try:
         environment = _cache.get(template).environment(longest)
         text = environment.render_template(_NAME, **{name: data.face(value) for name, value in plain.items()})
@@ -152,7 +165,10 @@ def _explained(error: Exception, plain: Mapping[str, Any], place: int) -> Invali
 
 def _finalize(value: Any) -> str:
     text = data.as_text(value)
-    data.current_meter().count_output(len(text))
+    meter = data.current_meter()
+    if meter.mark is not None and not isinstance(value, int | float):
+        text = meter.mark(text)
+    meter.count_output(len(text))
     return text
 
 
