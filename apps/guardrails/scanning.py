@@ -46,6 +46,11 @@ class _Find:
     signals: tuple[str, ...] = ()
 
     @property
+    def withheld(self) -> bool:
+        """Whether it is cut out although the text as a whole is blocked."""
+        return self.action == "block" and self.kind in ("pii", "regex", "deny_list")
+
+    @property
     def placeholder(self) -> str:
         """What stands in its place once it is redacted."""
         if self.kind == "pii":
@@ -66,6 +71,25 @@ def scan(
     if not pieces or not (rules or canary):
         return replace(CLEAN, texts=tuple(piece.text for piece in pieces))
     joined = _Joined(pieces)
+    finds, score = _finds(policy, rules, joined, count_tokens, canary)
+    hits, texts = joined.settle(finds, side) if finds else ((), tuple(piece.text for piece in pieces))
+    return Scan(hits, texts, score)
+
+
+def find_cuts(policy: GuardPolicy, text: str, canary: str) -> tuple[list[Cut], bool]:
+    """What has to be cut out of a part of an answer, and whether a rule blocks it."""
+    finds, _ = _finds(policy, _rules(policy, "output"), _Joined([Piece("output", text)]), None, canary)
+    cuts = [Cut(find.start, find.end, find.placeholder) for find in finds if find.action == "redact"]
+    return cuts, any(find.action == "block" for find in finds)
+
+
+def _finds(
+    policy: GuardPolicy,
+    rules: tuple[Rule, ...],
+    joined: "_Joined",
+    count_tokens: CountTokens | None,
+    canary: str,
+) -> tuple[list[_Find], float | None]:
     finds: list[_Find] = []
     score: float | None = None
     for rule in rules:
@@ -80,8 +104,7 @@ def scan(
             _Find("canary", "canary", policy.canary.action, start, end, signals=(signal,))
             for start, end, signal in find_canary(joined.text, canary)
         )
-    hits, texts = joined.settle(finds, side) if finds else ((), tuple(piece.text for piece in pieces))
-    return Scan(hits, texts, score)
+    return finds, score
 
 
 @lru_cache(maxsize=1_000)
@@ -178,7 +201,8 @@ class _Joined:
         return replace(find, start=min(find.start - first, size), end=min(find.end - first, size))
 
     def _redact(self, number: int, finds: list[_Find]) -> Redacted:
-        redacting = [find for find in finds if find.action == "redact"]
+        # What blocks goes nowhere but into the run's record, and personal data shall not lie there either.
+        redacting = [find for find in finds if find.action == "redact" or find.withheld]
         cuts = [Cut(find.start, find.end, find.placeholder) for find in redacting]
         if len(cuts) >= MOST_MATCHES:
             # Nobody looked further, so nothing further goes on.
