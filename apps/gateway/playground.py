@@ -12,6 +12,7 @@ from apps.core import ids, log_fields
 from apps.core.errors import InvalidRequest
 from apps.core.scope import organization_scope
 from apps.gateway import fields
+from apps.gateway.chat_options import cache_wish, repair_attempts
 from apps.gateway.fields import LONGEST_RUN_SECONDS, typed
 from apps.gateway.http import HttpRequest, Send
 from apps.gateway.prompt_bodies import call_parameters
@@ -21,10 +22,11 @@ from apps.gateway.serving import Serving
 from apps.prompts.types import VersionContent
 from apps.runs.inline import Asked, attributed
 from apps.runs.playground_tokens import PlaygroundUser
-from apps.runs.types import InlinePrompt, RunRequest
+from apps.runs.types import CacheWish, InlinePrompt, RunRequest
 
 _FIELDS: Final = frozenset(
     {"messages", "variables", "values", "model", "parameters", "output_schema", "tools", "prompt", "version"}
+    | {"cache", "repair"}
 )
 
 
@@ -34,6 +36,8 @@ class PlaygroundBody:
 
     asked: Asked
     values: dict[str, Any]
+    cache: CacheWish | None = None
+    repair_attempts: int | None = None
 
 
 async def run_playground(serving: Serving, request: HttpRequest, send: Send, who: PlaygroundUser) -> None:
@@ -41,7 +45,7 @@ async def run_playground(serving: Serving, request: HttpRequest, send: Send, who
     body = parse_playground(await request.json())
     with serving.run_slot():
         inline = await serving.runtime.calls.run(lambda: _inline(who, body.asked))
-        run = playground_request(who, inline, body.values, request_id=request.request_id)
+        run = playground_request(who, inline, body, request_id=request.request_id)
         log_fields.note_id("run_id", "run", run.run_id)
         exchange = RunExchange(request, send, run.run_id, livemode=True, stream=True)
         await unless_disconnected(request, answer_run(exchange, running(serving, run, stream=True)))
@@ -60,11 +64,12 @@ def parse_playground(body: Any) -> PlaygroundBody:
     )
     prompt = typed(body, "prompt", str, "")
     asked = Asked(content, prompt, fields.number(body, "version") if prompt else None)
-    return PlaygroundBody(asked, typed(body, "values", dict, {}))
+    values: dict[str, Any] = typed(body, "values", dict, {})
+    return PlaygroundBody(asked, values, cache_wish(body), repair_attempts(body))
 
 
 def playground_request(
-    who: PlaygroundUser, inline: InlinePrompt, values: dict[str, Any], *, request_id: str
+    who: PlaygroundUser, inline: InlinePrompt, body: PlaygroundBody, *, request_id: str
 ) -> RunRequest:
     """The run of a page's content, in the name of its user."""
     run_id: UUID = ids.uuid7()
@@ -76,7 +81,9 @@ def playground_request(
         source_id=who.user_id,
         usage_key=f"run:{run_id}",
         inline=inline,
-        variables=values,
+        variables=body.values,
+        cache=body.cache,
+        repair_attempts=body.repair_attempts,
         request_id=request_id,
         timeout_seconds=LONGEST_RUN_SECONDS,
     )

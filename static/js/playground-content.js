@@ -41,6 +41,15 @@ const parametersOf = (column) => {
   return Object.fromEntries(Object.entries(typed).filter(([, text]) => text));
 };
 
+// What a try asks of caches and of repair; nothing where the field is left as it is.
+const servedOf = (column) => Object.fromEntries(
+  all("[data-served]", column).filter((field) => field.value).map((field) => [field.dataset.served, field.value]));
+
+const servedBody = ({ cache, repair }) => ({
+  ...(cache ? { cache: cache === "policy" ? true : { seconds: Number(cache) } } : {}),
+  ...(repair ? { repair: { attempts: Number(repair) } } : {}),
+});
+
 const ownBox = (column) => column.querySelector("[data-own] [data-messages]");
 const ownOf = (column) => (ownBox(column).childElementCount ? messagesOf(ownBox(column)) : null);
 const columnsNow = () => all("[data-column]", columns);
@@ -82,6 +91,7 @@ const contentOf = (column) => ({
   },
   output_schema: parsed("output_schema", "The output schema"),
   tools: parsed("tools", "The tools") ?? [],
+  ...servedBody(servedOf(column)),
   ...(facts.prompt ? { prompt: facts.prompt, version: facts.version } : {}),
 });
 
@@ -108,5 +118,5 @@ const post = (address, body) => fetch(address, {
 });
 
 Object.assign(page, {
-  messagesOf, number, addMessage, fill, values, parametersOf, ownBox, ownOf, columnsNow, contentOf, typedOf, post,
+  messagesOf, number, addMessage, fill, values, parametersOf, servedOf, ownBox, ownOf, columnsNow, contentOf, typedOf, post,
 });

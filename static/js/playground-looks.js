@@ -1,7 +1,7 @@
 // How a column looks: its badge, answer, figures, and what is offered on it.
 
 const page = document.getElementById("playground").playground;
-const { facts, running, results, all, element, icon, duration, costWords, tokenWords, prettyJSON, parametersOf, columnsNow } = page;
+const { facts, running, results, all, element, icon, duration, costWords, tokenWords, prettyJSON, parametersOf, servedOf, columnsNow } = page;
 
 const BADGES = {
   running: ["info", "loader", "Streaming"],
@@ -72,7 +72,7 @@ const show = (column, result) => {
 };
 
 const showChips = (column) => {
-  const chips = Object.entries(parametersOf(column)).map(([name, text]) => (
+  const chips = Object.entries({ ...parametersOf(column), ...servedOf(column) }).map(([name, text]) => (
     element("span", { class: "chip" }, `${name.replace("_tokens", "").replace("reasoning_", "").replaceAll("_", " ")} `, element("b", {}, text))));
   column.querySelector("[data-chips]").replaceChildren(...chips);
 };

@@ -4,7 +4,7 @@
 const form = document.getElementById("playground");
 const page = form.playground;
 const { facts, columns, shared, running, results, all, element, money, post } = page;
-const { messagesOf, number, addMessage, fill, values, parametersOf, ownBox, ownOf, columnsNow } = page;
+const { messagesOf, number, addMessage, fill, values, parametersOf, servedOf, ownBox, ownOf, columnsNow } = page;
 const { show, showChips, refresh, runAll, stop } = page;
 const KEY = `playground:${facts.project}`;
 const MOST_TRIES = 30;
@@ -53,19 +53,20 @@ const showTries = () => {
 
 const pristine = columns.querySelector("[data-column]").cloneNode(true);
 
-const addColumn = ({ model, parameters, own } = {}) => {
+const addColumn = ({ model, parameters, served, own } = {}) => {
   const column = pristine.cloneNode(true);
   columns.append(column);
   show(column, { text: "", calls: [] });
   if (model) column.querySelector('[name="model"]').value = model;
   if (parameters) for (const field of all("[data-parameter]", column)) field.value = parameters[field.dataset.parameter] ?? "";
+  if (served) for (const field of all("[data-served]", column)) field.value = served[field.dataset.served] ?? "";
   refresh();
   if (own) fill(ownBox(column), own);
   column.querySelector("[data-own]").open = Boolean(own);
   return column;
 };
 
-const columnState = (column) => ({ model: column.querySelector('[name="model"]').value, parameters: parametersOf(column), own: ownOf(column) });
+const columnState = (column) => ({ model: column.querySelector('[name="model"]').value, parameters: parametersOf(column), served: servedOf(column), own: ownOf(column) });
 
 // --- keeping
 
@@ -201,7 +202,7 @@ document.addEventListener("input", (event) => {
   if (!form.contains(event.target) && !event.target.matches("[data-value]")) return;
   if (event.target.name === "content") followTyping();
   if (event.target.matches("[data-value]")) event.target.removeAttribute("aria-invalid");
-  if (event.target.matches("[data-parameter]")) showChips(event.target.closest("[data-column]"));
+  if (event.target.matches("[data-parameter], [data-served]")) showChips(event.target.closest("[data-column]"));
   tellChanged();
   save();
 });

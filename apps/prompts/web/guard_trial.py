@@ -29,13 +29,13 @@ class TriedHit:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What became of a text that was tried."""
+    """What became of a text that was tried; `pieces` are the text as it would go on."""
 
     action: str
     outcome: str
     hits: list[TriedHit]
     pieces: list[Piece]
-    redacted: str
+    redacted: bool
     score: str
 
 
@@ -57,7 +57,7 @@ def tried_text(policy: GuardPolicy, text: str, side: str) -> Tried:
             )
             for hit in found.hits
         ],
-        pieces=marked_pieces(text, spans),
-        redacted=found.text if found.text != text else "",
+        pieces=marked_pieces(found.text, spans),
+        redacted=found.text != text,
         score=f"{found.injection_score:.2f}",
     )

@@ -230,7 +230,7 @@ def call_facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Fallbacks", ", then ".join(values["fallbacks"]) or "none"),
         ("Retries", str(values["retries"] or "none")),
         ("Longest time", format_duration(values["timeout_seconds"] * 1000)),
-        ("Asked again for a broken schema", repairs[values["repair_attempts"]]),
+        ("Schema repair", repairs[values["repair_attempts"]]),
     ]
 
 

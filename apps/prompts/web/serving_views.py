@@ -19,6 +19,7 @@ from apps.prompts.serving import SECTIONS, Section
 from apps.prompts.serving_state import ServingState, serving_state
 from apps.prompts.web import guard_form, serving_forms
 from apps.prompts.web.guard_form import GuardForm
+from apps.prompts.web.guard_trial import tried_text
 from apps.prompts.web.guard_words import guard_facts
 from apps.prompts.web.presenting import OnePromptPage, PromptPage
 from apps.prompts.web.serving_forms import CacheForm, CallsForm, LimitsForm, SectionForm
@@ -43,6 +44,7 @@ FACTS: Final[Mapping[Section, Callable[[Mapping[str, Any]], list[tuple[str, str]
 }
 ORIGINS: Final = {"prompt": "Its own", "project": "As the project", "default": "Default"}
 MOST_MODELS: Final = 300
+LONGEST_TRIED: Final = 20_000
 _STALE: Final = (
     "Somebody changed these rules since you opened the page. What you typed is kept; save again to put it in "
     "the place of theirs."
@@ -149,7 +151,8 @@ class ServingPage(PromptPage, abstract=True):
         except PromptsaasError as refusal:
             form.add_problem(refusal)
             return self.page(state, {"guardrails": form}, 422)
-        return self.page(state, {"guardrails": form}, policy=policy)
+        tried = tried_text(policy, form.try_text[:LONGEST_TRIED], form.try_side)
+        return self.page(state, {"guardrails": form}, tried=tried)
 
     def _form(self, state: ServingState, section: Section, data: Any = None) -> AnyForm:
         own = state.own[section] is not None

@@ -1,6 +1,6 @@
 """A run's calls of providers in the words and shapes of its page: a time line, and what each used. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -30,6 +30,8 @@ KINDS: Final = {
     "judge": "Judge",
     "embedding": "Embedding",
 }
+# Before these a run waits; older runs don't tell.
+WAITING: Final = frozenset({None, "retry", "fallback"})
 # Calls that give the run's own answer; the others serve caches and guardrails.
 ANSWERING: Final = frozenset({"call", "retry", "fallback", "repair"})
 _TINY: Final = 10_000
@@ -140,16 +142,21 @@ def timing_rows(run: Run) -> list[TimingRow]:
     before = 0
     for number, attempt in enumerate(run.attempts, start=1):
         start, length = int(attempt["start_ms"]), int(attempt["duration_ms"])
-        if number > 1 and start > before:
+        if number > 1 and start > before and _waited(attempt):
             rows.append(_bar(_wait_words(attempt), before, start - before, total, "wait"))
         rows.extend(_attempt_rows(run, number, attempt, start, length, total))
         before = max(before, start + length)
     return rows
 
 
+def _waited(attempt: Mapping[str, Any]) -> bool:
+    """Whether the time before a call was a wait: before other kinds we were at work."""
+    return attempt.get("kind") in WAITING
+
+
 def _wait_words(attempt: Mapping[str, Any]) -> str:
-    kind = KINDS.get(attempt.get("kind", ""), "")
-    return f"Wait before {kind.lower()}" if kind and kind != "Call" else "Wait"
+    kind = attempt.get("kind")
+    return f"Wait before {KINDS[kind].lower()}" if kind else "Wait"
 
 
 def _attempt_rows(
@@ -177,32 +184,23 @@ def _bar(label: str, start: int, length: int, total: int, kind: str) -> TimingRo
 
 def time_facts(run: Run) -> list[tuple[str, str]]:
     """Where a run's time went: with providers, waiting to ask again, and with us."""
-    spans = sorted((int(each["start_ms"]), int(each["duration_ms"])) for each in run.attempts)
-    facts = []
-    if spans:
-        facts.append(("At providers", format_duration(_covered(spans))))
-        waits = _waits(spans)
-        if waits:
-            facts.append(("Waits between calls", format_duration(waits)))
-    facts.append(("Our own time", own_time(run.own_microseconds)))
-    return facts
+    away, waited = _away_and_waited(run)
+    facts = [("At providers", format_duration(away))] if run.attempts else []
+    if waited:
+        facts.append(("Waits between calls", format_duration(waited)))
+    return [*facts, ("Our own time", own_time(run.own_microseconds))]
 
 
-def _covered(spans: Sequence[tuple[int, int]]) -> int:
-    """Milliseconds in which at least one call was open."""
-    until = covered = 0
-    for start, length in spans:
-        covered += max(0, start + length - max(start, until))
+def _away_and_waited(run: Run) -> tuple[int, int]:
+    """Milliseconds in which at least one call was open, and in which the next one was waited for."""
+    until = away = waited = 0
+    for attempt in sorted(run.attempts, key=lambda each: int(each["start_ms"])):
+        start, length = int(attempt["start_ms"]), int(attempt["duration_ms"])
+        if until and _waited(attempt):
+            waited += max(0, start - until)
+        away += max(0, start + length - max(start, until))
         until = max(until, start + length)
-    return covered
-
-
-def _waits(spans: Sequence[tuple[int, int]]) -> int:
-    until, waited = sum(spans[0]), 0
-    for start, length in spans[1:]:
-        waited += max(0, start - until)
-        until = max(until, start + length)
-    return waited
+    return away, waited
 
 
 def own_time(microseconds: int | None) -> str:

@@ -17,15 +17,19 @@ from apps.prompts.models import Prompt
 from apps.prompts.rendering import render
 from apps.prompts.types import ROLES
 from apps.providers import queries as provider_queries
+from apps.runs.cache_plan import LONGEST_SECONDS
 from apps.runs.inline import Asked, attributed
+from apps.runs.models import Run
 from apps.runs.playground_once import run_once
-from apps.runs.types import InlinePrompt, RunRequest, RunResult
+from apps.runs.repair import MOST_ATTEMPTS
+from apps.runs.types import CacheWish, InlinePrompt, RunRequest, RunResult
 from apps.runs.web.playground_content import (
     PageContent,
     content_of_address,
     content_of_form,
     declarations,
 )
+from apps.runs.web.run_notes import Note, run_notes
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
 
@@ -45,6 +49,11 @@ NUMBER_FIELDS: Final = (
     ("seed", "Seed", "none"),
     ("frequency_penalty", "Frequency penalty", "-2 to 2"),
     ("presence_penalty", "Presence penalty", "-2 to 2"),
+)
+# What a try asks of caches and of repair, beside the policy of its prompt.
+SERVED_FIELDS: Final = (
+    ("cache", "Cache", [("", "Always ask the model"), ("policy", "As the policy"), ("3600", "For an hour")]),
+    ("repair", "Repair", [("", "As the policy"), ("0", "Never"), ("1", "Once"), ("2", "Twice")]),
 )
 
 
@@ -101,6 +110,8 @@ class PlaygroundView(ProjectView):
             variables=_given(content),
             request_id=current_request_id() or "",
             timeout_seconds=PAGE_RUN_SECONDS,
+            cache=_cache_wish(self.request.POST.get("cache", "")),
+            repair_attempts=_repair(self.request.POST.get("repair", "")),
         )
 
     def _page(
@@ -121,6 +132,7 @@ class PlaygroundView(ProjectView):
             "result": result,
             "result_id": ids.encode("run", result.run_id) if result else "",
             "problem": problem,
+            "notes": self._notes(result),
             "facts": self._facts(content),
             "may_edit": self.access.can(Permission.PROMPTS_EDIT),
             "may_add_rows": self.access.can(Permission.DATASETS_EDIT),
@@ -128,6 +140,11 @@ class PlaygroundView(ProjectView):
         }
         failed = problem is not None or (result is not None and result.error is not None)
         return self.render("runs/playground.html", context, status=422 if failed else 200)
+
+    def _notes(self, result: RunResult | None) -> list[Note]:
+        """What is known of the run besides its answer."""
+        found = Run.objects.filter(pk=result.run_id).first() if result else None
+        return run_notes(found) if found else []
 
     def _prompt_context(self, content: PageContent) -> dict[str, Any]:
         prompts = grants.visible_prompts(self.access, Prompt.objects.filter(project=self.project))
@@ -174,6 +191,10 @@ class PlaygroundView(ProjectView):
             "effort": typed.get("reasoning_effort", ""),
             "efforts": EFFORTS,
             "tool_choice": typed.get("tool_choice", ""),
+            "served_fields": [
+                {"name": name, "label": label, "options": options, "value": self.request.POST.get(name, "")}
+                for name, label, options in SERVED_FIELDS
+            ],
         }
 
     def _datasets(self) -> list[tuple[str, str]]:
@@ -204,6 +225,19 @@ class PlaygroundView(ProjectView):
                 "rows": self.address("runs:playground-rows"),
             },
         }
+
+
+def _cache_wish(text: str) -> CacheWish | None:
+    """What the form says of caches; None, which takes nothing from them, where it says nothing known."""
+    if text == "policy":
+        return CacheWish()
+    seconds = whole_number(text)
+    return CacheWish(seconds=min(seconds, LONGEST_SECONDS)) if seconds else None
+
+
+def _repair(text: str) -> int | None:
+    number = whole_number(text)
+    return None if number is None else min(number, MOST_ATTEMPTS)
 
 
 def _given(content: PageContent) -> dict[str, str]:
