@@ -150,7 +150,7 @@ def serving_body(project: Project, prompt: Prompt | None, state: ServingState) -
         "prompt": prompt.name if prompt else None,
         "prompt_id": prompt.public_id if prompt else None,
         "revision": state.revision,
-        **state.own,
+        **{str(name): value for name, value in state.own.items()},
         "effective": dict(state.effective),
         "origins": dict(state.origins),
         "warnings": [{"param": each.param, "message": each.message} for each in state.warnings],

@@ -67,9 +67,7 @@ def render(
     remaining = MAX_OUTPUT_CHARACTERS
     rendered: list[dict[str, Any]] = []
     for number, message in enumerate(messages):
-        text = render_text(
-            message["content"], plain, longest=longest, cap=remaining, place=number, mark=mark
-        )
+        text = render_text(message["content"], plain, longest=longest, cap=remaining, place=number, mark=mark)
         remaining -= len(text)
         rendered.append({**message, "content": text})
     return rendered

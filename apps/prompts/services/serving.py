@@ -54,7 +54,7 @@ def change_serving(
         organization_id=project.organization_id,
         changes=_changed_fields(before, differing),
     )
-    _tell(project, prompt, list(differing))
+    _tell(actor, project, prompt, list(differing))
     return policy
 
 
@@ -90,7 +90,7 @@ def _whose(section: Any) -> str:
     return "inherited" if section is None else "own"
 
 
-def _tell(project: Project, prompt: Prompt | None, sections: list[Section]) -> None:
+def _tell(actor: Actor, project: Project, prompt: Prompt | None, sections: list[Section]) -> None:
     if prompt is not None:
         changes.append("prompt", str(prompt.pk))
     else:
@@ -100,6 +100,7 @@ def _tell(project: Project, prompt: Prompt | None, sections: list[Section]) -> N
         "prompt_id": prompt.public_id if prompt else None,
         "prompt": prompt.name if prompt else None,
         "sections": sections,
+        "actor": actor.told(),
     }
     outbox.write("prompt.serving.changed", payload, project.organization_id)
 

@@ -59,7 +59,9 @@ class RunCacheSerializer(serializers.Serializer[Any]):
     distance = serializers.FloatField(
         allow_null=True, help_text="Cosine distance of a semantic hit: 1 - similarity."
     )
-    source = serializers.CharField(help_text="The run whose answer it was.")
+    source = serializers.CharField(  # type: ignore[assignment]
+        help_text="The run whose answer it was."
+    )
 
 
 class GuardrailHitSerializer(serializers.Serializer[Any]):
