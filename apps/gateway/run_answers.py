@@ -80,6 +80,8 @@ async def _stream(exchange: RunExchange, items: Items) -> None:
     # What is refused gets an HTTP status of its own; a run that has begun fails in an event.
     started = await anext(items)
     tell_cache(exchange.request, started)
+    if isinstance(started, RunResult):
+        demand_answer(started)
     await start_stream(exchange.request, exchange.send)
     try:
         await _send_item(exchange, started)

@@ -134,7 +134,11 @@ def _factor(data: bytes, first: int, last: int) -> float:
     end = data.find(b"\x00", last)
     after = data[last : end if end >= 0 else len(data)][:400]
     factor = 1.0
-    if _ABOUT.search(before[-400:]) is not None or _ABOUT.search(after) is not None or _ABOUT.search(data[first:last]) is not None:
+    if (
+        _ABOUT.search(before[-400:]) is not None
+        or _ABOUT.search(after) is not None
+        or _ABOUT.search(data[first:last]) is not None
+    ):
         factor *= _ABOUT_FACTOR
     if before.count(b'"') % 2 and b'"' in data[last - 1 :][:200] and _TOLD.search(before[-200:]) is not None:
         factor *= _QUOTED_FACTOR

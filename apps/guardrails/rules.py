@@ -155,4 +155,3 @@ OFF: Final = GuardPolicy()
 RULES: Final[dict[str, type[Rule]]] = {
     rule.kind: rule for rule in (InjectionRule, PiiRule, DenyListRule, RegexRule, LengthRule)
 }
-

@@ -17,7 +17,15 @@ LONGEST_HELD: Final = 16_384
 STEP: Final = 32
 # What has gone is seen again, so that a word keeps its beginning.
 CONTEXT: Final = 64
-_PII_REACH: Final = {"email": 128, "phone": 40, "card": 32, "iban": 48, "ip": 48, "us_ssn": 48, "secrets": 256}
+_PII_REACH: Final = {
+    "email": 128,
+    "phone": 40,
+    "card": 32,
+    "iban": 48,
+    "ip": 48,
+    "us_ssn": 48,
+    "secrets": 256,
+}
 _PREVENTING: Final = ("redact", "block")
 
 

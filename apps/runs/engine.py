@@ -1,7 +1,7 @@
 """The one straight way of a run.
 
-resolve → render → limits → guard input → find an answer (caches) → reserve → call, repair → guard output →
-price → settle and record.
+resolve → guard input → render → limits → find an answer (caches) → reserve → judge → call, repair →
+guard output → price → settle and record.
 Authentication comes before, at each entrance. The engine is async and never opens a
 Django scope: what it needs from the database comes through its sources, recorder and allowance.
 
@@ -15,16 +15,19 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError, InterfaceError
 
 from apps.billing.allowance import AllowanceBook, Reservation
 from apps.core.errors import InvalidRequest, PromptsaasError
+from apps.guardrails.guard import Guard
+from apps.guardrails.policy import OFF, GuardPolicy
 from apps.prompts.rendering import render
+from apps.prompts.serving import ServingRules
 from apps.prompts.types import ResolvedPrompt
 from apps.providers.types import ChatRequest
-from apps.runs import calling, finishing, repair
+from apps.runs import calling, finishing, guarding, judging, repair
 from apps.runs.calling import RetryPolicy
 from apps.runs.inputs import check_request, check_tool_choice, merged_parameters
 from apps.runs.limiting import Hold, RunLimits
@@ -50,6 +53,8 @@ from apps.runs.types import (
     RunStarted,
     TargetSource,
 )
+
+Prompt = ResolvedPrompt | InlinePrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,16 @@ class Flight:
     hold: Hold | None = None
 
 
+class _Rendered(NamedTuple):
+    """What a run would ask; `request` is as it may be stored."""
+
+    request: RunRequest
+    prompt: Prompt | None
+    chat: ChatRequest
+    rules: ServingRules
+    guard: Guard | None
+
+
 class Engine:
     """Runs requests. Safe for any number of concurrent runs in one event loop."""
 
@@ -100,6 +115,7 @@ class Engine:
         """The rest of `execute` behind `prepare`, for a run whose call is made in a way of its own."""
         flight = await self._enter(prepared)
         try:
+            await self._judge_input(flight)
             if flight.progress.needs_call:
                 await self._call(flight)
             await self._guard_output(flight)
@@ -111,16 +127,21 @@ class Engine:
     async def stream(self, request: RunRequest) -> AsyncGenerator[RunStarted | RunDelta | RunResult, None]:
         """Yield RunStarted, the pieces, the recorded RunResult; refusals are raised before the first.
 
+        What the guardrails refuse before the call is a RunResult alone.
+
         Closing the generator or cancelling its task hangs up on the provider and records what was used.
         """
         flight = await self._enter(await self.prepare(request))
         try:
-            prepared = flight.prepared
-            yield RunStarted(prepared.created_at, prepared.target.reference, flight.progress.cache_outcome)
-            async with aclosing(self._pieces(flight)) as pieces:
-                async for piece in pieces:
-                    yield piece
-            await self._guard_output(flight)
+            prepared, progress = flight.prepared, flight.progress
+            await self._judge_input(flight)
+            if progress.refusal is None:
+                yield RunStarted(prepared.created_at, prepared.target.reference, progress.cache_outcome)
+                pieces = guarding.guarded_pieces(self._pieces(flight), prepared, progress)
+                async with aclosing(pieces):
+                    async for piece in pieces:
+                        yield piece
+                await self._guard_output(flight)
         except (asyncio.CancelledError, GeneratorExit):
             await self._finish(flight, cancelled=True)
             raise
@@ -133,36 +154,58 @@ class Engine:
 
     async def prepare(self, request: RunRequest) -> PreparedRun:
         """Everything that comes before a run is spent on. Raises core errors for what is refused."""
-        prompt, asked = await self.render(request)
+        request, prompt, asked, rules, guard = await self._rendered(request)
         if not asked.model:
             raise InvalidRequest("No model was named.", code="model_missing", param="model")
         target = await self._dependencies.targets.open(request, asked.model)
         chat = replace(asked, model=target.model)
         target.provider.check(chat)
         request = await self._as_stored(request)
-        rules = prompt.serving if prompt else await self._dependencies.prompts.rules(request)
-        return PreparedRun(request, prompt, target, chat, datetime.now(UTC), rules)
+        return PreparedRun(request, prompt, target, chat, datetime.now(UTC), rules, guard)
 
     async def render(self, request: RunRequest) -> tuple[ResolvedPrompt | InlinePrompt | None, ChatRequest]:
         """The prompt, and what its run would ask; the model is still the reference, empty if none is named.
 
         Raises core errors for what is refused.
         """
+        rendered = await self._rendered(request)
+        return rendered.prompt, rendered.chat
+
+    async def _rendered(self, request: RunRequest) -> "_Rendered":
         check_request(request)
         prompt: ResolvedPrompt | InlinePrompt | None = request.inline
         if request.prompt is not None:
             prompt = await self._dependencies.prompts.resolve(request, request.prompt)
         tools = request.tools if request.tools is not None else prompt.tools if prompt else ()
         check_tool_choice(request.overrides, tools)
+        rules = prompt.serving if prompt else await self._dependencies.prompts.rules(request)
+        model = request.model or (prompt.model if prompt else "")
+        guard: Guard | None = None
+        if rules.guardrails is OFF:
+            messages = _messages(request, prompt)
+        else:
+            _check_messages(request, prompt)
+            request, messages, guard = await self._guarded(rules.guardrails, request, prompt, model)
         chat = ChatRequest(
-            model=request.model or (prompt.model if prompt else ""),
-            messages=_messages(request, prompt),
+            model=model,
+            messages=messages,
             parameters=merged_parameters(prompt.parameters if prompt else {}, request.overrides),
             output_schema=expected_schema(request.overrides, prompt.output_schema if prompt else None),
             timeout_seconds=request.timeout_seconds,
             tools=tools,
         )
-        return prompt, chat
+        return _Rendered(request, prompt, chat, rules, guard)
+
+    async def _guarded(
+        self, policy: GuardPolicy, request: RunRequest, prompt: Prompt | None, model: str
+    ) -> guarding.GuardedInput:
+        """Render with everything from outside checked; marks depend on the organization's key."""
+        keys = self._dependencies.data_keys
+        secret = b""
+        if policy.canary or policy.spotlight:
+            known = keys.known(request.organization_id)
+            secret = known if known is not None else await keys.get(request.organization_id)
+        return await guarding.guard_input(policy, request, prompt, model, secret)
 
     async def _enter(self, prepared: PreparedRun) -> Flight:
         """What may still end a run without a call; the run's clock starts here."""
@@ -170,7 +213,7 @@ class Engine:
         hold = await limits.admit(prepared) if limits is not None else None
         progress = Progress(deadline=prepared.request.timeout_seconds)
         try:
-            prepared = await self._guard_input(prepared, progress)
+            self._guard_input(prepared, progress)
             await self._find_answer(prepared, progress)
             return Flight(prepared, progress, await self._reserve(prepared), hold)
         except BaseException:
@@ -190,9 +233,12 @@ class Engine:
         self._let_go(flight.hold, None)
         flight.progress.close_lookup()
 
-    async def _guard_input(self, prepared: PreparedRun, progress: Progress) -> PreparedRun:
-        """The guardrails' place before the caches: they may change the messages or set `progress.refusal`."""
-        return prepared
+    def _guard_input(self, prepared: PreparedRun, progress: Progress) -> None:
+        """The guardrails' place before the caches: what they found when it was rendered may refuse the run."""
+        guard = prepared.guard
+        if guard is not None:
+            guarding.note_hits(progress, guard.hits)
+            progress.refusal = guarding.refused(guard.blocked_by) if guard.blocked_by else None
 
     async def _find_answer(self, prepared: PreparedRun, progress: Progress) -> None:
         """Take an earlier run's answer, or that of an equal run under way, where one is asked for."""
@@ -230,8 +276,10 @@ class Engine:
             progress.first_token_ms = progress.elapsed_ms()
             yield RunDelta(progress.text, cached=True)
             return
-        if repair.holds_back(prepared):
+        if repair.holds_back(prepared) or judging.judges_before_release(prepared):
             await self._call(flight)
+            if judging.judges_before_release(prepared):
+                await self._guard_output(flight)
             for piece in _whole(progress):
                 yield piece
             return
@@ -244,7 +292,15 @@ class Engine:
             progress.away += time.perf_counter() - left
 
     async def _guard_output(self, flight: Flight) -> None:
-        """The guardrails' place behind the answer: they may set `progress.withheld`."""
+        """The guardrails' place behind the answer: they may change it or set `progress.withheld`."""
+        if flight.prepared.guard is not None:
+            await guarding.guard_answer_in_time(flight.prepared, flight.progress)
+            await judging.judge_output(flight.prepared, flight.progress, self._dependencies.targets)
+
+    async def _judge_input(self, flight: Flight) -> None:
+        """A judge's place: behind the caches and the reservation, since it costs a call."""
+        if flight.prepared.guard is not None:
+            await judging.judge_input(flight.prepared, flight.progress, self._dependencies.targets)
 
     async def _as_stored(self, request: RunRequest) -> RunRequest:
         """The request with what the project says now of storing content; it only ever takes away."""
@@ -312,6 +368,9 @@ class Engine:
 
     def _record(self, prepared: PreparedRun, flight: Flight, cancelled: bool) -> RunRecord:
         progress = flight.progress
+        if prepared.guard is not None:
+            # Also what came of an answer before its caller went away.
+            guarding.guard_answer(prepared, progress)
         withheld = progress.withheld or self._check_output(prepared.request, progress)
         return finishing.finished(
             prepared, flight.reservation, progress, cancelled=cancelled, refusal=withheld
@@ -356,7 +415,7 @@ class Engine:
 
 def _whole(progress: Progress) -> Iterator[RunDelta]:
     """A whole answer, if there is one, as the one piece of a stream."""
-    if progress.answer is not None:
+    if progress.answer is not None and progress.withheld is None:
         progress.first_token_ms = progress.elapsed_ms()
         calls = tuple({"index": index, **call} for index, call in enumerate(progress.tool_calls))
         yield RunDelta(progress.text, tool_calls=calls)
@@ -383,12 +442,14 @@ def _tell(told: "asyncio.Future[RunResult]", outcome: bool | Exception, result: 
         told.set_result(result if outcome else finishing.unrecorded(result))
 
 
-def _messages(
-    request: RunRequest, prompt: ResolvedPrompt | InlinePrompt | None
-) -> tuple[dict[str, Any], ...]:
+def _messages(request: RunRequest, prompt: Prompt | None) -> tuple[dict[str, Any], ...]:
+    _check_messages(request, prompt)
     if prompt is None:
-        if not request.messages:
-            raise InvalidRequest("At least one message is needed.", code="messages_missing", param="messages")
         return request.messages
     rendered = render(prompt.messages, prompt.variables, dict(request.variables))
     return (*rendered, *request.messages)
+
+
+def _check_messages(request: RunRequest, prompt: Prompt | None) -> None:
+    if prompt is None and not request.messages:
+        raise InvalidRequest("At least one message is needed.", code="messages_missing", param="messages")

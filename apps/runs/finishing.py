@@ -135,10 +135,12 @@ def _provider_request_id(progress: Progress) -> str:
 def _verdict(chat: ChatRequest, progress: Progress, text: str, cancelled: bool) -> _Verdict:
     if progress.refusal is not None:
         return "failed", progress.refusal, None
+    if progress.withheld is not None:
+        return "failed", progress.withheld.error, None
     if progress.answer is not None:
         # The schema is for the answer in the end; a call of a tool comes before it.
         schema = None if progress.tool_calls else expected_of(chat)
-        parsed, error = parse_output(text, schema)
+        parsed, error = progress.checked or parse_output(text, schema)
         return ("failed" if error else "succeeded"), error, parsed
     if cancelled:
         return "cancelled", _CANCELLED, None

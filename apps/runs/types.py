@@ -13,6 +13,7 @@ from uuid import UUID
 
 from apps.billing.allowance import Reservation
 from apps.core.limit_bounds import Bounds, Verdict
+from apps.guardrails.guard import Guard
 from apps.prompts.serving import DEFAULT, ServingRules
 from apps.prompts.types import ResolvedPrompt
 from apps.providers.health import ConnectionHealth
@@ -331,7 +332,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """A run ready to be called: everything is found, rendered and checked, nothing is spent."""
+    """A run ready to be called: everything is found, rendered and checked, nothing is spent.
+
+    `guard` is None where no guardrails look at the run.
+    """
 
     request: RunRequest
     prompt: ResolvedPrompt | InlinePrompt | None
@@ -339,6 +343,7 @@ class PreparedRun:
     chat: ChatRequest
     created_at: datetime
     rules: ServingRules = DEFAULT
+    guard: Guard | None = None
 
 
 class PromptSource(Protocol):
