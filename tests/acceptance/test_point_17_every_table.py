@@ -28,6 +28,7 @@ from tests.factories import (
     make_project,
     make_prompt,
     make_run,
+    make_webhook,
     owner_of,
 )
 
@@ -50,6 +51,14 @@ PLACES: Final[dict[str, tuple[str, Callable[[Project], Any]]]] = {
     ),
     "alerts": ("{organization}/{project}/alerts/", lambda project: make_alert_rule(project=project)),
     "incidents": ("{organization}/{project}/incidents/", lambda project: make_incident(project=project)),
+    "webhooks": (
+        "{organization}/{project}/settings/webhooks/",
+        lambda project: make_webhook(project=project),
+    ),
+    "deliveries": (
+        "{organization}/{project}/settings/webhooks/deliveries/",
+        lambda project: TENANT_FACTORIES["notifications.WebhookDelivery"](project),
+    ),
     "members": ("{organization}/settings/members/", lambda project: None),
     "audit": ("{organization}/settings/audit/", lambda project: None),
     "erasures": (

@@ -22,7 +22,14 @@ from apps.notifications.jobs import purge
 from apps.notifications.models import DeliveryStatus, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from apps.prompts import services as prompt_services
 from apps.tenants.models import Project
-from tests.factories import make_api_key, make_background_run, make_project, make_prompt, make_webhook
+from tests.factories import (
+    TENANT_FACTORIES,
+    make_api_key,
+    make_background_run,
+    make_project,
+    make_prompt,
+    make_webhook,
+)
 from tests.notifications.receiver import Receiver, receiver
 from tests.notifications.support import attempts, deliver, deliveries, pass_time, reload
 from tests.runs.test_background import run_background_pump
@@ -108,8 +115,8 @@ def test_fan_out__the_same_message_twice__is_one_delivery_an_endpoint(project: P
 
 
 def test_fan_out__types_projects_and_endpoints_that_are_off__are_left_out(project: Project) -> None:
-    with organization_scope(project.organization_id):
-        other = make_project(organization=project.organization)
+    other = TENANT_FACTORIES["tenants.Project"](project)
+    assert isinstance(other, Project)
     all_events, _ = make_webhook(project=project)
     keys_only, _ = make_webhook(project=project, event_types=["key.created"])
     elsewhere, _ = make_webhook(project=other)
@@ -365,7 +372,7 @@ def test_changes__each__are_audited_without_the_path_of_the_address(project: Pro
         found = list(AuditEvent.objects.filter(action__startswith="webhook.").order_by("pk"))
     actions = ["created", "updated", "secret_rotated", "tested", "deleted"]
     assert [each.action for each in found] == [f"webhook.{action}" for action in actions]
-    assert '/secret' not in json.dumps([[each.changes, each.object_name] for each in found])
+    assert "/secret" not in json.dumps([[each.changes, each.object_name] for each in found])
     assert deliveries(endpoint) == []
 
 

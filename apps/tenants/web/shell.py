@@ -24,6 +24,7 @@ SETTINGS: Final = (
     ("API keys", "tenants:keys", True),
     ("Providers", "providers:list", True),
     ("Serving", "prompts:project-serving", True),
+    ("Webhooks", "notifications:list", True),
     ("Audit log", "tenants:audit", False),
     ("Privacy", "retention:policy", False),
     ("Usage", "billing:usage", False),
