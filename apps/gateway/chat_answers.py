@@ -3,35 +3,24 @@
 Everything of ours stands under `promptsaas`, so that a body is a superset of OpenAI's.
 """
 
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from apps.core import ids
-from apps.core.errors import InvalidRequest, PromptsaasError, ProviderFailure, RateLimited
+from apps.core.errors import PromptsaasError
 from apps.providers.pricing import Price
 from apps.providers.types import Usage
 from apps.runs.types import RunDelta, RunError, RunResult, amount_text
 
 
-class OutputInvalid(ProviderFailure):
-    """The answer does not fit its schema. Not a 5xx: clients repeat those by themselves, and pay again."""
+@lru_cache(maxsize=64)
+def _kind(status: int, error_type: str) -> type[PromptsaasError]:
+    """The error of a run, with the run's own status and type.
 
-    status = 422
-
-
-class ProviderTimeout(ProviderFailure):
-    """The provider took longer than a run may."""
-
-    status = 504
-
-
-_BY_STATUS: Final[dict[int, type[PromptsaasError]]] = {
-    400: InvalidRequest,
-    422: OutputInvalid,
-    429: RateLimited,
-    502: ProviderFailure,
-    504: ProviderTimeout,
-}
+    An answer that does not fit its schema is no 5xx: clients repeat those by themselves, and pay again.
+    """
+    return type("RunFailed", (PromptsaasError,), {"status": status, "type": error_type})
 
 
 def failure(result: RunResult, error: RunError) -> PromptsaasError:
@@ -39,7 +28,7 @@ def failure(result: RunResult, error: RunError) -> PromptsaasError:
     extra: dict[str, Any] = {"run_id": ids.encode("run", result.run_id)}
     if error.code == "output_invalid":
         extra["output"] = result.text
-    kind = _BY_STATUS.get(error.status, ProviderFailure)
+    kind = _kind(error.status, error.type)
     return kind(error.message, code=error.code, retry_after=error.retry_after, **extra)
 
 

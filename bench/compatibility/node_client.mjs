@@ -11,7 +11,9 @@ const waysOfModels = JSON.parse(process.env.GATEWAY_MODELS);
 const parameters = {
   type: "object", properties: { place: { type: "string" } }, required: ["place"], additionalProperties: false,
 };
-const named = { type: "object", properties: { name: { type: "string" } }, required: ["name"], additionalProperties: false };
+const formOf = (field) => (
+  { type: "object", properties: { [field]: { type: "string" } }, required: [field], additionalProperties: false }
+);
 const tool = { type: "function", function: { name: "weather", parameters } };
 const flatTool = { type: "function", name: "weather", parameters, strict: true };
 const messages = [{ role: "user", content: "How is the weather in Oslo?" }];
@@ -45,9 +47,9 @@ for (const models of waysOfModels) {
     demand(answer.choices[0].message.tool_calls[0].function.name === "weather", "no call");
   });
   await check(`chat, parse (JSON schema), ${models.name}`, async () => {
-    const response_format = { type: "json_schema", json_schema: { name: "Named", strict: true, schema: named } };
+    const response_format = { type: "json_schema", json_schema: { name: "Named", strict: true, schema: formOf(models.field) } };
     const answer = await client.chat.completions.parse({ model: models.fills, messages, response_format });
-    demand("name" in JSON.parse(answer.choices[0].message.content), "no name");
+    demand(models.field in JSON.parse(answer.choices[0].message.content), "no name");
   });
   await check(`responses, whole, ${models.name}`, async () => {
     const answer = await client.responses.create({ model: models.talks, input: "Hello", instructions: "Be brief." });
@@ -66,9 +68,9 @@ for (const models of waysOfModels) {
     demand((await stream.finalResponse()).output_text, "no text");
   });
   await check(`responses, JSON schema, ${models.name}`, async () => {
-    const format = { type: "json_schema", name: "Named", strict: true, schema: named };
+    const format = { type: "json_schema", name: "Named", strict: true, schema: formOf(models.field) };
     const answer = await client.responses.parse({ model: models.fills, input: "Name one.", text: { format } });
-    demand("name" in JSON.parse(answer.output_text), "no name");
+    demand(models.field in JSON.parse(answer.output_text), "no name");
   });
 }
 

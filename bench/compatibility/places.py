@@ -19,19 +19,22 @@ PROMPT: Final = "team/greeting"
 
 @dataclass(frozen=True)
 class Models:
-    """The models of one way to a provider: one that talks, one that calls tools, one that fills schemas."""
+    """The models of one way to a provider: one that talks, one that calls tools, one that fills schemas.
+
+    `field` is the one that a stand-in's JSON has.
+    """
 
     name: str
     talks: str
     calls: str
     fills: str
-    streams_calls: bool = True
+    field: str = "name"
 
 
 MODELS: Final = (
     Models("sandbox", "sandbox/standard", "sandbox/standard", "sandbox/standard"),
     Models("openai-compatible", "local/echo", "local/tools", "local/schema"),
-    Models("anthropic", "claude/claude-echo", "claude/claude-tools", "claude/claude-answer"),
+    Models("anthropic", "claude/claude-echo", "claude/claude-tools", "claude/claude-answer", "mood"),
 )
 
 
@@ -67,11 +70,13 @@ def _prepare(provider: Any, anthropic: Any) -> str:
     settings.OUTBOUND_ALLOWED_HOSTS = [provider.host, anthropic.host]
     project = make_project()
     make_connection(project=project, name="local", base_url=provider.base_url, models=("*",))
+    # Of its own: a breaker opens after so many failures.
+    make_connection(project=project, name="faulty", base_url=provider.base_url, models=("*",))
     make_connection(
         project=project, name="claude", base_url=anthropic.base_url, models=("*",), api="anthropic"
     )
     content = make_content("Say hello to {{ name }}.", model="sandbox/standard")
-    make_prompt(project=project, name=PROMPT, content=content, versions=2, labels={"production": 2})
+    make_prompt(project=project, name=PROMPT, content=content, labels={"production": 1})
     token = make_api_key(project=project, livemode=True)[1]
     connections.close_all()
     return token

@@ -24,10 +24,10 @@ FLAT_TOOL: Final[Any] = {"type": "function", "name": "weather", "parameters": PA
 ASKED: Final[Any] = [{"role": "user", "content": "How is the weather in Oslo?"}]
 
 
-class Named(pydantic.BaseModel):
+def form(models: Models) -> type[pydantic.BaseModel]:
     """What a structured answer has to be."""
-
-    name: str
+    fields: Any = {models.field: (str, ...)}
+    return pydantic.create_model("Named", **fields)
 
 
 def checks(place: Place) -> Iterator[Check]:
@@ -67,7 +67,7 @@ def _chat(client: openai.OpenAI, models: Models) -> Iterator[Check]:
         told = [
             {"role": "tool", "tool_call_id": call.id, "content": "12 degrees"} for call in message.tool_calls
         ]
-        talk = [*ASKED, message.model_dump(exclude_none=True), *told]
+        talk = [*ASKED, message.model_dump(exclude_none=True), *told, *ASKED]
         assert create(model=models.talks, messages=talk, tools=[TOOL]).choices[0].message.content
 
     def stream_tools() -> None:
@@ -77,8 +77,9 @@ def _chat(client: openai.OpenAI, models: Models) -> Iterator[Check]:
         assert message.tool_calls[0].function.name == "weather"
 
     def schema() -> None:
-        answer = client.chat.completions.parse(model=models.fills, messages=ASKED, response_format=Named)
-        assert isinstance(answer.choices[0].message.parsed, Named)
+        wanted = form(models)
+        answer = client.chat.completions.parse(model=models.fills, messages=ASKED, response_format=wanted)
+        assert isinstance(answer.choices[0].message.parsed, wanted)
 
     yield f"chat, whole, {models.name}", whole
     yield f"chat, stream, {models.name}", stream
@@ -113,7 +114,7 @@ def _responses(client: openai.OpenAI, models: Models) -> Iterator[Check]:
             {"type": "function_call_output", "call_id": call.call_id, "output": "12 degrees"}
             for call in calls
         ]
-        talk = [*ASKED, *[item.model_dump(exclude_none=True) for item in answer.output], *told]
+        talk = [*ASKED, *[item.model_dump(exclude_none=True) for item in answer.output], *told, *ASKED]
         assert create(model=models.talks, input=talk, tools=[FLAT_TOOL]).output_text
 
     def stream_tools() -> None:
@@ -124,8 +125,9 @@ def _responses(client: openai.OpenAI, models: Models) -> Iterator[Check]:
         assert any(item.type == "function_call" and item.name == "weather" for item in answer.output)
 
     def schema() -> None:
-        answer = client.responses.parse(model=models.fills, input="Name one.", text_format=Named)
-        assert isinstance(answer.output_parsed, Named)
+        wanted = form(models)
+        answer = client.responses.parse(model=models.fills, input="Name one.", text_format=wanted)
+        assert isinstance(answer.output_parsed, wanted)
 
     yield f"responses, whole and retrieved, {models.name}", whole
     yield f"responses, stream, {models.name}", stream
@@ -208,8 +210,8 @@ def _errors(place: Place, client: openai.OpenAI) -> Iterator[Check]:
     yield "errors: 401 AuthenticationError", stranger
     yield "errors: 400 BadRequestError", raises(openai.BadRequestError, temperature=7)
     yield "errors: 404 NotFoundError", raises(openai.NotFoundError, model="prompt:nothing")
-    yield "errors: 429 RateLimitError", raises(openai.RateLimitError, model="local/rate-limited")
-    yield "errors: 5xx InternalServerError", raises(openai.InternalServerError, model="local/broken")
+    yield "errors: 429 RateLimitError", raises(openai.RateLimitError, model="faulty/rate-limited")
+    yield "errors: 5xx InternalServerError", raises(openai.InternalServerError, model="faulty/broken")
 
 
 def _raised(kind: type[openai.APIStatusError], call: Callable[[], Any]) -> openai.APIStatusError:
