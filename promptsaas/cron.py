@@ -66,6 +66,7 @@ JOBS: Final = (
     PeriodicJob("apps.runs.jobs.purge", 3600),
     PeriodicJob("apps.notifications.jobs.deliver", 1),
     PeriodicJob("apps.notifications.jobs.purge", 3600),
+    PeriodicJob("apps.runs.jobs.purge_cache_entries", 60),
     PeriodicJob("apps.retention.jobs.purge", 10),
     PeriodicJob("apps.retention.jobs.sweep_erasures", 30),
     PeriodicJob("apps.retention.jobs.sweep_exports", 30),

@@ -28,6 +28,7 @@ SEALED: Final[dict[Field, str]] = {
     ("runs.RunPayload", "content"): "organization",
     ("runs.RunPayload", "preview"): "organization",
     ("runs.Feedback", "sealed_text"): "organization",
+    ("runs.CacheEntry", "sealed"): "organization",
     ("core.IdempotencyKey", "sealed_body"): "organization",
     ("core.OutgoingMail", "sealed_message"): "platform",
     ("core.FileChunk", "sealed"): "file",
@@ -50,6 +51,9 @@ SPECIAL: Final[dict[Field, Any]] = {
 }
 # Fields that hold no words, although their type could: planting there would break what the test is about.
 NO_WORDS: Final[dict[Field, str]] = {
+    ("runs.CacheEntry", "scope_hash"): "a keyed hash",
+    ("runs.CacheEntry", "embedding"): "numbers",
+    ("runs.CacheEntry", "signature"): "bits of numbers",
     ("audit.AuditDetail", "sealed"): "recorded with the marker, since its digest stands in the chain",
     ("audit.AuditDetail", "subject_ids"): "ids",
     ("audit.AuditEvent", "detail_digests"): "digests",
