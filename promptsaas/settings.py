@@ -259,6 +259,8 @@ OUTBOX_HANDLERS = {"": "apps.notifications.fan_out.hand_on"}
 GATEWAY_REQUESTS_PER_MINUTE = environment.number("GATEWAY_REQUESTS_PER_MINUTE", 6_000)
 # The same of the rest of the API, there per key or member.
 API_REQUESTS_PER_MINUTE = environment.number("API_REQUESTS_PER_MINUTE", 1_200)
+# Keeping the recorder's plan needs a session, or a pooler that follows prepared statements.
+DATABASE_PREPARED_STATEMENTS = environment.flag("DATABASE_PREPARED_STATEMENTS", True)
 # Runs in flight get so long at a stop. Granian kills its workers after ten seconds.
 GATEWAY_DRAIN_SECONDS = environment.number("GATEWAY_DRAIN_SECONDS", 7)
 # Where Prometheus asks; each process has an address of its own, and none is public. Empty: nowhere.

@@ -15,6 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from apps.billing import ledger
 from apps.core import ids
@@ -48,7 +49,8 @@ class GroupRecorder:
     """The recorder of gateway and batches. `companions` add their rows to the same transactions.
 
     `parameters` are psycopg's for a connection. A statement holds `group_limit` records; how many may wait is
-    for the callers to bound. `reconnected` is awaited when a connection was lost and is there again.
+    for the callers to bound. `prepares` keeps the statement's plan with the connection. `reconnected` is
+    awaited when a connection was lost and is there again.
     """
 
     def __init__(
@@ -58,10 +60,14 @@ class GroupRecorder:
         *,
         group_limit: int = 128,
         writers: int = 1,
+        prepares: bool = False,
         reconnected: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._companions = (ClaimCompanion(), *companions)
         self._group_limit = group_limit
+        self._prepares = prepares
+        # psycopg prepares nothing, even where it is told to, on a connection without a threshold.
+        parameters = {**parameters, "prepare_threshold": 5 if prepares else None}
         self._links = [_Link(parameters, reconnected) for _ in range(writers)]
         self._waiting: deque[_Waiting] = deque()
         self._unfinished = 0
@@ -155,15 +161,11 @@ class GroupRecorder:
         rows = sorted((waiting.row for waiting in group), key=lambda row: row.run_id)
         records = [row.record for row in rows]
         companions = [each for each in self._companions if any(map(each.concerns, records))]
-        async with link.held() as connection:
-            if not companions:
-                # The statement is a transaction of its own: one way to Postgres and back.
-                outcomes = await _insert(connection, rows)
-                kept = {row.run_id for row in rows}
-            else:
-                async with connection.transaction():
-                    kept = await _companions_write(companions, connection, records)
-                    outcomes = await _insert(connection, [row for row in rows if row.run_id in kept])
+        async with link.transaction() as connection:
+            kept = await _companions_write(companions, connection, records)
+            parameters = record_rows.parameters([row for row in rows if row.run_id in kept])
+            written = await connection.execute(record_rows.STATEMENT, parameters, prepare=self._prepares)
+        outcomes = await written.fetchall()
         _report_conflicts(rows, outcomes)
         return kept
 
@@ -180,7 +182,7 @@ class GroupRecorder:
 
 
 class _Link:
-    """A writer's own connection, under the system role; made anew after it broke."""
+    """A writer's own connection; made anew after it broke."""
 
     def __init__(
         self, parameters: Mapping[str, Any], reconnected: Callable[[], Awaitable[None]] | None
@@ -191,14 +193,25 @@ class _Link:
         self._was_lost = False
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """The connection, for one group; dropped when an error shows that it is broken."""
+    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """A transaction under the system role, which is over when the block is.
+
+        What is asked in the block goes out together with its begin and its commit: where nothing in between
+        waits for a result, it is one way to Postgres and back. Nothing is set for longer than the
+        transaction, so that a pooler may give each to another session.
+        """
         try:
             async with asyncio.timeout(WRITE_SECONDS):
-                yield self._connection or await self._connect()
+                connection = self._connection or await self._connect()
+                async with connection.pipeline(), connection.transaction():
+                    await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
+                    yield connection
         except BROKEN:
             self._was_lost = True
             await self.close()
+            raise
+        except BaseException:
+            await self._roll_back()
             raise
 
     async def close(self) -> None:
@@ -210,23 +223,26 @@ class _Link:
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         connection = await psycopg.AsyncConnection.connect(**self._parameters)
-        try:
-            await connection.execute(f"SET ROLE {SYSTEM_ROLE}")
-            if self._was_lost and self._reconnected is not None:
+        if self._was_lost and self._reconnected is not None:
+            try:
                 await self._reconnected()
-        except BaseException:
-            await connection.close()
-            raise
+            except BaseException:
+                await connection.close()
+                raise
         self._was_lost = False
         self._connection = connection
         return connection
 
-
-async def _insert(
-    connection: psycopg.AsyncConnection[Any], rows: list[record_rows.SealedRecord]
-) -> list[tuple[UUID, ledger.Outcome]]:
-    written = await connection.execute(record_rows.STATEMENT, record_rows.parameters(rows), prepare=True)
-    return await written.fetchall()
+    async def _roll_back(self) -> None:
+        """End a transaction of which a statement was refused, if the pipeline's end has left it open."""
+        connection = self._connection
+        if connection is None or connection.info.transaction_status is TransactionStatus.IDLE:
+            return
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await connection.rollback()
+        except BROKEN:
+            await self.close()
 
 
 async def _companions_write(

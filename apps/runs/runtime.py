@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
 from apps.billing.allowance import AllowanceBook
@@ -59,7 +60,12 @@ async def open_runtime(
         exact = AnswerCache(data_keys, wait_seconds=cache_wait_seconds)
         answers = CachedAnswers(exact, SemanticAnswers(targets, calls, data_keys))
         keys = RunKeys(pool)
-        recorder = GroupRecorder(connection_parameters(), companions, reconnected=pool.check)
+        recorder = GroupRecorder(
+            connection_parameters(),
+            companions,
+            prepares=settings.DATABASE_PREPARED_STATEMENTS,
+            reconnected=pool.check,
+        )
         await recorder.open()
         limits = RunLimits(calls)
         freshness.watch(limits.organizations)
