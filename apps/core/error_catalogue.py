@@ -18,6 +18,12 @@ CATALOGUE: Final[dict[str, str]] = {
     "api_key_replaced": "The API key was rotated already. Rotate the key that took its place.",
     "api_key_revoked": "Somebody revoked the key. Make a new one in the project's settings.",
     "api_key_unknown": "There is no such key. Check that you use the right one.",
+    "attachment_invalid": (
+        "An image or a file can't be read: `param` names it. Send an https address or a data URL in base64."
+    ),
+    "attachment_unsupported": (
+        "Images are PNG, JPEG, GIF or WebP; files are PDF, text, Markdown, CSV, HTML or JSON."
+    ),
     "authentication_failed": "The request names nobody. Send an API key or sign in.",
     "base_url_invalid": "A connection's address begins with https:// and names a host.",
     "batch_ended": "The batch has ended; it can't be stopped any more.",
@@ -55,6 +61,9 @@ CATALOGUE: Final[dict[str, str]] = {
     "export_not_ready": "The archive is not ready, has expired, or was withdrawn because of an erasure.",
     "export_running": "An archive of the organization is being made already. Wait for its end, or delete it.",
     "given_up": "The background run was tried several times and its worker ended each time. Send it again.",
+    "idempotency_unsupported": (
+        "This address keeps no answer that could be given again. Send no Idempotency-Key."
+    ),
     "legal_hold": "A legal hold forbids erasing. The message names it; release it first.",
     "legal_hold_exists": "A legal hold in force covers the same already. Release it first, or leave it.",
     "legal_hold_not_found": "The organization has no such legal hold.",
@@ -82,6 +91,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "file_too_large": "The file is larger than the limit. Split it.",
     "feedback_not_yours": "A member's feedback is taken back by that member only.",
     "file_unreadable": "The file can't be read as CSV or JSONL; the message says why.",
+    "guardrail_blocked": "A guardrail of the prompt or the project blocked the request or the answer; the message names it.",
     "header_invalid": "A header's name or value is not allowed.",
     "idempotency_key_in_use": "A request with this Idempotency-Key is still running. Repeat a moment later.",
     "idempotency_key_invalid": "An Idempotency-Key has 1 to 255 printable characters.",
@@ -186,6 +196,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "template_failed": "The template can't be rendered with these values.",
     "template_invalid": "The template has an error; the message names line and column.",
     "too_many_alert_rules": "A project has at most 100 alert rules. Delete one that nobody needs.",
+    "too_many_attachments": "A call has too many images and files. Send fewer at once.",
     "too_many_waiting": "So many background runs of the project wait already. Send this one later.",
     "too_many_webhooks": "A project has at most 20 webhooks. Delete one that nobody needs.",
     "tool_invalid": "A tool isn't in the form that the message describes.",
@@ -199,7 +210,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "type_invalid": "A field has the wrong type.",
     "unavailable": "A part of the service is away. Repeat after Retry-After.",
     "unknown_version": "There is no such API version. Leave the header out, or send the one in the answer.",
-    "unsupported_content": "This kind of message content isn't supported. Send text.",
+    "unsupported_content": "This kind of content isn't supported here. Send text; images and files as the user.",
     "unsupported_media_type": "Send JSON, or a form for file uploads.",
     "unsupported_parameter": "This parameter isn't supported here; `param` names it.",
     "url_invalid": "The webhook's URL is too long, or has a part that is never sent.",

@@ -30,6 +30,11 @@ _GEN_AI: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_reque
 RUNS: Final = counter("promptsaas_runs", "Recorded runs.", ("prompt", "label", "status"))
 SANDBOX_RUNS: Final = counter("promptsaas_sandbox_runs", "Recorded runs of the sandbox.", ("status",))
 CACHED_RUNS: Final = counter("promptsaas_cached_runs", "Recorded runs that were answered from the cache.")
+GUARDRAIL_HITS: Final = counter(
+    "promptsaas_guardrail_hits",
+    "What guardrails found in recorded runs, by the kind of rule, the side and what was done; the sandbox too.",
+    ("kind", "side", "action"),
+)
 COST: Final = counter(
     "promptsaas_run_cost_usd", "What runs cost at their provider, in US dollars.", _GEN_AI[1:]
 )
@@ -71,6 +76,8 @@ _durations: dict[tuple[str, str, str], Histogram] = {}
 def count_run(record: RunRecord) -> None:
     """Count a run that was recorded."""
     result = record.result
+    for hit in result.guardrail_hits:
+        GUARDRAIL_HITS.labels(hit["kind"], hit["side"], hit["action"]).inc()
     if result.sandbox:
         SANDBOX_RUNS.labels(result.status).inc()
         return
