@@ -30,7 +30,19 @@ VARIABLES: Final = {
     "If that can't be done, tell me how to cancel the order. Thank you very much for your help, kind regards",
 }
 # Each rule that a careful customer would switch on; a flag, since a block would end the run early.
-GUARDRAILS: Final[dict[str, Any]] = {}
+GUARDRAILS: Final[dict[str, Any]] = {
+    "rules": [
+        {"kind": "injection", "on": "input", "action": "flag"},
+        {
+            "kind": "pii",
+            "types": ["email", "phone", "card", "iban", "ip", "secrets"],
+            "on": "both",
+            "action": "flag",
+        },
+        {"kind": "deny_list", "words": ["competitor", "lawsuit"], "on": "both", "action": "flag"},
+        {"kind": "length", "most_characters": 100_000, "on": "input", "action": "block"},
+    ]
+}
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,7 @@ def _set_limits(project: Any, cap: int) -> None:
         ServingPolicy.objects.create(
             organization_id=project.organization_id,
             project=project,
-            guardrails=GUARDRAILS or None,
+            guardrails=GUARDRAILS,
             limits={"requests_per_minute": LARGE, "tokens_per_minute": LARGE},
         )
         assert Prompt.objects.filter(project=project).count() == 3
