@@ -1,5 +1,6 @@
 """Reads of who is in an organization: members, invitations, roles. Call inside the organization's scope."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,7 +20,15 @@ from apps.tenants.models import (
     Project,
     ProjectUserObjectPermission,
 )
-from apps.tenants.roles import ROLE_DESCRIPTIONS, Role, name_of_role, role_permissions
+from apps.tenants.roles import (
+    PROJECT_PERMISSIONS,
+    ROLE_DESCRIPTIONS,
+    Role,
+    completed,
+    name_of_role,
+    permissions_of_role,
+    role_permissions,
+)
 
 WITH_MFA, WITHOUT_MFA = "with", "without"
 
@@ -39,6 +48,27 @@ def members(*, search: str = "", role: str = "", second_factor: str = "") -> Que
         has_one = Exists(Authenticator.objects.filter(user_id=OuterRef("user_id"), type__in=SECOND_FACTORS))
         found = found.filter(has_one if second_factor == WITH_MFA else ~has_one)
     return found
+
+
+def members_who_may(
+    project: Project, permission: str, member_ids: Iterable[UUID] | None = None
+) -> list[Membership]:
+    """Active members with a permission in a project, by name; those of `member_ids` if given.
+
+    Two statements.
+    """
+    found = members().filter(user__is_active=True)
+    if member_ids is not None:
+        found = found.filter(pk__in=list(member_ids))
+    granted: dict[UUID, set[str]] = {}
+    for grant in project_grants(project):
+        granted.setdefault(grant.user_id, set()).add(grant.permission.codename)
+    return [
+        each
+        for each in sorted(found, key=lambda member: (member.user.display_name.lower(), member.pk))
+        if permission in permissions_of_role(each)
+        or permission in completed(granted.get(each.user_id, ())) & PROJECT_PERMISSIONS
+    ]
 
 
 def get_member(public_id: str) -> Membership:

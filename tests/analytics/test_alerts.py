@@ -107,7 +107,7 @@ def test_rule__beyond_its_limit__tells_each_member_once_and_hands_on() -> None:
         assert words in text
     with system_scope():
         handed_on = OutboxMessage.objects.get(topic="alert.fired")
-    assert handed_on.payload["alert"] == rule.public_id
+    assert handed_on.payload["id"] == rule.public_id
     # The same moment is looked at once, and the next has the same to say.
     assert look(project) == 0
     assert look(project, minutes=7) == 1

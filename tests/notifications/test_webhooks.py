@@ -159,8 +159,8 @@ def test_delivery__a_receiver_that_is_down_for_hours__gets_everything_once(
     passed = timedelta()
     while passed < timedelta(hours=3):
         deliver()
-        pass_time(timedelta(minutes=20))
-        passed += timedelta(minutes=20)
+        pass_time(timedelta(minutes=30))
+        passed += timedelta(minutes=30)
     assert {each.status for each in deliveries(endpoint)} == {DeliveryStatus.PENDING}
     assert reload(endpoint).failing_since is not None
     receiver.answers, receiver.got = [200], []
@@ -232,9 +232,9 @@ def test_delivery__a_whole_day_of_failures__turns_the_endpoint_off_and_tells_who
     endpoint, _ = make_webhook(project=project, url=receiver.url)
     receiver.answers = [500]
     tell(project)
-    for _ in range(40):
+    for _ in range(schedule.MOST_ATTEMPTS):
         deliver()
-        pass_time(timedelta(hours=1))
+        pass_time(timedelta(hours=10))
 
     endpoint = reload(endpoint)
     assert (endpoint.enabled, endpoint.disabled_reason) == (False, "failing")

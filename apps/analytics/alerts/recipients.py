@@ -13,7 +13,7 @@ from apps.analytics.alerts.models import MOST_RECIPIENTS, AlertKind, AlertRule
 from apps.core.errors import InvalidRequest
 from apps.tenants import people
 from apps.tenants.models import Membership, Project
-from apps.tenants.roles import PROJECT_PERMISSIONS, Permission, completed, permissions_of_role
+from apps.tenants.roles import Permission
 
 MOST_OFFERED: Final = 300
 
@@ -25,12 +25,16 @@ def permission_for(kind: str) -> Permission:
 
 def offered(project: Project, kind: str = "") -> list[Membership]:
     """The members who can be told, by name. Two statements."""
-    return _allowed(project, permission_for(kind), None)[:MOST_OFFERED]
+    return people.members_who_may(project, permission_for(kind))[:MOST_OFFERED]
 
 
 def reachable(rule: AlertRule) -> list[Membership]:
     """Whom a mail of this rule goes to now. Two statements."""
-    return _allowed(rule.project, permission_for(rule.kind), rule.recipients) if rule.recipients else []
+    return (
+        people.members_who_may(rule.project, permission_for(rule.kind), rule.recipients)
+        if rule.recipients
+        else []
+    )
 
 
 def checked(project: Project, kind: str, member_ids: Iterable[UUID]) -> list[UUID]:
@@ -40,23 +44,12 @@ def checked(project: Project, kind: str, member_ids: Iterable[UUID]) -> list[UUI
         raise InvalidRequest(
             f"A rule tells at most {MOST_RECIPIENTS} members.", code="alert_rule_invalid", param="recipients"
         )
-    known = {each.pk for each in _allowed(project, permission_for(kind), wanted)} if wanted else set()
+    known = (
+        {each.pk for each in people.members_who_may(project, permission_for(kind), wanted)}
+        if wanted
+        else set()
+    )
     if any(each not in known for each in wanted):
         message = "Only members of the organization who may see the figures can be told."
         raise InvalidRequest(message, code="alert_rule_invalid", param="recipients")
     return wanted
-
-
-def _allowed(project: Project, permission: str, member_ids: Iterable[UUID] | None) -> list[Membership]:
-    members = people.members().filter(user__is_active=True)
-    if member_ids is not None:
-        members = members.filter(pk__in=list(member_ids))
-    granted: dict[UUID, set[str]] = {}
-    for grant in people.project_grants(project):
-        granted.setdefault(grant.user_id, set()).add(grant.permission.codename)
-    return [
-        each
-        for each in sorted(members, key=lambda member: (member.user.display_name.lower(), member.pk))
-        if permission in permissions_of_role(each)
-        or permission in completed(granted.get(each.user_id, ())) & PROJECT_PERMISSIONS
-    ]
