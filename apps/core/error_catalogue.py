@@ -210,7 +210,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "type_invalid": "A field has the wrong type.",
     "unavailable": "A part of the service is away. Repeat after Retry-After.",
     "unknown_version": "There is no such API version. Leave the header out, or send the one in the answer.",
-    "unsupported_content": "This kind of content isn't supported here. Send text; images and files as the user.",
+    "unsupported_content": "This kind of content isn't supported here. Send text; images and files as user.",
     "unsupported_media_type": "Send JSON, or a form for file uploads.",
     "unsupported_parameter": "This parameter isn't supported here; `param` names it.",
     "url_invalid": "The webhook's URL is too long, or has a part that is never sent.",

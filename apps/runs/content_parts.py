@@ -135,7 +135,7 @@ def _check_data(url: str, allowed: tuple[str, ...], noun: str, param: str) -> st
     if media_type not in allowed:
         raise InvalidRequest(
             f"The type of the {noun} is not one of {', '.join(allowed)}.",
-            code="unsupported_media_type",
+            code="attachment_unsupported",
             param=param,
         )
     content = url[len(head) + 1 :]
