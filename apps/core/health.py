@@ -17,6 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from apps.core import redis
 from apps.core.checks import has_dangerous_role
+from apps.core.extensions import VECTOR, has_extension
 from apps.core.logs import get_logger
 from apps.core.partitions import partitions_ahead
 
@@ -32,7 +33,7 @@ _last: tuple[float, "Health"] | None = None
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The outcome of each check. Redis is told, but its absence does not make a process unready."""
+    """The outcome of each check. What is only told: neither Redis nor pgvector must be there to be ready."""
 
     checks: dict[str, bool]
     notes: dict[str, bool]
@@ -77,6 +78,7 @@ def _readiness_in_thread() -> Health:
 
 def _check() -> Health:
     checks = {"database": False, "migrations": False, "partitions": False}
+    can_compare = False
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -85,10 +87,11 @@ def _check() -> Health:
         if settings.PRODUCTION:
             checks["role"] = not has_dangerous_role()
         checks["partitions"] = all(found.days_ahead >= LEAST_DAYS_AHEAD for found in partitions_ahead())
+        can_compare = has_extension(VECTOR)
     except DatabaseError as error:
         logger.warning("readiness.failed", extra={"error": str(error)})
         connection.close_if_unusable_or_obsolete()
-    return Health(checks=checks, notes={"redis": _redis_answers()})
+    return Health(checks=checks, notes={"redis": _redis_answers(), "semantic_cache": can_compare})
 
 
 def unapplied_migrations() -> set[tuple[str, str]]:

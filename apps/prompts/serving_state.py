@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from django.db.models import Q
 
+from apps.core.extensions import VECTOR, has_extension
 from apps.guardrails.policy import as_json
 from apps.prompts import queries
 from apps.prompts.models import Prompt, ServingPolicy
@@ -21,6 +22,10 @@ from apps.providers.queries import choices_from, effective_credentials
 from apps.tenants.models import Project
 
 Origin = Literal["prompt", "project", "default"]
+NO_VECTOR: Final = (
+    "This server's database has no pgvector, so answers are not compared by meaning. "
+    "Whoever runs it creates the extension vector."
+)
 _NOTHING: Final[Mapping[Section, Any]] = dict.fromkeys(SECTIONS)
 
 
@@ -100,6 +105,8 @@ def _warnings(models: "_Models", prompt: Prompt | None, rules: ServingRules) -> 
     named = {f"calls.fallbacks.{number}": model for number, model in enumerate(rules.calls.fallbacks)}
     if rules.cache.semantic_seconds:
         named["cache.embedding_model"] = rules.cache.embedding_model
+        if not has_extension(VECTOR):
+            yield Caution("cache.semantic_seconds", NO_VECTOR)
     for param, model in named.items():
         problem = models.problem(model)
         if problem:

@@ -13,6 +13,7 @@ import orjson
 from django.db import connection
 
 from apps.core import crypto
+from apps.core.extensions import VECTOR, has_extension
 from apps.core.ids import uuid7
 from apps.core.scope import current_organization_id
 
@@ -24,16 +25,17 @@ LARGEST_BYTES: Final = 256 * 1024
 CANDIDATES: Final = 20
 PURGED_AT_ONCE: Final = 2_000
 
-_EXTENSION: Final = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'vector')"
 # A signature has a bit for the sign of each number: counting bits that differ takes a twentieth of the time
 # that reading and comparing embeddings takes. MATERIALIZED, so that no other row is ever compared.
 _NEAREST: Final = f"""
-WITH asked AS (SELECT %(embedding)s::real[]::vector AS embedding), candidates AS MATERIALIZED (
+WITH given AS (SELECT %(embedding)s::real[]::vector AS embedding), asked AS MATERIALIZED (
+    SELECT embedding, binary_quantize(embedding) AS signature FROM given
+), candidates AS MATERIALIZED (
     SELECT entry.id, entry.run_id, entry.embedding, entry.sealed
     FROM {TABLE} AS entry, asked
     WHERE entry.organization_id = %(organization)s AND entry.scope_hash = %(scope)s
       AND entry.expires_at > now() AND entry.created_at > now() - make_interval(secs => %(oldest)s)
-    ORDER BY bit_count(entry.signature # binary_quantize(asked.embedding))
+    ORDER BY bit_count(entry.signature # asked.signature)
     LIMIT {CANDIDATES}
 )
 SELECT candidates.id, candidates.run_id, candidates.sealed,
@@ -110,9 +112,7 @@ class NewEntry:
 
 def can_compare() -> bool:
     """Whether the database has the extension."""
-    with connection.cursor() as cursor:
-        cursor.execute(_EXTENSION)
-        return bool(cursor.fetchone()[0])
+    return has_extension(VECTOR)
 
 
 def nearest(

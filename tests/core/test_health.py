@@ -18,6 +18,7 @@ def test_readyz__migrated_database__is_ready(client: Client) -> None:
     response = client.get("/readyz")
     assert response.status_code == 200
     checks = response.json()["checks"]
+    assert checks.pop("semantic_cache") in (True, False)  # as the server at hand has pgvector
     assert checks == {"database": True, "migrations": True, "partitions": True, "redis": True}
     assert response["Cache-Control"] == "no-store"
 

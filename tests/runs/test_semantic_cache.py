@@ -213,7 +213,7 @@ def test_find__without_an_embedding__goes_on_and_keeps_nothing(model: str) -> No
 def test_find__without_the_extension__embeds_and_keeps_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_entries, "_EXTENSION", "SELECT false")
+    monkeypatch.setattr(cache_entries, "VECTOR", "not_there")
     results = _execute(_plain(project, ASKED), _plain(project, ALMOST))
     assert [result.cache for result in results] == ["miss", "miss"]
     assert _entries(project) == 0
