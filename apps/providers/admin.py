@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core.admin import ReadOnlyAdmin
-from apps.providers.models import DefaultModel, PriceOverride, ProviderCredential
+from apps.providers.models import DefaultModel, ModelAlias, PriceOverride, ProviderCredential
 
 
 class EveryProjectFilter(admin.SimpleListFilter):
@@ -52,6 +52,17 @@ class DefaultModelAdmin(ReadOnlyAdmin):
     list_display = ("reference", "organization", "project")
     list_select_related = ("organization", "project")
     search_fields = ("reference", "organization__name", "organization__slug")
+    ordering = ("-id",)
+
+
+@admin.register(ModelAlias)
+class ModelAliasAdmin(ReadOnlyAdmin):
+    """Names that stand for models."""
+
+    list_display = ("name", "target", "organization", "project", "created_by", "created_at")
+    list_filter = (EveryProjectFilter, "created_at")
+    list_select_related = ("organization", "project")
+    search_fields = ("name", "target", "organization__name", "organization__slug")
     ordering = ("-id",)
 
 

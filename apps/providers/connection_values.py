@@ -20,6 +20,7 @@ MOST_LISTED: Final = 1000
 LONGEST_MODEL: Final = 200
 LONGEST_SECRET: Final = 4_000
 MOST_HEADERS: Final = 20
+MOST_CONCURRENT_CALLS: Final = 10_000
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 # The connection's own business, or the key's.
@@ -101,6 +102,14 @@ def check_models(models: Iterable[str]) -> list[str]:
             message = f"'{model[:60]}' is not a model id."
             raise InvalidRequest(message, code="model_invalid", param="models")
     return found
+
+
+def check_concurrent_calls(most: int | None) -> int | None:
+    """How many calls may run at a time; None does not limit. Raises InvalidRequest."""
+    if most is not None and not 1 <= most <= MOST_CONCURRENT_CALLS:
+        message = f"Calls at a time is a number from 1 to {MOST_CONCURRENT_CALLS:,}, or empty for no limit."
+        raise InvalidRequest(message, code="concurrent_calls_invalid", param="concurrent_calls")
+    return most
 
 
 def is_model_id(text: str) -> bool:

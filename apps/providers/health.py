@@ -1,4 +1,4 @@
-"""What one process knows of a connection's health, and what it does about it. Pure but for the clock.
+"""What one process knows of a connection's health, and what it does about it. No I/O.
 
 A breaker per provider and credential: it opens when at least half of the calls of the last ten seconds failed
 for the provider's sake, lets one call try after a while, and closes as soon as one succeeds. A budget of
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID
 
+from apps.providers.health_metrics import BREAKERS
 from apps.providers.slots import Slots
 from apps.providers.types import CallErrorReason, Connection, ProviderCallError
 from apps.providers.windows import Counts, Window
@@ -157,6 +158,7 @@ class ConnectionHealth:
         # From the outside open and half open are one outage.
         if "closed" in (state, self._state):
             self.since = time.time()
+            BREAKERS.labels(state).inc()
         self._state = state
 
 

@@ -15,8 +15,8 @@ def needed_for(
     project_id: UUID,
     named: Mapping[str, Any],
 ) -> str:
-    """The permission for the connection or the price that an address names, if it names one."""
-    public_id = named.get("connection") or named.get("price")
+    """The permission for the connection, alias or price that an address names, if it names one."""
+    public_id = named.get("connection") or named.get("price") or named.get("alias")
     if permission != Permission.PROVIDERS_MANAGE or public_id is None:
         return permission
     with scope():

@@ -13,6 +13,7 @@ from apps.core import crypto
 from apps.core.errors import NotFound
 from apps.core.models import find
 from apps.providers import sandbox
+from apps.providers.alias_queries import aliases_of
 from apps.providers.models import DefaultModel, PriceOverride, ProviderCredential
 from apps.providers.patterns import is_pattern, matches
 from apps.providers.price_rules import PriceRule
@@ -179,8 +180,12 @@ def get_price(project_id: UUID, public_id: str) -> PriceOverride:
 
 
 def is_for_every_project(project_id: UUID, public_id: str) -> bool:
-    """Whether an id names a connection or a price that serves every project, not only this one."""
-    found = find(credentials_of(project_id), public_id) or find(prices_of(project_id), public_id)
+    """Whether an id names a connection, price or alias that serves every project, not only this one."""
+    found = (
+        find(credentials_of(project_id), public_id)
+        or find(prices_of(project_id), public_id)
+        or find(aliases_of(project_id), public_id)
+    )
     return found is not None and found.project_id is None
 
 

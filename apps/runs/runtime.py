@@ -1,5 +1,6 @@
 """An engine with everything it stands on, opened and closed in one event loop."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 from apps.billing.allowance import AllowanceBook
 from apps.core.change_readers import connection_parameters
 from apps.core.redis import close_async_client
+from apps.providers.health_board import publish_forever
 from apps.runs.answer_cache import WAIT_SECONDS, AnswerCache
 from apps.runs.blocking import BlockingCalls
 from apps.runs.cached_answers import CachedAnswers
@@ -82,9 +84,11 @@ async def open_runtime(
                 retries=retries or RetryPolicy(),
             )
         )
+        telling = asyncio.create_task(publish_forever(targets.health))
         try:
             yield Runtime(engine, pool, calls, freshness, keys)
         finally:
+            telling.cancel()
             await keys.close()
             await engine.drain()
             await answers.close()

@@ -15,6 +15,7 @@ FILLS = {
 
 ROUTES = (
     Route("GET", f"{_PROJECT}/prompts/using/", Permission.PROMPTS_VIEW),
+    Route("GET", f"{_PROJECT}/prompts/retiring/", Permission.PROMPTS_VIEW),
     Route("GET", "api/v1/prompts", Permission.PROMPTS_VIEW),
     Route("POST", "api/v1/prompts", Permission.PROMPTS_EDIT),
     Route("POST", "api/v1/prompts/bulk", Permission.PROMPTS_EDIT),

@@ -8,6 +8,7 @@ _PROJECT = "<slug:organization>/<slug:project>"
 FILLS = {
     "connection": lambda project: public_id("providers.ProviderCredential", project),
     "price": lambda project: public_id("providers.PriceOverride", project),
+    "alias": lambda project: public_id("providers.ModelAlias", project),
 }
 
 ROUTES = (
@@ -20,6 +21,11 @@ ROUTES = (
     Route("GET", "api/v1/models", Permission.PROVIDERS_VIEW),
     Route("GET", "api/v1/models/default", Permission.PROVIDERS_VIEW),
     Route("PUT", "api/v1/models/default", Permission.PROVIDERS_MANAGE),
+    Route("GET", "api/v1/model_aliases", Permission.PROVIDERS_VIEW),
+    Route("POST", "api/v1/model_aliases", Permission.PROVIDERS_MANAGE),
+    Route("GET", "api/v1/model_aliases/<str:alias>", Permission.PROVIDERS_VIEW),
+    Route("PATCH", "api/v1/model_aliases/<str:alias>", Permission.PROVIDERS_MANAGE),
+    Route("DELETE", "api/v1/model_aliases/<str:alias>", Permission.PROVIDERS_MANAGE),
     Route("GET", "api/v1/prices", Permission.PROVIDERS_VIEW),
     Route("POST", "api/v1/prices", Permission.PROVIDERS_MANAGE),
     Route("GET", "api/v1/prices/<str:price>", Permission.PROVIDERS_VIEW),
@@ -28,6 +34,13 @@ ROUTES = (
     Route("GET", f"{_PROJECT}/settings/providers/new/", Permission.PROVIDERS_MANAGE),
     Route("POST", f"{_PROJECT}/settings/providers/new/", Permission.PROVIDERS_MANAGE),
     Route("POST", f"{_PROJECT}/settings/providers/default/", Permission.PROVIDERS_MANAGE),
+    Route("GET", f"{_PROJECT}/settings/providers/aliases/", Permission.PROVIDERS_VIEW),
+    Route("GET", f"{_PROJECT}/settings/providers/aliases/new/", Permission.PROVIDERS_MANAGE),
+    Route("POST", f"{_PROJECT}/settings/providers/aliases/new/", Permission.PROVIDERS_MANAGE),
+    Route("GET", f"{_PROJECT}/settings/providers/aliases/<str:alias>/", Permission.PROVIDERS_MANAGE),
+    Route("POST", f"{_PROJECT}/settings/providers/aliases/<str:alias>/", Permission.PROVIDERS_MANAGE),
+    Route("GET", f"{_PROJECT}/settings/providers/aliases/<str:alias>/delete/", Permission.PROVIDERS_MANAGE),
+    Route("POST", f"{_PROJECT}/settings/providers/aliases/<str:alias>/delete/", Permission.PROVIDERS_MANAGE),
     Route("GET", f"{_PROJECT}/settings/providers/prices/", Permission.PROVIDERS_VIEW),
     Route("GET", f"{_PROJECT}/settings/providers/prices/new/", Permission.PROVIDERS_MANAGE),
     Route("POST", f"{_PROJECT}/settings/providers/prices/new/", Permission.PROVIDERS_MANAGE),

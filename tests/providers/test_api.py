@@ -166,3 +166,37 @@ def test_usage__new_organization__has_the_free_plans_month_ahead(api: Client) ->
     assert usage["plan"] == "free"
     assert usage["runs"] == {"included": 10_000, "used": 0, "remaining": 10_000}
     assert usage["sandbox_runs"]["used"] == 0
+
+
+def test_model_aliases__create_read_change_delete__and_bad_values_name_their_field(
+    api: Client, project: Project
+) -> None:
+    new = {"name": "quick", "target": "sandbox/fast", "reason": "Cheap"}
+    made = api.post("/api/v1/model_aliases", new, content_type="application/json")
+    assert made.status_code == 201, made.content
+    one = f"/api/v1/model_aliases/{made.json()['id']}"
+    changed = api.patch(one, {"target": "sandbox/standard"}, content_type="application/json")
+    assert (changed.json()["target"], changed.json()["reason"]) == ("sandbox/standard", "Cheap")
+    assert [row["name"] for row in api.get("/api/v1/model_aliases").json()["data"]] == ["quick"]
+    again = api.post("/api/v1/model_aliases", new, content_type="application/json")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "name_taken")
+    bad = api.patch(one, {"target": "nowhere"}, content_type="application/json")
+    assert (bad.status_code, bad.json()["error"]["param"]) == (400, "target")
+    assert api.delete(one).status_code == 204
+    assert api.get(one).status_code == 404
+
+
+@pytest.mark.parametrize("most", [0, -1, 10_001, "many", 1.5])
+def test_connections__calls_at_a_time_that_cannot_be__are_refused_by_name(
+    api: Client, project: Project, most: object
+) -> None:
+    answer = api.post("/api/v1/providers", NEW | {"concurrent_calls": most}, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "concurrent_calls")
+
+
+def test_connections__calls_at_a_time__are_set_kept_and_unlimited(api: Client, project: Project) -> None:
+    made = api.post("/api/v1/providers", NEW | {"concurrent_calls": 8}, content_type="application/json")
+    one = f"/api/v1/providers/{made.json()['id']}"
+    kept = api.patch(one, {"models": ["gpt-4o"]}, content_type="application/json").json()
+    unlimited = api.patch(one, {"concurrent_calls": None}, content_type="application/json").json()
+    assert (kept["concurrent_calls"], unlimited["concurrent_calls"]) == (8, None)

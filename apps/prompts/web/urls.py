@@ -14,6 +14,7 @@ from apps.prompts.web import (
     sharing_views,
 )
 from apps.prompts.web.connection_users import ConnectionUsersView
+from apps.prompts.web.retiring import RetiringPromptsView
 
 app_name = "prompts"
 
@@ -28,6 +29,7 @@ urlpatterns = [
     path(f"{PROMPTS}archive/", bulk_views.ArchiveChosenView.as_view(), name="archive-chosen"),
     path(f"{PROMPTS}restore/", bulk_views.RestoreChosenView.as_view(), name="restore-chosen"),
     path(f"{PROMPTS}using/", ConnectionUsersView.as_view(), name="using-connection"),
+    path(f"{PROMPTS}retiring/", RetiringPromptsView.as_view(), name="retiring"),
     path(PROMPT, overview_views.OverviewView.as_view(), name="detail"),
     path(f"{PROMPT}properties/", overview_views.PropertiesView.as_view(), name="properties"),
     path(f"{PROMPT}archive/", overview_views.ArchiveView.as_view(), name="archive"),

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.providers.catalogue import PricedModel
+from apps.providers.connection_values import MOST_CONCURRENT_CALLS
 from apps.providers.models import PriceOverride, ProviderAPI, ProviderCredential
 from apps.providers.pricing import plain_amount
 
@@ -27,6 +28,9 @@ class ConnectionSerializer(serializers.Serializer[Any]):
     header_names = serializers.ListField(child=serializers.CharField())
     models = serializers.ListField(
         child=serializers.CharField(), help_text="The enabled models; in each, * stands for any text."
+    )
+    concurrent_calls = serializers.IntegerField(
+        allow_null=True, help_text="Calls at a time in each process; null does not limit."
     )
     listed_models = serializers.ListField(
         child=serializers.CharField(), help_text="What the provider offered at the last test."
@@ -57,6 +61,9 @@ class NewConnectionSerializer(serializers.Serializer[Any]):
     )
     headers = serializers.DictField(child=serializers.CharField(), default=dict)
     models = serializers.ListField(child=serializers.CharField(), default=list)
+    concurrent_calls = serializers.IntegerField(
+        min_value=1, max_value=MOST_CONCURRENT_CALLS, allow_null=True, default=None
+    )
 
 
 class ConnectionChangeSerializer(serializers.Serializer[Any]):
@@ -66,6 +73,9 @@ class ConnectionChangeSerializer(serializers.Serializer[Any]):
     api_key = serializers.CharField(max_length=4_000, required=False, allow_blank=True)
     headers = serializers.DictField(child=serializers.CharField(), required=False)
     models = serializers.ListField(child=serializers.CharField(), required=False)
+    concurrent_calls = serializers.IntegerField(
+        min_value=1, max_value=MOST_CONCURRENT_CALLS, allow_null=True, required=False
+    )
 
 
 class ModelPriceSerializer(serializers.Serializer[Any]):
@@ -153,6 +163,7 @@ def connection_body(credential: ProviderCredential) -> dict[str, Any]:
         "key_hint": credential.key_hint,
         "header_names": credential.header_names,
         "models": credential.model_ids,
+        "concurrent_calls": credential.concurrent_calls,
         "listed_models": credential.listed_models,
         "created_at": credential.created_at,
         "updated_at": credential.updated_at,

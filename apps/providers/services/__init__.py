@@ -1,5 +1,6 @@
-"""Writes of connections, default models and own prices."""
+"""Writes of connections, model aliases, default models and own prices."""
 
+from apps.providers.services.aliases import change_alias, create_alias, delete_alias
 from apps.providers.services.connections import (
     create_connection,
     delete_connection,
@@ -10,8 +11,11 @@ from apps.providers.services.default_models import set_default_model
 from apps.providers.services.prices import create_price, end_price
 
 __all__ = [
+    "change_alias",
+    "create_alias",
     "create_connection",
     "create_price",
+    "delete_alias",
     "delete_connection",
     "end_price",
     "set_default_model",

@@ -1,6 +1,7 @@
 """Writes of provider connections. A key goes in and never comes out."""
 
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -19,6 +20,14 @@ from apps.providers.trial import CallOutcome
 from apps.providers.types import API
 from apps.tenants.models import Organization, Project
 
+
+class KeptValue(Enum):
+    """Says that a value stays as it is, where None is a value."""
+
+    KEPT = "kept"
+
+
+KEPT: Final = KeptValue.KEPT
 KEY_REQUIRED: Final = (
     "Enter the key again: a stored key is never sent to a changed address or with changed headers."
 )
@@ -35,6 +44,7 @@ def create_connection(
     headers: Mapping[str, str] | None = None,
     models: Iterable[str] = (),
     api: API = "openai",
+    concurrent_calls: int | None = None,
 ) -> ProviderCredential:
     """A new connection of a project, or of every project of an organization; give exactly one of them.
 
@@ -47,6 +57,7 @@ def create_connection(
         api=api,
         base_url=values.check_base_url(base_url, api),
         model_ids=values.check_models(models),
+        concurrent_calls=values.check_concurrent_calls(concurrent_calls),
     )
     _seal_key(credential, values.check_key(api_key))
     _seal_headers(credential, values.check_headers(headers or {}))
@@ -80,8 +91,9 @@ def update_connection(
     api_key: str | None = None,
     headers: Mapping[str, str] | None = None,
     models: Iterable[str] | None = None,
+    concurrent_calls: int | KeptValue | None = KEPT,
 ) -> ProviderCredential:
-    """Change what is given; None leaves a value as it is.
+    """Change what is given; None leaves a value as it is, but for `concurrent_calls`, which it unlimits.
 
     A changed address or header demands the key again, and a changed address drops the stored headers:
     else whoever may edit a connection could have the stored secrets sent to a server of their own.
@@ -91,6 +103,8 @@ def update_connection(
     before = _shown(credential)
     if models is not None:
         credential.model_ids = values.check_models(models)
+    if not isinstance(concurrent_calls, KeptValue):
+        credential.concurrent_calls = values.check_concurrent_calls(concurrent_calls)
     api = cast("API", credential.api)
     moved = base_url is not None and values.check_base_url(base_url, api) != credential.base_url
     readdressed = moved or headers is not None
@@ -163,6 +177,7 @@ def _shown(credential: ProviderCredential) -> dict[str, Any]:
         "base_url": credential.base_url,
         "headers": list(credential.header_names),
         "models": list(credential.model_ids),
+        "concurrent_calls": credential.concurrent_calls,
     }
 
 

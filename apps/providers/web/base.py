@@ -42,9 +42,10 @@ class ProvidersPage(ProjectView, abstract=True):
         return queries.get_credential(self.project.id, public_id)
 
     def frame(self, current: str) -> dict[str, Any]:
-        """What the templates of the room's two tabs share."""
+        """What the templates of the room's tabs share."""
         tabs = [
             {"label": "Connections", "href": self.address("providers:list"), "current": current == "list"},
+            {"label": "Aliases", "href": self.address("providers:aliases"), "current": current == "aliases"},
             {
                 "label": "Models and prices",
                 "href": self.address("providers:prices"),

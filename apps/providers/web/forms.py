@@ -7,6 +7,7 @@ from django import forms
 from django.utils import timezone
 
 from apps.core.errors import PromptsaasError
+from apps.providers.connection_values import MOST_CONCURRENT_CALLS
 from apps.providers.models import ProviderAPI, ProviderCredential
 from apps.providers.types import API
 
@@ -73,6 +74,14 @@ class ConnectionForm(ServiceForm):
         widget=forms.Textarea(attrs=ROWS),
         help_text="Model ids, one a line; * stands for any text. If empty, a test call enables all it finds.",
     )
+    concurrent_calls = forms.IntegerField(
+        label="Calls at a time",
+        required=False,
+        min_value=1,
+        max_value=MOST_CONCURRENT_CALLS,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+        help_text="In each process; further calls wait their turn. Empty for no limit.",
+    )
     reach = forms.ChoiceField(
         label="Serves", initial="", required=False, widget=forms.RadioSelect, choices=[("", "This project")]
     )
@@ -85,7 +94,11 @@ class ConnectionForm(ServiceForm):
         **named: Any,
     ) -> None:
         if credential is not None:
-            stored = {"base_url": credential.base_url, "models": "\n".join(credential.model_ids)}
+            stored = {
+                "base_url": credential.base_url,
+                "models": "\n".join(credential.model_ids),
+                "concurrent_calls": credential.concurrent_calls,
+            }
             named["initial"] = stored | (named.get("initial") or {})
         super().__init__(*arguments, **named)
         self.credential = credential
@@ -152,6 +165,7 @@ class ConnectionForm(ServiceForm):
             "api_key": "" if given.get("keyless") else given["api_key"] or self._absent_key(),
             "headers": headers,
             "models": given["models"],
+            "concurrent_calls": given["concurrent_calls"],
         }
 
     def _absent_key(self) -> str | None:

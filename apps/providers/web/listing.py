@@ -1,4 +1,4 @@
-"""The lists of connections and of own prices: their columns, filters and files."""
+"""The lists of connections, aliases and own prices: their columns, filters and files."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.core.tables import Column, Filter, Table, register
 from apps.providers import queries
-from apps.providers.models import PriceOverride, ProviderAPI, ProviderCredential
+from apps.providers.models import ModelAlias, PriceOverride, ProviderAPI, ProviderCredential
 from apps.providers.pricing import plain_amount
 
 SERVES: Final = [(queries.THIS_PROJECT, "This project"), (queries.EVERY_PROJECT, "Every project")]
@@ -88,7 +88,24 @@ def _prices(overrides: list[PriceOverride]) -> list[PriceRow]:
     return [PriceRow(each, queries.price_state(each, now)) for each in overrides]
 
 
-def _serves(row: ConnectionRow | PriceRow) -> str:
+@dataclass(frozen=True, slots=True)
+class AliasRow:
+    """An alias in the list; `replaced` where the project's own of the same name stands before it."""
+
+    alias: ModelAlias
+    replaced: bool
+
+    @property
+    def every_project(self) -> bool:
+        """Whether it holds for every project of the organization."""
+        return self.alias.project_id is None
+
+
+def _aliases(aliases: list[ModelAlias]) -> list[AliasRow]:
+    return [AliasRow(each, replaced=bool(getattr(each, "replaced", False))) for each in aliases]
+
+
+def _serves(row: ConnectionRow | PriceRow | AliasRow) -> str:
     return "every project" if row.every_project else "this project"
 
 
@@ -121,6 +138,7 @@ CONNECTIONS: Final = register(
                 sort=F("model_ids__len"),
                 downwards=True,
             ),
+            Column("health", "Health", lambda row: "", page_only=True),
             Column("test", "Result of the last test", lambda row: row.test, export_only=True),
             Column(
                 "tested",
@@ -177,6 +195,28 @@ PRICES: Final = register(
             Column(
                 "made", "Made", lambda row: row.price.created_at, sort="id", downwards=True, default=False
             ),
+        ),
+    )
+)
+
+ALIASES: Final = register(
+    Table[ModelAlias, AliasRow](
+        key="aliases",
+        prefix=ModelAlias.PREFIX,
+        noun=("alias", "aliases"),
+        search="Search aliases",
+        default_sort="name",
+        prepare=_aliases,
+        filters=(Filter("serves", "Holds for", SERVES),),
+        columns=(
+            Column("id", "Id", lambda row: row.alias.public_id, export_only=True),
+            Column("name", "Name", lambda row: row.alias.name, sort=Lower("name"), always=True),
+            Column("target", "Stands for", lambda row: row.alias.target, sort=Lower("target")),
+            Column("serves", "Holds for", _serves),
+            Column("replaced", "Replaced here", lambda row: row.replaced, export_only=True),
+            Column("reason", "Reason", lambda row: row.alias.reason),
+            Column("by", "Made by", lambda row: row.alias.created_by, default=False),
+            Column("made", "Made", lambda row: row.alias.created_at, sort="id", downwards=True),
         ),
     )
 )

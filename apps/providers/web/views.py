@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from apps.core import rate_limits
 from apps.core.errors import Conflict, InvalidRequest
 from apps.providers import queries, services, trial
+from apps.providers.health_board import read_health
 from apps.providers.models import ProviderCredential
 from apps.providers.web.base import ProvidersPage
 from apps.providers.web.forms import ConnectionForm, EnabledModelsForm
@@ -16,6 +17,8 @@ from apps.providers.web.listing import CONNECTIONS
 from apps.tenants.roles import Permission
 
 TESTS_PER_MINUTE = 10
+MOST_ASKED = 200
+"""Connections whose health is asked for on one page."""
 
 
 class ConnectionsPage(ProvidersPage, abstract=True):
@@ -47,8 +50,15 @@ class ListView(ConnectionsPage):
 
     permissions: ClassVar = {"GET": Permission.PROVIDERS_VIEW}
 
+    # What other processes told of the connections' health is asked between two scopes.
+    scoped: ClassVar = False
+
     def get(self, request: HttpRequest, **_: str) -> HttpResponseBase:
-        return self.connections_page()
+        with self.scope():
+            known = list(queries.credentials_of(self.project.id).values_list("id", flat=True)[:MOST_ASKED])
+        health = read_health(self.organization.id, known)
+        with self.scope():
+            return self.connections_page(health=health)
 
 
 class NewView(ConnectionsPage):
