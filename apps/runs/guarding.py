@@ -40,7 +40,6 @@ from apps.runs.types import InlinePrompt, OutputRefusal, PreparedRun, RunDelta, 
 
 Messages = tuple[dict[str, Any], ...]
 Prompt = ResolvedPrompt | InlinePrompt
-CODE: Final = "guardrail_blocked"
 # More than this at once is looked at in a thread: RE2 lets others run meanwhile.
 LONG_CHARACTERS: Final = 200_000
 _SYSTEM_ROLES: Final = ("system", "developer")
@@ -155,14 +154,14 @@ def guarded_pieces(
 def refused(rule: str) -> RunError:
     """Why a run ends before its call."""
     message = f"The guardrail '{rule}' blocked the request: change what it sends, or the rule."
-    return RunError(CODE, "invalid_request_error", message, 400)
+    return _error(message, 400)
 
 
 def withheld(progress: Progress, rule: str) -> OutputRefusal:
     """Why an answer isn't given; what of it has gone out already is kept."""
     by = f"The guardrail '{rule}'" if rule else "A guardrail"
     message = f"{by} blocked the answer: ask again, or for something else."
-    return OutputRefusal(RunError(CODE, "invalid_request_error", message, 422), "".join(progress.released))
+    return OutputRefusal(_error(message, 422), "".join(progress.released))
 
 
 def note_hits(progress: Progress, hits: Iterable[Hit]) -> None:
@@ -287,6 +286,10 @@ def _replace_answer(prepared: PreparedRun, progress: Progress, found: Scan, is_j
 def _blocker(hits: tuple[Hit, ...]) -> str:
     """The rule that blocks, if one does."""
     return next((hit.rule for hit in hits if hit.action == "block"), "")
+
+
+def _error(message: str, status: int) -> RunError:
+    return RunError(code="guardrail_blocked", type="invalid_request_error", message=message, status=status)
 
 
 def _counter(model: str) -> Callable[[str], int]:
