@@ -14,7 +14,9 @@ from apps.core.scope import organization_scope
 from apps.prompts.models import Prompt
 from apps.prompts.queries import latest_version
 from apps.runs.feedback import Giver
+from apps.runs.models import Run
 from apps.runs.services import give_feedback
+from apps.runs.types import Attempt
 from apps.tenants.models import Project, User
 from tests.access.matrix import ANY_METHOD, Fill, Route, table
 from tests.access.routes_prompts import FILLS as OF_PROMPTS
@@ -147,12 +149,32 @@ def _counted_calls(project: Project, prompt: Prompt) -> Incident:
     return make_incident(project=project, began_at=began_at, changes=_CHANGES, **given)
 
 
+def _served_run(project: Project) -> Run:
+    """A run with all that its page can tell: a fallback, a redaction, a source in the cache."""
+    hit = {"rule": "pii", "kind": "pii", "type": "email", "side": "output", "place": "output"}
+    return make_run(
+        project=project,
+        unit="cohort-7",
+        background=True,
+        cached_from=make_run(project=project).pk,
+        attempts=(Attempt(0, 9, "timeout", kind="call"), Attempt(20, 9, kind="fallback")),
+        facts={
+            "asked_model": "sandbox/fast",
+            "cache_kind": "semantic",
+            "cache_distance": 0.03,
+            "guardrail_hits": (
+                hit | {"start": 2, "end": 9, "action": "redact", "score": None, "signals": []},
+            ),
+        },
+    )
+
+
 def _rich_rows(project: Project) -> dict[str, str]:
     """Parameters of patterns: a prompt with versions and labels, a run with feedback, a started batch."""
     prompt = make_prompt(project=project, versions=3, labels={"staging": 2, "production": 1})
     make_prompt(project=project, versions=3)
     dataset = make_dataset_version(project=project)
-    batch, run = make_batch(project=project), make_run(project=project)
+    batch, run = make_batch(project=project), _served_run(project)
     with organization_scope(project.organization_id):
         give_feedback(giver=Giver("user:1", "1"), run=run, score=4, comment="Good.")
     incident = _counted_calls(project, prompt)
