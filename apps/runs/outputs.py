@@ -1,5 +1,6 @@
 """Checking an answer against the version's JSON Schema."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -28,31 +29,54 @@ def parse_output(text: str, schema: dict[str, Any] | None) -> tuple[Any, RunErro
         return None, None
     parsed, problem = _parsed(text)
     if problem is None:
-        try:
-            _validator(orjson.dumps(schema)).validate(parsed)
-        except jsonschema_rs.ValidationError as error:
-            problem = f"The answer does not fit the schema at /{_place(error)} ({error.kind.name})."
-        except ValueError as error:
-            problem = f"The version's schema can't be used: {error}"
+        problem = _misfit(parsed, schema, _place)
     return parsed, None if problem is None else _invalid(problem)
 
 
 def problem_of(text: str, schema: dict[str, Any] | None) -> str | None:
-    """Why an answer does not fit, in words for the model that wrote it: they may quote it."""
+    """Why an answer does not fit, in words for the model that wrote it: they may quote it.
+
+    None where another answer would fit no better.
+    """
     if schema is None:
         return None
     parsed, problem = _parsed(text)
     if problem is not None:
         return problem
     try:
-        _validator(orjson.dumps(schema)).validate(parsed)
-    except jsonschema_rs.ValidationError as error:
-        path = "/".join(str(step) for step in error.instance_path)
-        return f"The answer does not fit the schema at /{path}: {error.message[:MOST_TOLD]}."
+        _validator(orjson.dumps(schema))
     except ValueError:
-        # Another answer would fit it no better.
         return None
+    return _misfit(parsed, schema, _quoting)
+
+
+def _misfit(parsed: Any, schema: dict[str, Any], told: Callable[[Any], str]) -> str | None:
+    try:
+        validator = _validator(orjson.dumps(schema))
+    except ValueError as error:
+        return f"The version's schema can't be used: {error}"
+    try:
+        validator.validate(parsed)
+    except jsonschema_rs.ValidationError as error:
+        return f"The answer does not fit the schema at /{told(error)}."
+    except ValueError as error:
+        return f"The version's schema can't be used: {error}"
     return None
+
+
+def _place(error: Any) -> str:
+    """Where an answer does not fit, without the names that only the answer has.
+
+    Errors are stored in the clear, so they say neither its values nor its own keys.
+    """
+    known = set(map(str, error.schema_path))
+    steps = (str(step) if isinstance(step, int) or step in known else "*" for step in error.instance_path)
+    return f"{'/'.join(steps)} ({error.kind.name})"
+
+
+def _quoting(error: Any) -> str:
+    path = "/".join(str(step) for step in error.instance_path)
+    return f"{path}: {error.message[:MOST_TOLD]}"
 
 
 def _parsed(text: str) -> tuple[Any, str | None]:
@@ -64,17 +88,6 @@ def _parsed(text: str) -> tuple[Any, str | None]:
         # It could be read, but not written into an answer of ours.
         return None, f"The answer is nested deeper than {DEPTH_LIMIT} levels."
     return parsed, None
-
-
-def _place(error: Any) -> str:
-    """Where an answer does not fit, without the names that only the answer has.
-
-    Errors are stored in the clear, so they say neither its values nor its own keys.
-    """
-    known = set(map(str, error.schema_path))
-    return "/".join(
-        str(step) if isinstance(step, int) or step in known else "*" for step in error.instance_path
-    )
 
 
 def parse_json(text: str) -> Any:

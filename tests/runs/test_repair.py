@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from apps.audit.actor import SYSTEM
 from apps.billing.models import UsageEvent
 from apps.core.scope import organization_scope
+from apps.prompts import services as prompt_services
 from apps.runs.models import Run
 from apps.runs.output_checks import LARGEST_BYTES, check_size
 from apps.runs.runtime import Runtime
@@ -38,8 +40,13 @@ def _execute(project: Project, model: str, **values: Any) -> RunResult:
 
 
 def _run(project: Project) -> Run:
+    [run] = _runs(project)
+    return run
+
+
+def _runs(project: Project) -> list[Run]:
     with organization_scope(project.organization_id):
-        return Run.objects.get()
+        return list(Run.objects.order_by("pk"))
 
 
 def test_repair__at_the_second_attempt__succeeds_and_counts_both(
@@ -79,6 +86,53 @@ def test_repair__in_vain__gives_up_with_the_last_answer_and_all_usage(
     run = _run(project)
     assert [attempt["error"] for attempt in run.attempts] == [*["output_invalid"] * attempts, ""]
     assert run.input_tokens == 11 * calls
+
+
+def test_repair__by_policy__is_asked_for_where_the_call_says_nothing(
+    project: Project, fake_provider: FakeProvider
+) -> None:
+    with organization_scope(project.organization_id):
+        sections: dict[Any, Any] = {"calls": {"repair_attempts": 1}}
+        prompt_services.change_serving(actor=SYSTEM, project=project, sections=sections)
+    assert _execute(project, "mends").status == "succeeded"
+    refusing = make_request(project, prompt="extract", repair_attempts=0)
+    failed = with_runtime(lambda runtime: runtime.engine.execute(refusing))
+    assert (failed.status, fake_provider.calls["mends"]) == ("failed", 3)
+    [first] = [each for each in _runs(project) if each.pk != failed.run_id]
+    assert [attempt["kind"] for attempt in first.attempts] == ["call", "repair"]
+    assert [attempt["usage"]["input_tokens"] for attempt in first.attempts] == [11, 11]
+
+
+@pytest.mark.parametrize(("attempts", "pieces", "status"), [(None, 2, "failed"), (1, 1, "succeeded")])
+def test_repair__of_a_stream__holds_it_back_where_the_call_asks_for_it(
+    project: Project, attempts: int | None, pieces: int, status: str
+) -> None:
+    content = make_content(model="local/mends", output_schema=SCHEMA)
+    make_prompt(project=project, name="extract", content=content, labels={"production": 1})
+    request = make_request(project, prompt="extract", repair_attempts=attempts)
+
+    async def use(runtime: Runtime) -> list[RunStarted | RunDelta | RunResult]:
+        return [item async for item in runtime.engine.stream(request)]
+
+    items = with_runtime(use)
+    result = items[-1]
+    assert isinstance(result, RunResult)
+    assert (len(items) - 2, result.status) == (pieces, status)
+    assert result.text == "".join(item.text for item in items if isinstance(item, RunDelta))
+
+
+def test_json_object__of_a_plain_call__is_held_to_it_and_repaired(
+    project: Project, fake_provider: FakeProvider
+) -> None:
+    messages = ({"role": "user", "content": "no JSON"},)
+    wanted = {"overrides": {"response_format": {"type": "json_object"}}, "messages": messages}
+    plain = make_request(project, model="local/echo", repair_attempts=1, **wanted)
+    result = with_runtime(lambda runtime: runtime.engine.execute(plain))
+    assert result.error is not None
+    assert (result.error.code, fake_provider.calls["echo"]) == ("output_invalid", 2)
+    sandbox = make_request(project, model="sandbox/fast", **wanted)
+    answered = with_runtime(lambda runtime: runtime.engine.execute(sandbox))
+    assert list(answered.parsed) == ["answer"]
 
 
 def test_repair__of_what_fits_or_has_no_schema__asks_once(
