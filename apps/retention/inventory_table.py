@@ -220,6 +220,36 @@ _RUNS: Final = (
     _part("runs.Feedback", "giver giver_name", "Who gave feedback", PSEUDONYM, PSEUDONYM),
     _part("runs.Feedback", "sealed_text", "Words of feedback", BLANKED, FOUND_BLANKED),
 )
+_BACKGROUND: Final = (
+    _part(
+        "runs.BackgroundRun",
+        "sealed_request",
+        "What background runs that wait were asked for",
+        DELETED,
+        FOUND_DELETED,
+    ),
+    _part(
+        "runs.BackgroundRun", "error_message", "Who and what runs were about", FOUND_BLANKED, FOUND_BLANKED
+    ),
+    _part("runs.BackgroundRun", "prompt_name model error_code error_type", "Figures of runs"),
+)
+_WEBHOOKS: Final = (
+    _part(
+        "notifications.WebhookEndpoint",
+        "url description event_types secret_hint sealed_secret sealed_previous_secret",
+        "Webhooks",
+        AUTHORED,
+        AUTHORED,
+    ),
+    _part(
+        "notifications.WebhookDelivery",
+        "sealed_body",
+        "Deliveries of webhooks",
+        FOUND_DELETED,
+        FOUND_DELETED,
+    ),
+    _part("notifications.WebhookDelivery", "event_type", "Kinds of webhooks' events"),
+)
 _BATCHES: Final = (
     _part("batches.BatchJob", "metadata", "Metadata of batches", FOUND_BLANKED, FOUND_BLANKED),
     _part("batches.BatchJob", "started_by_kind started_by_name", "Names of authors", NOTHING, PSEUDONYM),
@@ -285,6 +315,8 @@ _LIBRARIES: Final = (
 
 PARTS: Final = (
     *_RUNS,
+    *_BACKGROUND,
+    *_WEBHOOKS,
     *_BATCHES,
     *_DATASETS,
     *_CORE,

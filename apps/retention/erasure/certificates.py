@@ -19,6 +19,8 @@ CLASSES: Final = {
     "dataset_rows": "Rows of datasets emptied",
     "files": "Files deleted",
     "uploads": "Uploads deleted",
+    "background_runs": "Background runs that waited cancelled or emptied",
+    "webhook_deliveries": "Deliveries of webhooks deleted",
     "stored_answers": "Stored answers deleted",
     "messages": "Messages deleted",
     "mails": "Mails deleted",

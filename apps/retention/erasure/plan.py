@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actor import SYSTEM
-from apps.retention.erasure import datasets, members, organizations, runs, telling, traces
+from apps.retention.erasure import datasets, members, organizations, runs, telling, traces, waiting
 from apps.retention.erasure.work import Place, Step, Work, settled
 from apps.retention.models import ErasureKind, ErasureRequest, ErasureState
 
@@ -43,6 +43,8 @@ _CONTENT: Final = (
     Step("batches", datasets.blank_batches),
     Step("batch_results", datasets.blank_batch_results),
     Step("feedback", runs.erase_feedback_of_person),
+    # Before the runs: what is taken from a worker is not recorded afterwards.
+    Step("background_runs", waiting.erase_background_runs),
     Step("runs", runs.erase_runs_of_person),
     # After the rows: an export that is being written meanwhile must not have read them still.
     Step("files", traces.delete_found_files, Place.ORGANIZATION),
@@ -50,6 +52,8 @@ _CONTENT: Final = (
 _TRACES: Final = (
     Step("stored_answers", traces.delete_stored_answers),
     Step("messages", traces.delete_messages),
+    # After the messages, which become deliveries.
+    Step("webhook_deliveries", waiting.delete_deliveries),
     Step("mails", traces.delete_mails),
     Step("invitations", members.empty_found_invitations),
     Step("similar_answers", traces.delete_similar_answers),
@@ -108,9 +112,11 @@ WORDS: Final = {
     "batches": "Metadata of batches",
     "batch_results": "Results of batches",
     "feedback": "Feedback",
+    "background_runs": "Background runs that wait",
     "runs": "Runs",
     "stored_answers": "Stored answers to repeated requests",
     "messages": "Messages that wait",
+    "webhook_deliveries": "Deliveries of webhooks",
     "mails": "Mails",
     "invitations": "Invitations",
     "similar_answers": "Answers kept for questions that mean the same",

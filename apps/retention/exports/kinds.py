@@ -29,6 +29,7 @@ from apps.datasets.models import (
     DatasetRow,
     DatasetVersion,
 )
+from apps.notifications.models import WebhookDelivery, WebhookEndpoint
 from apps.prompts.models import (
     Draft,
     Label,
@@ -225,6 +226,27 @@ AREAS: Final[Sequence[Area]] = (
         ),
     ),
     Area(
+        "Webhooks",
+        (
+            _without(
+                "webhooks",
+                "Webhooks",
+                WebhookEndpoint,
+                ("sealed_secret", "sealed_previous_secret", "secret_hint", "previous_secret_until"),
+                "Whoever holds a secret could speak in our name.",
+            ),
+            _without(
+                "webhook_deliveries",
+                "Deliveries of webhooks",
+                WebhookDelivery,
+                ("sealed_body",),
+                "What was told stands in its own place in the archive.",
+                order=("-pk",),
+                parent=(WebhookEndpoint, "endpoint_id"),
+            ),
+        ),
+    ),
+    Area(
         "Usage",
         (
             Kind("usage", "Usage records", UsageEvent),
@@ -312,9 +334,11 @@ LEFT_OUT: Final[Sequence[LeftOut]] = (
             "billing.AllowanceLease",
             "billing.UsageKey",
             "runs.CacheEntry",
+            "runs.BackgroundRun",
             "runs.UncountedRuns",
             "runs.UncountedFeedback",
             "analytics.KeptFacts",
+            "notifications.WebhookAttempt",
         ),
         "The product's own notes: queues, leases, answers to repeated requests, mails on their way",
         "They live for minutes or days and say nothing that is not elsewhere in the archive.",
