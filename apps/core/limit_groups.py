@@ -9,14 +9,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-import hiredis
-
 from apps.core.limit_bounds import LEASE_SECONDS, Rate, Slots, Take, Verdict, Words, verdict_of
 from apps.core.limit_local import LocalLimits
 from apps.core.limit_script import EPOCH, SCRIPT
 from apps.core.logs import get_logger
 from apps.core.metrics import counter
-from apps.core.redis_line import RedisLine, open_line
+from apps.core.redis_line import RedisLine, open_line, pack
 
 CALL_SECONDS: Final = 0.1
 """A call that takes longer is given up, and its limits are counted here."""
@@ -253,7 +251,7 @@ class _Call:
             for take in takes:
                 places.append(take.bound.place)
                 words += take.words()
-        return hiredis.pack_command((b"EVALSHA", _SHA, len(places), *places, *words))
+        return pack((b"EVALSHA", _SHA, len(places), *places, *words))
 
     def _answered(self, reply: Any) -> None:
         if self._timer is not None:

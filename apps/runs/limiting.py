@@ -141,7 +141,7 @@ class RunLimits:
 
         def load() -> Bounds:
             with organization_scope(organization_id):
-                return tenant_queries.limits_of(organization_id)
+                return tenant_queries.bounds_of_organization(organization_id)
 
         return await self.organizations.get(organization_id, lambda: self._calls.run(load))
 

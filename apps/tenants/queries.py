@@ -27,7 +27,7 @@ def stores_content(project_id: UUID) -> bool:
     return bool(inherited if own is None else own)
 
 
-def limits_of(organization_id: UUID) -> Bounds:
+def bounds_of_organization(organization_id: UUID) -> Bounds:
     """What bounds an organization at the serving plane, whoever runs for it."""
     return organization_bounds(Organization.objects.get(id=organization_id))
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from bench.chaos.postgres import missing
+from bench.chaos.checks import missing
 from bench.chaos.steady_load import Outcome, SteadyLoad
 from bench.chaos.support import Arena, arena, chat_body, gateways, line
 

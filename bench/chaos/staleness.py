@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
@@ -84,8 +85,8 @@ async def promotes(place: Arena, running: list[RunningGateway], changes: int) ->
             running,
             "/api/v1/prompts/chaos?label=production",
             place.token,
-            lambda number=number: _promote(place, number),
-            lambda status, told, number=number: _judge_version(status, told, number),
+            partial(_promote, place, number),
+            partial(_judge_version, number),
             watch,
         )
     return watch
@@ -96,9 +97,7 @@ async def revocations(place: Arena, running: list[RunningGateway], changes: int)
     watch = Watch()
     for _ in range(changes):
         key, token = await asyncio.to_thread(_make_key, place)
-        await _watch_change(
-            running, "/v1/models", token, lambda key=key: _revoke(place, key), _judge_key, watch
-        )
+        await _watch_change(running, "/v1/models", token, partial(_revoke, place, key), _judge_key, watch)
     return watch
 
 
@@ -131,7 +130,7 @@ async def _watch_change(
         await asyncio.gather(*asking)
 
 
-def _judge_version(status: int, told: dict[str, Any], number: int) -> str:
+def _judge_version(number: int, status: int, told: dict[str, Any]) -> str:
     if status == 200:
         return "fresh" if told["version"] == number else "stale"
     return "unavailable" if status == 503 else f"{status} {told}"

@@ -6,18 +6,37 @@ from rest_framework import serializers
 
 from apps.core import ids
 from apps.tenants.access import Access
+from apps.tenants.limits import MOST, limits_of
 from apps.tenants.models import APIKey, Organization, Project, User
 from apps.tenants.roles import Scope
 
 
+def _limit(name: str, help_text: str) -> serializers.IntegerField:
+    """A field of a limit; null does not limit."""
+    return serializers.IntegerField(
+        min_value=1, max_value=MOST[name], allow_null=True, required=False, help_text=help_text
+    )
+
+
 class OrganizationSerializer(serializers.Serializer[Any]):
-    """An organization."""
+    """An organization. Its limits hold for all its keys together; null does not limit."""
 
     id = serializers.CharField()
     object = serializers.ChoiceField(choices=["organization"])
     name = serializers.CharField()
     slug = serializers.CharField(help_text="Its part of the dashboard's addresses.")
+    requests_per_minute = serializers.IntegerField(allow_null=True)
+    tokens_per_minute = serializers.IntegerField(allow_null=True)
+    concurrent_runs = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()
+
+
+class PatchOrganizationSerializer(serializers.Serializer[Any]):
+    """What may change of an organization by the API: what bounds all its keys together."""
+
+    requests_per_minute = _limit("requests_per_minute", "Null: not limited beyond what each key has.")
+    tokens_per_minute = _limit("tokens_per_minute", "Tokens in and out. Null: not limited.")
+    concurrent_runs = _limit("concurrent_runs", "Runs at a time. Null: not limited.")
 
 
 class ProjectSerializer(serializers.Serializer[Any]):
@@ -55,6 +74,11 @@ class KeySerializer(serializers.Serializer[Any]):
     allowed_networks = serializers.ListField(
         child=serializers.CharField(), help_text="CIDR networks; none allow every address."
     )
+    requests_per_minute = serializers.IntegerField(
+        allow_null=True, help_text="Null: the installation's limit for every key."
+    )
+    tokens_per_minute = serializers.IntegerField(allow_null=True, help_text="Null: not limited.")
+    concurrent_runs = serializers.IntegerField(allow_null=True, help_text="Null: not limited.")
     replaced_by = serializers.CharField(allow_null=True, help_text="The key that took its place.")
 
 
@@ -64,7 +88,17 @@ class MadeKeySerializer(KeySerializer):
     secret = serializers.CharField(help_text="The key itself. It can't be read again.")
 
 
-class NewKeySerializer(serializers.Serializer[Any]):
+class KeyLimitsSerializer(serializers.Serializer[Any]):
+    """What bounds a key; null takes a limit away."""
+
+    requests_per_minute = _limit(
+        "requests_per_minute", "At most the installation's limit for every key, which null means."
+    )
+    tokens_per_minute = _limit("tokens_per_minute", "Tokens in and out. Null: not limited.")
+    concurrent_runs = _limit("concurrent_runs", "Runs at a time. Null: not limited.")
+
+
+class NewKeySerializer(KeyLimitsSerializer):
     """An API key to be made."""
 
     name = serializers.CharField(max_length=100)
@@ -76,7 +110,7 @@ class NewKeySerializer(serializers.Serializer[Any]):
     allowed_networks = serializers.ListField(child=serializers.CharField(max_length=60), default=list)
 
 
-class PatchKeySerializer(serializers.Serializer[Any]):
+class PatchKeySerializer(KeyLimitsSerializer):
     """What may change of an API key."""
 
     name = serializers.CharField(max_length=100, required=False)
@@ -119,6 +153,7 @@ def organization_body(organization: Organization) -> dict[str, Any]:
         "object": "organization",
         "name": organization.name,
         "slug": organization.slug,
+        **limits_of(organization),
         "created_at": organization.created_at,
     }
 
@@ -151,6 +186,7 @@ def key_body(key: APIKey) -> dict[str, Any]:
         "last_used_at": key.last_used_at,
         "last_used_ip": key.last_used_ip,
         "allowed_networks": key.allowed_networks,
+        **limits_of(key),
         "replaced_by": ids.encode(APIKey.PREFIX, key.replaced_by_id) if key.replaced_by_id else None,
     }
 

@@ -1,7 +1,8 @@
 """``/api/v1/``: me, organization, projects, keys."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -20,6 +21,7 @@ from apps.tenants.api.serializers import (
     NewProjectSerializer,
     OrganizationSerializer,
     PatchKeySerializer,
+    PatchOrganizationSerializer,
     ProjectSerializer,
     RotateKeySerializer,
     access_body,
@@ -27,6 +29,7 @@ from apps.tenants.api.serializers import (
     organization_body,
     project_body,
 )
+from apps.tenants.limits import MOST
 from apps.tenants.models import APIKey, User
 from apps.tenants.roles import ANY_MEMBER, Permission
 
@@ -45,12 +48,26 @@ class MeView(ProjectAPIView):
 class OrganizationAPIView(ProjectAPIView):
     """The organization of the project."""
 
-    permissions: ClassVar = {"GET": ANY_MEMBER}
+    permissions: ClassVar = {"GET": ANY_MEMBER, "PATCH": Permission.ORGANIZATION_MANAGE}
 
     @extend_schema(operation_id="get_organization", tags=["Organization"], responses=OrganizationSerializer)
     def get(self, request: Request) -> Response:
         """The organization that the key's project belongs to."""
         return Response(organization_body(self.organization))
+
+    @extend_schema(
+        operation_id="update_organization",
+        tags=["Organization"],
+        request=PatchOrganizationSerializer,
+        responses=OrganizationSerializer,
+    )
+    def patch(self, request: Request) -> Response:
+        """Change what bounds all keys of the organization together. API keys can't."""
+        given = validated(PatchOrganizationSerializer(data=request.data))
+        changed = services.set_organization_limits(
+            actor=self.access.actor, organization=self.organization, limits=given
+        )
+        return Response(organization_body(changed))
 
 
 class ProjectsAPIView(ProjectAPIView):
@@ -119,6 +136,7 @@ class KeysAPIView(ProjectAPIView):
             livemode=given["livemode"],
             expires_at=given["expires_at"],
             allowed_networks=given["allowed_networks"],
+            limits=_limits(given),
         )
         return _made(key, token)
 
@@ -141,9 +159,15 @@ class KeyAPIView(ProjectAPIView):
         operation_id="update_key", tags=["API keys"], request=PatchKeySerializer, responses=KeySerializer
     )
     def patch(self, request: Request, key: str) -> Response:
-        """Rename a key, or change the networks that it may be used from. API keys can't."""
+        """Rename a key, or change its limits or the networks that it may be used from. API keys can't."""
         given = validated(PatchKeySerializer(data=request.data))
-        changed = services.update_api_key(actor=self.access.actor, key=self._key(key), **given)
+        changed = services.update_api_key(
+            actor=self.access.actor,
+            key=self._key(key),
+            name=given.get("name"),
+            allowed_networks=given.get("allowed_networks"),
+            limits=_limits(given),
+        )
         return Response(key_body(changed))
 
     @extend_schema(operation_id="revoke_key", tags=["API keys"], responses=KeySerializer)
@@ -176,6 +200,11 @@ class RotateKeyAPIView(ProjectAPIView):
             overlap=timedelta(seconds=given["overlap_seconds"]),
         )
         return _made(new, token)
+
+
+def _limits(given: Mapping[str, Any]) -> dict[str, int | None]:
+    """Those that were named."""
+    return {name: given[name] for name in MOST if name in given}
 
 
 def _maker(view: ProjectAPIView, request: Request) -> User:

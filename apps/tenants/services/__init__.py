@@ -11,6 +11,7 @@ from apps.tenants.services.invitations import (
     revoke_invitation,
 )
 from apps.tenants.services.keys import create_api_key, revoke_api_key, rotate_api_key, update_api_key
+from apps.tenants.services.limits import set_organization_limits
 from apps.tenants.services.lists import choose_columns
 from apps.tenants.services.memberships import (
     add_membership,
@@ -55,6 +56,7 @@ __all__ = [
     "revoke_invitation",
     "revoke_project_permission",
     "rotate_api_key",
+    "set_organization_limits",
     "set_theme",
     "transfer_ownership",
     "update_api_key",

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from django.utils import timezone
 
@@ -11,6 +12,7 @@ from apps.audit.actor import Actor
 from apps.core import changes, errors, ids, outbox
 from apps.tenants import tokens
 from apps.tenants.access import permissions_of
+from apps.tenants.limits import MOST, Limits, change_limits, check_limits, limits_of, most_of_key
 from apps.tenants.models import APIKey, Project, User
 from apps.tenants.networks import checked_networks
 from apps.tenants.roles import Scope, scope_permissions
@@ -18,6 +20,7 @@ from apps.tenants.services.common import cleaned_name
 
 DEFAULT_OVERLAP: Final = timedelta(hours=24)
 LONGEST_OVERLAP: Final = timedelta(days=7)
+NO_LIMITS: Final[Limits] = MappingProxyType({})
 
 
 def create_api_key(
@@ -30,16 +33,19 @@ def create_api_key(
     livemode: bool = True,
     expires_at: datetime | None = None,
     allowed_networks: Iterable[str] = (),
+    limits: Limits = NO_LIMITS,
 ) -> tuple[APIKey, str]:
     """A new key and its token, which is returned here and never again.
 
-    `allowed_networks` are addresses and CIDR networks; none allow all. Raises PermissionDenied for a scope
+    `allowed_networks` are addresses and CIDR networks; none allow all. `limits` bound what it may ask for,
+    see `tenants.limits`. Raises PermissionDenied for a scope
     wider than the creator's rights, InvalidRequest for other bad values.
     """
     name = cleaned_name(name)
     _check_scopes(project, created_by, scopes)
     if expires_at is not None and expires_at <= timezone.now():
         raise errors.InvalidRequest("The expiry must lie in the future.", param="expires_at")
+    check_limits(limits, most_of_key())
     key = APIKey(
         organization_id=project.organization_id,
         project=project,
@@ -49,6 +55,7 @@ def create_api_key(
         created_by=created_by,
         expires_at=expires_at,
         allowed_networks=checked_networks(allowed_networks),
+        **limits,
     )
     token = _store(key)
     _record_created(actor, key)
@@ -60,9 +67,9 @@ def rotate_api_key(
 ) -> tuple[APIKey, str]:
     """A key that takes another's place, and its token, which is returned here and never again.
 
-    It has the same name, scopes, networks and lifetime. The old one works for `overlap` more, at most a week.
-    Raises Conflict for a key that has ended or was replaced, PermissionDenied for a scope wider than the
-    rights of who rotates, InvalidRequest for another overlap.
+    It has the same name, scopes, networks, limits and lifetime. The old one works for `overlap` more, at most
+    a week. Raises Conflict for a key that has ended or was replaced, PermissionDenied for a scope wider than
+    the rights of who rotates, InvalidRequest for another overlap.
     """
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
         raise errors.InvalidRequest("The overlap is between 0 and 7 days.", param="overlap_seconds")
@@ -84,6 +91,7 @@ def rotate_api_key(
         created_by=created_by,
         expires_at=now + (old.expires_at - old.created_at) if old.expires_at else None,
         allowed_networks=old.allowed_networks,
+        **limits_of(old),
     )
     token = _store(new)
     before, ends = old.expires_at, now + overlap
@@ -102,12 +110,19 @@ def rotate_api_key(
 
 
 def update_api_key(
-    *, actor: Actor, key: APIKey, name: str | None = None, allowed_networks: Iterable[str] | None = None
+    *,
+    actor: Actor,
+    key: APIKey,
+    name: str | None = None,
+    allowed_networks: Iterable[str] | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> APIKey:
-    """Rename a key, or change the networks it may be used from, everywhere within a second.
+    """Rename a key, or change its limits or the networks it may be used from, everywhere within a second.
 
-    Raises InvalidRequest for what is no network, Conflict for a revoked key.
+    Limits that aren't named stay. Raises InvalidRequest for what is no network or no limit, Conflict for a
+    revoked key.
     """
+    check_limits(limits, most_of_key())
     locked = APIKey.objects.select_for_update().get(id=key.id)
     if locked.revoked_at is not None:
         raise errors.Conflict("This key was revoked.", code="api_key_ended")
@@ -116,9 +131,10 @@ def update_api_key(
         locked.name = cleaned_name(name)
     if allowed_networks is not None:
         locked.allowed_networks = checked_networks(allowed_networks)
-    changed = {
+    changed: dict[str, Any] = {
         field: (old, getattr(locked, field)) for field, old in before.items() if getattr(locked, field) != old
     }
+    changed |= change_limits(locked, limits)
     if not changed:
         return locked
     locked.save(update_fields=list(changed))
@@ -162,7 +178,8 @@ def _store(key: APIKey) -> str:
 
 
 def _record_created(actor: Actor, key: APIKey) -> None:
-    told = ("scopes", "expires_at", "livemode", "allowed_networks")
+    limits = [name for name in MOST if getattr(key, name) is not None]
+    told = ("scopes", "expires_at", "livemode", "allowed_networks", *limits)
     audit.record(
         actor=actor,
         action="api_key.created",

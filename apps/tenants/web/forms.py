@@ -6,6 +6,7 @@ from typing import Any, Final
 from django import forms
 from django.utils import timezone
 
+from apps.tenants.limits import MOST, most_of_key
 from apps.tenants.roles import SCOPE_DESCRIPTIONS, Scope, scope_permissions
 
 LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "1 year", "never": "Never"}
@@ -46,7 +47,36 @@ def _networks_field() -> forms.CharField:
     )
 
 
-class KeyForm(forms.Form):
+def _limit_field(name: str, label: str, help_text: str) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label, required=False, min_value=1, max_value=MOST[name], help_text=help_text
+    )
+
+
+class LimitsForm(forms.Form):
+    """What bounds a key, or all keys of an organization together."""
+
+    requests_per_minute = _limit_field("requests_per_minute", "Requests a minute", "Empty: not limited.")
+    tokens_per_minute = _limit_field(
+        "tokens_per_minute", "Tokens a minute", "Input and output together. Empty: not limited."
+    )
+    concurrent_runs = _limit_field("concurrent_runs", "Runs at a time", "Empty: not limited.")
+
+    def limits(self) -> dict[str, int | None]:
+        """All of them; call after `is_valid`."""
+        return {name: self.cleaned_data[name] for name in MOST}
+
+
+class KeyLimitsForm(LimitsForm):
+    """A key's; the installation has a limit of requests for every key."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        most = most_of_key()["requests_per_minute"]
+        self.fields["requests_per_minute"].help_text = f"At most {most:,}, which empty means."
+
+
+class KeyForm(KeyLimitsForm):
     """A new API key. Offers only the scopes that its maker holds."""
 
     name = forms.CharField(
@@ -81,7 +111,7 @@ class KeyForm(forms.Form):
         return None if days == "never" else timezone.now() + timedelta(days=int(days))
 
 
-class EditKeyForm(forms.Form):
+class EditKeyForm(KeyLimitsForm):
     """What may change of a key."""
 
     name = forms.CharField(label="Name", max_length=100)

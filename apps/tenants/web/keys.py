@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.core import errors
 from apps.core.tables import Column, Filter, Table, register
 from apps.tenants import queries, services
+from apps.tenants.limits import limits_of
 from apps.tenants.models import APIKey
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
@@ -20,6 +21,11 @@ from apps.tenants.web.forms import EditKeyForm, KeyForm, RotateKeyForm
 
 UNUSED_AFTER: Final = timedelta(days=90)
 EXPIRY_WARNING: Final = timedelta(days=14)
+LIMIT_WORDS: Final = {
+    "requests_per_minute": "requests a minute",
+    "tokens_per_minute": "tokens a minute",
+    "concurrent_runs": "runs at a time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,12 @@ class KeyRow:
     unused: bool
     ends_soon: bool
     replaced_by: APIKey | None
+
+    @property
+    def limits(self) -> list[str]:
+        """Its own limits in words."""
+        set_ = [(getattr(self.key, name), words) for name, words in LIMIT_WORDS.items()]
+        return [f"{value:,} {words}" for value, words in set_ if value is not None]
 
 
 def _rows(keys: list[APIKey]) -> list[KeyRow]:
@@ -77,6 +89,7 @@ KEYS: Final = register(
                 export_only=True,
             ),
             Column("networks", "Networks", lambda row: row.key.allowed_networks, default=False),
+            Column("limits", "Limits", lambda row: row.limits, default=False),
             Column(
                 "used",
                 "Last used",
@@ -146,6 +159,7 @@ class NewKeyView(KeyPage):
                 livemode=form.cleaned_data["livemode"] == "live",
                 expires_at=form.expires_at(),
                 allowed_networks=form.cleaned_data["allowed_networks"].splitlines(),
+                limits=form.limits(),
             )
         except errors.InvalidRequest as error:
             form.add_error(error.param if error.param in form.fields else None, error.message)
@@ -157,14 +171,15 @@ class NewKeyView(KeyPage):
 
 
 class EditKeyView(KeyPage):
-    """Rename a key, or change its networks."""
+    """Rename a key, or change its networks and limits."""
 
     permissions: ClassVar = {"GET": Permission.KEYS_MANAGE, "POST": Permission.KEYS_MANAGE}
 
     def get(self, request: HttpRequest, key: str, **_: str) -> HttpResponse:
         found = self.key(key)
         networks = "\n".join(found.allowed_networks)
-        form = EditKeyForm(initial={"name": found.name, "allowed_networks": networks})
+        initial = {"name": found.name, "allowed_networks": networks, **limits_of(found)}
+        form = EditKeyForm(initial=initial)
         return self.render("tenants/edit_key.html", {"key": found, "form": form})
 
     def post(self, request: HttpRequest, key: str, **_: str) -> HttpResponse:
@@ -176,6 +191,7 @@ class EditKeyView(KeyPage):
                     key=found,
                     name=form.cleaned_data["name"],
                     allowed_networks=form.cleaned_data["allowed_networks"].splitlines(),
+                    limits=form.limits(),
                 )
             except errors.InvalidRequest as error:
                 form.add_error(error.param if error.param in form.fields else None, error.message)

@@ -9,8 +9,10 @@ from django.shortcuts import redirect
 
 from apps.core import errors
 from apps.tenants import people, services
+from apps.tenants.limits import limits_of
 from apps.tenants.models import Membership
 from apps.tenants.roles import ANY_MEMBER, Permission, Role, name_of_role
+from apps.tenants.web.forms import LimitsForm
 from apps.tenants.web.mfa_rule import mfa_rule_context
 from apps.tenants.web.people_forms import NameForm, TypedNameForm
 from apps.tenants.web.people_pages import SettingsPage
@@ -21,7 +23,13 @@ HEIRS_SHOWN = 200
 class GeneralPage(SettingsPage, abstract=True):
     """The organization's general settings, and what the dialogs over them share."""
 
-    def general(self, form: NameForm | None = None, status: int = 200, **more: object) -> HttpResponse:
+    def general(
+        self,
+        form: NameForm | None = None,
+        status: int = 200,
+        limits: LimitsForm | None = None,
+        **more: object,
+    ) -> HttpResponse:
         """The page. Everybody sees the name and may leave; the rest is for whoever may change it."""
         own = self.own_membership()
         manages = self.access.can(Permission.ORGANIZATION_MANAGE)
@@ -31,6 +39,7 @@ class GeneralPage(SettingsPage, abstract=True):
             "is_owner": own.role == Role.OWNER,
             "role": people.role_word(own),
             "mfa": mfa_rule_context(self.organization, self.user) if manages else None,
+            "limits": (limits or LimitsForm(initial=limits_of(self.organization))) if manages else None,
             **more,
         }
         return self.render("tenants/settings.html", context, status=status)
@@ -59,6 +68,22 @@ class SettingsView(GeneralPage):
             actor=self.access.actor, organization=self.organization, name=form.cleaned_data["name"]
         )
         messages.success(request, "The name is changed. Addresses stay as they are.")
+        return redirect(self.here("settings"))
+
+
+class LimitsView(GeneralPage):
+    """Change what all keys of the organization may ask for together."""
+
+    permissions: ClassVar = {"POST": Permission.ORGANIZATION_MANAGE}
+
+    def post(self, request: HttpRequest, **_: str) -> HttpResponse:
+        form = LimitsForm(request.POST)
+        if not form.is_valid():
+            return self.general(limits=form, status=422)
+        services.set_organization_limits(
+            actor=self.access.actor, organization=self.organization, limits=form.limits()
+        )
+        messages.success(request, "The limits are changed. They hold everywhere within a second.")
         return redirect(self.here("settings"))
 
 

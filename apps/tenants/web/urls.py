@@ -44,6 +44,7 @@ urlpatterns = [
     ),
     path("<slug:organization>/settings/mfa/", mfa_rule.MfaRuleView.as_view(), name="mfa-rule"),
     path(SETTINGS, settings.SettingsView.as_view(), name="settings"),
+    path(f"{SETTINGS}limits/", settings.LimitsView.as_view(), name="limits"),
     path(f"{SETTINGS}leave/", settings.LeaveView.as_view(), name="leave"),
     path(f"{SETTINGS}transfer/", settings.TransferView.as_view(), name="transfer"),
     path(f"{SETTINGS}members/", members.MembersView.as_view(), name="members"),
