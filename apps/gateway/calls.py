@@ -68,4 +68,5 @@ def run_request(
         tools=call.tools,
         limits=facts.limits,
         tell_limits=teller(request),
+        arrived=request.arrived,
     )

@@ -1,6 +1,5 @@
 """The little of HTTP that the gateway needs: bounded bodies, JSON and event-stream answers."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from apps.core.api_version import API_VERSION, VERSION_HEADER
 from apps.core.client_address import client_address
+from apps.core.deadlines import Deadline
 from apps.core.errors import InvalidRequest, PromptsaasError
 from apps.core.json_bodies import BODY_LIMIT, dump_json, parse_json
 from apps.core.limit_bounds import Take
@@ -86,7 +86,7 @@ class HttpRequest:
     async def json(self) -> Any:
         """The body as JSON; raises InvalidRequest for what is too large, too deep or too slow."""
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            with Deadline(BODY_SECONDS):
                 raw = await self._body()
         except TimeoutError:
             raise RequestTimeout("The body did not arrive in time.") from None

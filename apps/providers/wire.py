@@ -13,6 +13,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from apps.core.deadlines import Deadline
 from apps.core.errors import PromptsaasError
 from apps.core.json_bodies import is_too_deep
 from apps.core.outbound import REDIRECTS
@@ -58,7 +59,7 @@ class Wire:
     ) -> tuple[Any, str | None]:
         """The answer's JSON, and the provider's id of the call. Raises ProviderCallError."""
         with self.translating():
-            async with asyncio.timeout(timeout_seconds):
+            with Deadline(timeout_seconds):
                 answer = await self._ask(path, body, headers)
                 try:
                     raw = await _read(answer, LARGEST_ANSWER)
@@ -80,7 +81,7 @@ class Wire:
         """
         reader = EventReader()
         with self.translating():
-            async with asyncio.timeout(timeout_seconds):
+            with Deadline(timeout_seconds):
                 answer = await self._ask(path, body, {"Accept": "text/event-stream", **(headers or {})})
             try:
                 if answer.content_type in NO_EVENTS:
@@ -157,7 +158,7 @@ class Wire:
 
 
 async def _next_chunk(answer: aiohttp.ClientResponse, timeout_seconds: float) -> bytes:
-    async with asyncio.timeout(timeout_seconds):
+    with Deadline(timeout_seconds):
         return await answer.content.readany()
 
 

@@ -3,11 +3,11 @@
 See docs/decisions/0025 for when a call is made again, elsewhere, or not at all.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import cast
 
+from apps.core.deadlines import Deadline
 from apps.providers.types import CallErrorReason, ChatDelta, ChatResult, ProviderCallError
 from apps.runs.progress import Progress
 from apps.runs.retrying import RetryPolicy
@@ -37,7 +37,7 @@ async def complete(way: Route, progress: Progress, kind: AttemptKind = "call") -
     trip = Trip(way, progress, kind)
     while await trip.enter():
         try:
-            async with asyncio.timeout(trip.seconds()):
+            with Deadline(trip.seconds()):
                 answer = await trip.target.provider.complete(trip.chat)
         except (ProviderCallError, TimeoutError) as caught:
             if await trip.failed(_as_call_error(caught)):
@@ -76,7 +76,7 @@ async def _pieces(trip: Trip, progress: Progress) -> AsyncGenerator[ChatDelta, N
     async with aclosing(cast("Stream", trip.target.provider.stream(trip.chat))) as items:
         while progress.answer is None:
             # The timeout never spans a yield: a slow reader is not a slow provider.
-            async with asyncio.timeout(trip.seconds()):
+            with Deadline(trip.seconds()):
                 item = await anext(items, None)
             if item is None:
                 raise _call_error("connection", "The provider's stream ended before the answer was complete.")

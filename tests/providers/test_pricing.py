@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import genai_prices
 import pytest
 
 from apps.providers.pricing import price
@@ -76,3 +77,30 @@ def test_count_messages__chat__adds_what_the_format_adds() -> None:
         {"role": "user", "content": [{"type": "text", "text": "hi"}]},
     ]
     assert count_messages(messages, "gpt-4o") == 2 + 2 * 4 + 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        ("https://api.openai.com/v1", "gpt-4o-mini"),
+        ("https://api.openai.com/v1", "gpt-4.1"),
+        ("https://api.anthropic.com", "claude-sonnet-4-0"),
+        ("https://api.anthropic.com", "claude-3-5-haiku-latest"),
+        ("https://openrouter.ai/api/v1", "openai/gpt-4o"),
+    ],
+)
+@pytest.mark.parametrize(
+    "usage", [Usage(23, 19, 0), Usage(250_000, 7, 100_000, 50_000), Usage(0, 0), Usage(5, 3, 5)]
+)
+def test_price__by_remembered_rates__is_what_the_list_calculates(kind: str, model: str, usage: Usage) -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    counted = genai_prices.Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cached_tokens or None,
+        cache_write_tokens=usage.cache_write_tokens or None,
+    )
+    listed = genai_prices.calc_price(counted, model, provider_api_url=kind, genai_request_timestamp=at)
+    found = price(kind, model, usage, at)
+    assert (found.status, found.amount) == ("priced", listed.total_price)
+    assert found.snapshot["at"] == at.isoformat()
