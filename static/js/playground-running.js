@@ -138,7 +138,7 @@ const run = async (column) => {
     const told = error?.code && error.message && typeof error.code === "string";
     const away = { code: "unreachable", type: "api_error", message: "The server could not be reached. Your text is kept; try again." };
     if (state.stopped) result.status = "stopped";
-    else Object.assign(result, { status: "failed", error: told ? error : away });
+    else Object.assign(result, { status: "failed", error: told ? error : away, id: error?.run_id ?? result.id });
     markField(result.error);
   }
   end(column, state);

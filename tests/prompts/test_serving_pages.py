@@ -159,3 +159,29 @@ def test_page__for_a_viewer__shows_and_offers_nothing(project: Project, prompt: 
     assert status == 200
     assert "<details" not in html.split('class="grid serving"')[1].split("</main>")[0]
     assert viewer.post(f"{prompt.public_id}/serving/", {**CALLS, "revision": "0"})[0] == 403
+
+
+def test_try__a_text__shows_each_hit_with_its_place_and_saves_nothing(web: Web, prompt: Prompt) -> None:
+    form = {
+        "section": "guardrails",
+        "guardrails-mode": "own",
+        "rules": "1",
+        "revision": "0",
+        "action": "try",
+        "rule-0-kind": "pii",
+        "rule-0-name": "",
+        "rule-0-on": "both",
+        "rule-0-action": "redact",
+        "rule-0-types": ["email"],
+        "try_text": "Ask <b>ann@example.com</b>.",
+        "try_side": "output",
+    }
+    status, html = web.post(f"{prompt.public_id}/serving/", form)
+    assert status == 200
+    assert 'title="pii">' in html
+    assert "&lt;b&gt;" in html.split('id="tried"')[1]
+    text = words(html)
+    assert "The text goes on with what was found replaced." in text
+    assert "E-mail addresses" in text
+    with organization_scope(prompt.organization_id):
+        assert not ServingPolicy.objects.exists()

@@ -55,7 +55,7 @@ def tried_text(policy: GuardPolicy, text: str, side: str) -> Tried:
                 ACTIONS[hit.action],
                 "" if hit.score is None else f"{hit.score:.2f}",
             )
-            for hit in found.hits
+            for hit in sorted(found.hits, key=lambda hit: (hit.start, hit.end))
         ],
         pieces=marked_pieces(found.text, spans),
         redacted=found.text != text,
