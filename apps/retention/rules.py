@@ -67,7 +67,8 @@ class Rule:
 RULES: Final = (
     Rule(
         DataClass.RUN_PAYLOADS,
-        goes="What runs sent and answered: messages, variables, parameters, answers. The words of feedback.",
+        goes="What runs sent and answered: messages, variables, parameters, answers, also where an answer is "
+        "kept for questions that mean the same. The words of feedback.",
         age="from the moment of the run",
         stays="The run's facts: tokens, cost, times, model, status, error, metadata, the user id that was "
         "sent. Feedback's scores.",

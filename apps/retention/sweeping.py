@@ -18,6 +18,7 @@ from apps.retention.selecting import Due
 
 # A batch's or a version's rows are light beside a chunk of a file, of which each holds a mebibyte.
 CHUNKS_OF_A_FILE: Final = 16
+_ANSWERS: Final = "answers"
 _RUNS: Final = "runs"
 _WORDS: Final = "words"
 _ITEMS: Final = "items"
@@ -61,6 +62,13 @@ voices AS (
     RETURNING id
 )
 SELECT {_CHOSEN}, (SELECT count(*) FROM gone)
+"""
+_ANSWERS_OF_CONTENT: Final = """
+DELETE FROM runs_cacheentry WHERE organization_id = %(organization)s AND id = ANY (ARRAY(
+    SELECT id FROM runs_cacheentry
+    WHERE organization_id = %(organization)s AND project_id = %(project)s AND created_at <= %(cutoff)s
+    ORDER BY id LIMIT %(limit)s
+))
 """
 _DETAILS: Final = """
 WITH gone AS (
@@ -118,12 +126,21 @@ def sweep(data_class: DataClass, found: Due, after: str, limit: int) -> Piece:
 
 def _sweep_content(found: Due, after: str, limit: int) -> Piece:
     phase, _, place = after.partition(":")
+    if phase in ("", _ANSWERS) and _forget_answers(found, limit) == limit:
+        return Piece(0, f"{_ANSWERS}:")
     if phase == _WORDS:
         return _through(_VOICES.format(due=selecting.words_of(found)), found, place, limit, _WORDS, None)
     if not place:
         # What went in earlier nights has left runs without content: no need to look at each again.
         place = str(queries.oldest_content())
     return _through(_CONTENT.format(due=found.sql), found, place, limit, _RUNS, f"{_WORDS}:")
+
+
+def _forget_answers(found: Due, limit: int) -> int:
+    """Answers that the semantic cache kept go with the content they are of; copies are not counted."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ANSWERS_OF_CONTENT, {**found.parameters, "limit": limit})
+        return cursor.rowcount
 
 
 def _sweep_facts(found: Due, after: str, limit: int) -> Piece:

@@ -25,11 +25,12 @@ from apps.datasets.services import archive_dataset
 from apps.retention import jobs, queries, services
 from apps.retention.models import DataClass, PurgeRun, PurgeState
 from apps.runs.feedback import Giver
-from apps.runs.models import Feedback, Run, RunPayload, UncountedRuns
+from apps.runs.models import CacheEntry, Feedback, Run, RunPayload, UncountedRuns
 from apps.runs.services import give_feedback
 from apps.tenants.models import Organization, Project
 from tests.factories import (
     make_batch,
+    make_cache_entry,
     make_dataset_version,
     make_hold,
     make_policy,
@@ -80,6 +81,17 @@ def test_content__exactly_as_old_as_allowed__goes_and_its_facts_and_scores_stay(
     assert (done.state, done.counts["run_payloads"]) == (PurgeState.FINISHED, 3)
     assert event.changes == {"run_payloads": [3, 0]}
     assert queries.dry_run(project.organization, NOW).counts == []
+
+
+def test_content__answers_kept_for_similar_questions__go_with_it_uncounted() -> None:
+    project, other = make_project(), make_project()
+    make_policy(organization=project.organization, data_class=DataClass.RUN_PAYLOADS, days=30)
+    make_cache_entry(project=project, created_at=MONTH_AGO)
+    young = make_cache_entry(project=project, created_at=YOUNGER)
+    theirs = make_cache_entry(project=other, created_at=MONTH_AGO)
+    make_run(project=project, at=MONTH_AGO)
+    assert purge(project.organization).counts["run_payloads"] == 1
+    assert (kept(project, CacheEntry), kept(other, CacheEntry)) == ({young.pk}, {theirs.pk})
 
 
 def test_facts__that_no_rollup_has_counted__wait_until_one_has() -> None:
