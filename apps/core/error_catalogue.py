@@ -174,7 +174,6 @@ CATALOGUE: Final[dict[str, str]] = {
     "recording_failed": "The run could not be recorded, so its answer was withheld.",
     "redirect_refused": "The other side redirects, which is never followed. Use the final address.",
     "request_broken_off": "The body ended before it was whole, or its chunks could not be read.",
-    "repair_of_stream": "A streamed answer can't be repaired. Leave out `repair`, or `stream`.",
     "request_timeout": "The request's body came too slowly.",
     "role_above_own": "Nobody gives or takes away a role with more rights than their own.",
     "role_in_use": "Members or open invitations have the role. Give them another one first.",

@@ -159,7 +159,7 @@ def test_render__without_a_model__still_renders_and_says_why(client: httpx2.Clie
         ("run", REVIEW | {"parameters": {"temperature": 9}}, "parameter_invalid", "parameters.temperature"),
         ("run", REVIEW | {"tools": [{}]}, "tool_invalid", "tools.0.function"),
         ("run", REVIEW | {"messages": [{"role": "x"}]}, "invalid_request", "messages.0.role"),
-        ("run", REVIEW | {"stream": True, "repair": {"attempts": 1}}, "repair_of_stream", "repair"),
+        ("run", REVIEW | {"repair": {"attempts": 9}}, "parameter_invalid", "repair.attempts"),
     ],
 )
 def test_call__of_a_wrong_body__names_the_field(
