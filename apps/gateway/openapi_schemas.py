@@ -222,6 +222,10 @@ ASKED: Final[Schema] = {
     "cache": _CACHE,
     "repair": object_of({"attempts": integer(0, MOST_ATTEMPTS)}, ("attempts",), closed=True),
 }
+_BACKGROUND: Final[Schema] = {
+    "type": "boolean",
+    "description": "Answer 202 at once and let a worker carry the run out; not together with stream.",
+}
 _OF_PROMPT: Final[Schema] = {
     "label": {"type": ["string", "null"], "description": "production without label and version."},
     "version": {"type": ["integer", "null"], "minimum": 1, "maximum": fields.LARGEST_NUMBER},
@@ -325,7 +329,20 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "hash": TEXT,
         }
     ),
-    "RunRequest": object_of(nullable({**_OF_PROMPT, **ASKED}), closed=True),
+    "RunRequest": object_of(nullable({**_OF_PROMPT, **ASKED, "background": _BACKGROUND}), closed=True),
+    "AcceptedRun": answer_of(
+        {
+            "id": TEXT,
+            "object": {"const": "run"},
+            "created_at": {"type": "string", "format": "date-time"},
+            "livemode": BOOLEAN,
+            "status": {"const": "queued"},
+            "background": {"const": True},
+            "prompt": {"type": ["string", "null"], "description": "The prompt's name, or what named it."},
+            "model": {"type": ["string", "null"], "description": "The model that the call named."},
+            "url": {"type": "string", "description": "Where the run is read."},
+        }
+    ),
     "RunAnswer": answer_of(
         {
             "id": TEXT,

@@ -21,7 +21,7 @@ _SHARED: Final = frozenset(
     {"label", "version", "variables", "messages", "model", "overrides", "parameters", "tools"}
 )
 RENDER_FIELDS: Final = _SHARED
-RUN_FIELDS: Final = _SHARED | {"stream", "metadata", "user", "cache", "repair", "unit", "store"}
+RUN_FIELDS: Final = _SHARED | {"stream", "background", "metadata", "user", "cache", "repair", "unit", "store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class PromptCall:
     parameters: dict[str, Any]
     tools: tuple[dict[str, Any], ...] | None
     stream: bool = False
+    background: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
     user: str = ""
     unit: str = ""
@@ -79,10 +80,13 @@ def parse_render(name: str, body: Any) -> PromptCall:
 def parse_run(name: str, body: Any) -> PromptCall:
     """The body of run. Raises InvalidRequest naming the field."""
     body = fields.object_body(body, RUN_FIELDS)
-    stream = typed(body, "stream", bool, False)
+    stream, background = typed(body, "stream", bool, False), typed(body, "background", bool, False)
+    if stream and background:
+        raise InvalidRequest("A background run can't be streamed.", param="background")
     return PromptCall(
         **_shared(name, body),
         stream=stream,
+        background=background,
         metadata=fields.metadata(body),
         user=fields.user(body),
         unit=fields.unit(body),

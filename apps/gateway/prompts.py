@@ -9,6 +9,7 @@ import orjson
 from apps.core import ids
 from apps.core.errors import InvalidRequest, NotFound
 from apps.gateway import prompt_bodies
+from apps.gateway.background import BackgroundJob, serve_background
 from apps.gateway.calls import run_request
 from apps.gateway.fields import fingerprint
 from apps.gateway.http import HttpRequest, JsonAnswer, Send, send_json, send_not_modified
@@ -63,7 +64,7 @@ async def render_prompt(serving: Serving, request: HttpRequest, send: Send, fact
 
 
 async def run_prompt(serving: Serving, request: HttpRequest, send: Send, facts: AccessFacts) -> None:
-    """Run a prompt and answer with the run, whole or as events. Raises core errors while nothing was sent."""
+    """Run a prompt and answer, whole, as events or later. Raises core errors while nothing was sent."""
     name = prompt_bodies.prompt_name(request, prompt_bodies.RUN)
     raw = await request.json()
     call = prompt_bodies.parse_run(name, raw)
@@ -75,6 +76,9 @@ async def run_prompt(serving: Serving, request: HttpRequest, send: Send, facts: 
         await answer_run(_exchange(request, send, facts, call, run_id), items)
 
     same = fingerprint({"path": request.path, "body": raw})
+    if call.background:
+        await serve_background(serving, request, send, facts, BackgroundJob(build, same))
+        return
     await serve_run(serving, request, facts, Job(build, answer, same, call.stream))
 
 

@@ -209,7 +209,7 @@ def _finish_as_zombie(run: BackgroundRun, lost: Claim) -> bool:
 def test_pump__a_process_that_is_told_to_end__hands_its_runs_over(project: Project) -> None:
     run = make_background_run(project=project, overrides=SLOW)
 
-    _pumping(run, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    _pumping(lambda: reload(run).status == "running", lambda: os.kill(os.getpid(), signal.SIGTERM))
 
     assert (reload(run).status, records(run), topics()) == ("queued", ([], 0), [])
 
@@ -219,12 +219,12 @@ def _ring() -> UUID:
         return ringing.ring_pump()
 
 
-def _pumping(run: BackgroundRun, act: Callable[[], Any]) -> None:
+def _pumping(ready: Callable[[], bool], act: Callable[[], Any]) -> None:
     """Pump, and act once the run is under way."""
 
     async def both() -> None:
         working = asyncio.create_task(run_pump(await in_thread(_ring), QUICK))
-        await until(lambda: reload(run).status == "running")
+        await until(ready)
         await in_thread(act)
         await asyncio.wait_for(working, 20)
 
@@ -236,10 +236,11 @@ def _cancel(run: BackgroundRun) -> BackgroundRun:
         return starting.cancel_background(actor=SYSTEM, run=run)
 
 
-def test_cancel__a_run_under_way__breaks_its_call_off(project: Project) -> None:
-    run = make_background_run(project=project, overrides=SLOW)
+def test_cancel__a_run_under_way__breaks_its_call_off(project: Project, fake_provider: FakeProvider) -> None:
+    make_connection(project=project, name="local", base_url=fake_provider.base_url, models=("hang",))
+    run = make_background_run(project=project, model="local/hang")
 
-    _pumping(run, lambda: _cancel(run))
+    _pumping(lambda: bool(fake_provider.calls["hang"]), lambda: _cancel(run))
 
     run = reload(run)
     assert (run.status, run.recorded, topics()) == ("cancelled", True, ["run.cancelled"])
@@ -345,7 +346,7 @@ def test_request__every_field_that_a_call_can_set__survives_the_wait(project: Pr
     assert replace(request, **values) == request
     assert left_out <= {
         *("run_id", "organization_id", "project_id", "source", "source_id", "usage_key", "api_key_id"),
-        *("livemode", "claim", "background", "timeout_seconds", "limits", "tell_limits", "inline"),
+        *("livemode", "claim", "background", "timeout_seconds", "limits", "tell_limits", "arrived", "inline"),
         *_unset(request),
     }
 

@@ -43,5 +43,6 @@ def request_of(claim: Claim) -> RunRequest:
         livemode=claim.livemode,
         timeout_seconds=LONGEST_RUN_SECONDS,
         background=True,
+        limits=facts.limits,
         **requests.unpack(packed),
     )

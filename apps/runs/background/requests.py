@@ -15,7 +15,7 @@ COLUMN: Final = "sealed_request"
 _ROW: Final = frozenset(
     {"run_id", "organization_id", "project_id", "source", "source_id", "usage_key", "api_key_id", "livemode"}
 )
-_MOMENT: Final = frozenset({"claim", "background", "timeout_seconds", "limits", "tell_limits"})
+_MOMENT: Final = frozenset({"claim", "background", "timeout_seconds", "limits", "tell_limits", "arrived"})
 _SHAPES: Final = {"prompt": PromptReference, "cache": CacheWish}
 _TUPLES: Final = frozenset({"messages", "tools"})
 
