@@ -157,8 +157,9 @@ _RUN: Final[Schema] = {
         "(`text`), `tool_calls.delta` (`tool_calls`, OpenAI's deltas), and at the end, after the run is "
         "recorded, `run.completed` with the run, or `run.failed` with `error` and `run`. What is refused "
         "before the provider is called has a status of its own, streamed or not.\n\n"
-        "With `background` it answers 202 at once, and a worker carries the run out with the rights that the key has then. Read it at "
-        "`url`, or let a webhook tell you (`run.completed`, `run.failed`); cancel it at `url`/cancel."
+        "With `background` it answers 202 at once, and a worker carries the run out with the rights that the "
+        "key has then. Read it at `url`, or let a webhook tell you (`run.completed`, `run.failed`); cancel "
+        "it at `url`/cancel."
     ),
     "parameters": [_NAME, _IDEMPOTENCY],
     "requestBody": _body("RunRequest"),
