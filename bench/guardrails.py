@@ -16,13 +16,18 @@ from tests.guardrails import pii_texts
 from tests.guardrails.texts import Class, Half, Text, texts
 
 HALVES: Final[tuple[Half, ...]] = ("tuning", "held_out")
-CLASSES: Final[tuple[Class, ...]] = ("direct", "indirect", "ordinary", "trigger")
+CLASSES: Final[tuple[Class, ...]] = (
+    *("direct", "indirect", "ordinary", "trigger"),
+    *("unseen_direct", "unseen_trigger"),
+)
 # Of each class: whether a find is right, and the bar in per cent (at least, or at most).
 BARS: Final[dict[Class, tuple[bool, float | None]]] = {
     "direct": (True, 60.0),
     "indirect": (True, None),
     "ordinary": (False, 2.0),
     "trigger": (False, 10.0),
+    "unseen_direct": (True, None),
+    "unseen_trigger": (False, 10.0),
 }
 CHARACTERS: Final = 2_048
 MOST_MICROSECONDS: Final = 100.0

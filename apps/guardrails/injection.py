@@ -81,6 +81,7 @@ _HIDING: Final = folded_pattern(
 # Somebody else than the model who ignores orders.
 _SUBJECT: Final = folded_pattern(
     r"\b(?:who|quien|wer|dog|hund|perro|patient|paciente|employees?|people|children|drivers?|users)\W+(?:\w+\W+)?$"
+    r"|\b(?:told|asked|advised|wants?) (?:me|us|him|her|them) (?:to\W+)?$|\b(?:may|can|could|should|must) (?:i|we|he|she|they)\W+$"
 )
 _ABOUT_FACTOR: Final = 0.4
 _QUOTED_FACTOR: Final = 0.4

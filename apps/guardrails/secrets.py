@@ -47,6 +47,8 @@ def find_secrets(folded: Folded, text: str) -> Iterator[tuple[int, int, str]]:
         if name == "assigned_secret":
             assigned = _ASSIGNMENT.search(data)
             start += assigned.end() if assigned else 0
+            # The sentence's end is not the secret's.
+            end -= len(data) - len(data.rstrip(b".?!:"))
             written = text[slice(*folded.span(start, end))]
         if name and (check is None or check(written)):
             yield start, end, name

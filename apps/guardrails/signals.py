@@ -13,9 +13,9 @@ WORDS: Final[dict[str, str]] = {
     "ignore": (
         "ignore|disregard|forget|override|overrule|neglect|discard|set aside|drop|bypass|abandon"
         "|pay no attention to|(?:do not|don.?t|never|stop) (?:follow|following|obey|obeying|listen to|listening to|adhere to)"
-        "|ignorier(?:e|en|t|st)?|vergiss|vergesst|missachte|missachten|verwirf|umgeh(?:e|en)|befolge nicht"
+        "|ignorier(?:e|en|t|st)?|vergiss|vergesst|missachte|verwirf|umgeh(?:e|en)|befolge nicht"
         "|ubergeh(?:e|en)|halte? dich nicht(?: mehr)? an|folge nicht"
-        "|ignora|ignorad|ignorar|olvida|olvidad|olvidate de|descarta|desatiende|desobedece|omite|pasa por alto|saltate|salta"
+        "|ignora|ignorad|olvida|olvidad|olvidate de|descarta|desatiende|desobedece|omite|pasa por alto|saltate|salta"
         "|no (?:hagas caso de|hagas caso a|sigas|obedezcas|tengas en cuenta|respetes)"
     ),
     "whose": (
@@ -57,6 +57,43 @@ WORDS: Final[dict[str, str]] = {
         "|censorship|content policy|content policies|policies|boundaries|norms|safeguards|caveats|warnings"
         "|einschrankungen|grenzen|regeln|filter|zensur|moral|richtlinien|ethischen grenzen|warnhinweise|tabus"
         "|restricciones|limites|limites eticos|reglas|filtros?|censura|normas|moral|etica|advertencias"
+    ),
+    "remove": (
+        "ignore|ignoring|disregard|forget|drop|skip|remove|removed|wipe|erase|delete|lift|lifted|break|breaking|disobey|suspend|waive|leave out|put aside|set aside|abandon|shed|lose|ditch|violate|undo|without|no|zero|none of"
+        "|ignoriere|vergiss|losche|entferne|brich|lass|lasse|streiche|ohne|keine|keinerlei|weglassen|verlasse|breche"
+        "|ignora|olvida|borra|elimina|quita|deja|rompe|abandona|suelta|sin|ninguna|ningun"
+    ),
+    "removed": (
+        "(?:have been |has been |were |was |are |is |got )?(?:gone|removed|lifted|off|disabled|deleted|over|suspended|revoked|no longer valid)|(?:do not|don.?t|no longer) (?:apply|count|matter)"
+        "|(?:wurden |wurde |sind |ist )?(?:entfernt|aufgehoben|weg|abgeschaltet|geloscht|ausser kraft)|gelten nicht|zahlen nicht"
+        "|(?:han sido |ha sido |estan |quedan )?(?:eliminad[oa]s?|anulad[oa]s?|suspendid[oa]s?|levantad[oa]s?|desactivad[oa]s?)|no valen|no cuentan"
+    ),
+    "you": "your|you|you.ve|you.re|dein|deine|deinen|deiner|deinem|dir|dich|du|tu|tus|te|ti",
+    "bounds": (
+        "instructions?|directives?|guidelines|rules?|restrictions?|constraints?|limits|limitations|filters?|safety(?: act| team| measures)?|policy|policies|guardrails|safeguards|alignment|brakes"
+        "|moral(?:s|ity)?|ethics|censorship|programming|training|disclaimers|inhibitions|boundaries"
+        "|anweisungen|regeln|vorgaben|richtlinien|beschrankungen|einschrankungen|grenzen|filter|vorschriften|zensur|moral|hemmungen|bremse|sicherheitsteam"
+        "|instrucciones|reglas|normas|directrices|restricciones|limites|filtros|censura|moral|frenos|equipo de seguridad"
+    ),
+    "own_text": (
+        "prompt|system prompt|directives|context|configuration|setup|set-up|primer|preamble|hidden (?:text|notes|instructions)|confidential notes|initial message|first message|developer message|instruction set"
+        "|prompts?|kontext|kontexts|konfiguration|einstellungen|systemnachricht|vorgaben"
+        "|prompt|contexto|configuracion|mensaje inicial|ajustes|directivas"
+    ),
+    "recite": (
+        "quote|paste|spell|list|print|output|translate|encode|summari[sz]e|recite|repeat|reveal|show|give me|tell me|display|dump|write out|copy|share|continue"
+        "|zitiere|fuge|buchstabiere|liste|drucke|ubersetze|kodiere|wiederhole|verrate|zeige?|gib|nenne|schreib"
+        "|cita|pega|pegalo|deletrea|enumera|imprime|traduce|codifica|repite|revela|muestra|dame|dime|escribe|copia"
+    ),
+    "told": (
+        "you (?:were|have been|.?ve been) (?:told|given|primed|configured|instructed|set up|trained|asked)(?: \\w+)?|(?:told|gave|forbade|forbidden) you"
+        "|(?:man|wir|sie|jemand|niemand|nie jemand)? ?(?:dir|dich) (?:\\w+ ){0,4}?(?:gesagt|gegeben|verboten|beauftragt|bekommen)|du (?:\\w+ ){0,3}?(?:bekommen|erhalten) hast"
+        "|te (?:dijeron|dieron|han dicho|han dado|ordenaron|prohibieron|hubiera prohibido)|(?:has|hayas) recibido|recibiste"
+    ),
+    "become": (
+        "you are (?:now )?|your (?:new )?(?:name|persona|role) is|new persona|change your role to|act like|act as|pretend (?:to be|you are|that)?|from (?:now|here|this point) (?:on|forward|onwards?)|play|be|as if"
+        "|du bist(?: jetzt)?|du heisst|du heist|dein name ist|spiel|spiele|tu so|ab (?:hier|jetzt|sofort)|neue rolle"
+        "|eres|ahora eres|ahora te llamas|te llamas|haz de|haz como|finge|desde (?:aqui|ahora)|nuevo papel|a partir de"
     ),
     "model": (
         "(?:ai|llm|a\\.i\\.)(?: (?:assistants?|models?|systems?|agents?|reviewers?))?|language models?|large language models?|assistant|chatbots?|gpt"
@@ -286,6 +323,41 @@ SIGNALS: Final[tuple[Signal, ...]] = (
         "\\bfrom now on,? (?:you|act|respond only|behave|your)\\b|\\byou are now (?:a|an|my|the|in|dan|free)\\b|\\byou are no longer (?:an?|bound)\\b|\\bstop being (?:an?|the)\\b|\\byou now work for\\b"
         "|\\bab (?:sofort|jetzt) (?:bist du|antwortest du|antworte|bist|alles)\\b|\\bdu bist jetzt (?:ein|eine|mein|meine|frei|dan)\\b|\\bdu musst ab jetzt\\b"
         "|\\ba partir de ahora (?:eres|respondes|vas a|actua)\\b|\\bahora eres (?:un|una|mi|dan|libre)\\b",
+    ),
+    Signal(
+        "loose_override",
+        0.62,
+        "Says that the model's rules are gone, or asks it to leave them aside.",
+        "your|you |dein|dir |dich|tus |tu |te |rules|normas|reglas|regeln|restric|beschrank|guidelines|richtlinien|brake|bremse|frenos|safety|sicherheitsteam|seguridad|inhibi",
+        "\\b(?:{remove})(?: \\w+){0,2}? (?:your|deine[nrm]?|tus?)(?: \\w+){0,2}? (?:{bounds})\\b"
+        "|\\byour(?: \\w+){0,2}? (?:{bounds})(?: \\w+){0,2}? (?:{removed})\\b|\\bdeine[nrm]?(?: \\w+){0,2}? (?:{bounds})(?: \\w+){0,2}? (?:{removed})\\b|\\btus(?: \\w+){0,2}? (?:{bounds})(?: \\w+){0,2}? (?:{removed})\\b"
+        "|\\b(?:{become})\\b[^.!?\\x00]{0,50}?\\b(?:no|zero|without|breaks?|breaking|hates?|ignores?|keine|keinerlei|ohne|sin|ningun[ao]?|rompe|no conoce) (?:\\w+ ){0,2}?(?:rules|limits|filters?|restrictions|guidelines|ethics|morals|conscience|brakes|inhibitions|regeln|vorschriften|grenzen|hemmungen|moral|bremse|reglas|limites|normas|frenos|escrupulos)\\b"
+        "|\\byou (?:can|may|should) (?:now )?(?:drop|forget|ignore|skip|break|leave)\\b[^.!?\\x00]{0,40}?\\b(?:rules|act|guidelines|tone|character|policy|filter)\\b"
+        "|\\b(?:skip|drop|forget|leave out|suspend|weglassen|deja de lado|olvida)(?: \\w+){0,3}? (?:rules|guidelines|normas|reglas)? ?(?:\\w+ ){0,3}?(?:just )?(?:this once|for once|just once|solo por esta vez)\\b"
+        "|\\b(?:nur dieses eine mal|solo por esta vez|just this once)\\b[^.!?\\x00]{0,50}\\b(?:regeln|richtlinien|vorgaben|normas|reglas|rules|guidelines)\\b"
+        "|\\b(?:break|breaking|leave) character\\b|\\b(?:safety|sicherheits|seguridad) ?(?:team)?(?: \\w+){0,4} (?:on holiday|on vacation|im urlaub|de vacaciones|is away|asleep)\\b"
+        "|\\b(?:wipe|erase|clear|losche|borra)(?: \\w+){0,2} (?:your memory|everything you|alles was|todo lo que)\\b"
+        "|\\b(?:without|ohne|sin) (?:the |die |los )?(?:brakes|bremse|frenos|filter|filtros|muzzle|mask)\\b|\\ball the brakes off\\b",
+    ),
+    Signal(
+        "loose_leak",
+        0.62,
+        "Asks for texts that the model holds and its user doesn't see.",
+        "prompt|context|kontext|configur|konfigur|setup|einstellung|told|gesagt|bekommen|dijeron|recibid|directive|directiv|before i |vor meinem|antes de mi|confidential|primed|hidden|admin password|top of this|oben in|arriba del",
+        "\\b(?:{recite})(?: \\w+){0,5}? (?:of |in |from )?(?:your|deine[nrms]?|tus?)(?: \\w+){0,2}? (?:{own_text})\\b"
+        "|\\b(?:{recite})\\b[^.!?\\x00]{0,40}?\\b(?:everything|all|what|the text|whatever|alles|was|todo|lo que)\\b[^.!?\\x00]{0,12}?\\b(?:{told})\\b"
+        "|\\b(?:what.?s|what is|what stands|was steht|que pone|que hay)(?: \\w+){0,5}? (?:top|beginning|start|oben|anfang|arriba|principio)(?: \\w+){0,3}? (?:chat|conversation|context|gesprach|unterhaltung|conversacion)\\b"
+        "|\\b(?:in|from) your (?:context|prompt|instructions)\\b[^\\x00]{0,60}\\b(?:spell|quote|print|tell|password|key|part)\\b|\\b(?:password|key|passwort|contrasena)(?: \\w+){0,3} (?:from|in|aus|de) (?:your|deinem|tu) (?:context|kontext|contexto|prompt)\\b"
+        "|\\b(?:who|how)(?: \\w+){0,2} configured you\\b|\\btell me the confidential\\b|\\bconfidential notes\\b|\\b(?:auch das unsichtbare|tambien lo invisible|including the (?:part|parts) i can.?t see)\\b",
+    ),
+    Signal(
+        "loose_authority",
+        0.45,
+        "Puts the writer in the place of the model's operator.",
+        "operator|betreiber|operador|trained you|trainiert hat|te entreno|solely|nur noch|solo cuenta|my messages as|permission|diagnostic|erlaubnis|permiso|your makers|your creators",
+        "\\b(?:treat|consider)(?: \\w+){0,2} messages as (?:coming )?from (?:your|the) (?:operator|developer|system|admin)\\b|\\b(?:lab|team|company|people) (?:that|who|which) (?:trained|built|made|created) you\\b"
+        "|\\b(?:labor|team|firma)\\b[^.\\x00]{0,10}\\bdich (?:trainiert|gebaut|entwickelt)|\\b(?:laboratorio|equipo|empresa) que te (?:entreno|creo|hizo)\\b"
+        "|\\b(?:zahlt|gilt) nur noch was ich\\b|\\bsolo cuenta lo que yo\\b|\\b(?:only|just) what i say (?:counts|matters)\\b|\\bhereby (?:grant|give) you permission\\b|\\bignore what your (?:makers|creators|developers)\\b|\\brun (?:a )?diagnostics?\\b",
     ),
     Signal(
         "run_together",

@@ -32,6 +32,16 @@ _BACKWARDS: Final = folded_pattern(_BACKWARDS_PATTERN)
 _ANY: Final = folded_pattern(
     "|".join((_ENCODED_PATTERN, _LEET_PATTERN, _SPACED_PATTERN, _ROT13_PATTERN, _BACKWARDS_PATTERN))
 )
+_IN_LEET: Final = {"a": "[a4@]", "b": "[b8]", "e": "[e3]", "i": "[i1]", "o": "[o0]", "s": "[s5$]", "t": "[t7]"}
+_LEET_WORDS: Final = folded_pattern(
+    "|".join(
+        "".join(_IN_LEET.get(letter, letter) for letter in word)
+        for word in (
+            *("ignor", "disregard", "forget", "bypass", "instruction", "prompt", "filter", "jailbreak", "unrestricted"),
+            *("vergiss", "missacht", "anweisung", "regeln", "olvida", "instruccion", "reglas", "reveal", "developer"),
+        )
+    )
+)
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]{4,}")
 _FROM_LEET: Final = bytes.maketrans(b"013457@$8", b"oieastasb")
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\n\r\t") | frozenset(range(0x80, 0x100))
@@ -59,7 +69,7 @@ def hidden_views(text: str, folded: Folded) -> Iterator[View]:
     if _ANY.search(folded.data) is None:
         return
     yield from _encoded(text, folded)
-    if _LEET.search(folded.data) is not None:
+    if _LEET.search(folded.data) is not None and _has_leet_word(folded.data):
         yield View(Folded(folded.data.translate(_FROM_LEET), folded.length, folded.offsets))
     if _SPACED.search(folded.data) is not None:
         yield from _spaced(folded)
@@ -71,6 +81,11 @@ def hidden_views(text: str, folded: Folded) -> Iterator[View]:
         offsets = folded.offsets or range(size)
         # Its spans run backwards, so only the whole text is told.
         yield View(Folded(folded.data[::-1], folded.length), whole=(offsets[0], offsets[-1] + 1))
+
+
+def _has_leet_word(data: bytes) -> bool:
+    """Whether a word of attacks is there with signs in place of letters."""
+    return any(not match[0].isalpha() for match in _LEET_WORDS.finditer(data))
 
 
 def _tags(text: str) -> Iterator[View]:

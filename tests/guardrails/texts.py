@@ -1,7 +1,8 @@
 """Our own test set of guardrails: texts written for it, each in one of two halves.
 
 Rules are tuned on one half only; the other tells what they are worth. A line's variants stay together, so
-that no half knows the other's wording.
+that no half knows the other's wording. The `unseen` classes were written after the last change of the rules, and
+nothing was changed for them: they tell how the rules fare with wordings that they don't know.
 """
 
 import base64
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 Half = Literal["tuning", "held_out"]
-Class = Literal["direct", "indirect", "ordinary", "trigger"]
+Class = Literal["direct", "indirect", "ordinary", "trigger", "unseen_direct", "unseen_trigger"]
 
 DATA: Final = Path(__file__).parent / "data"
 CARRIERS_A_PAYLOAD: Final = 9
