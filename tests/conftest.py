@@ -10,6 +10,7 @@ from django.db import connections
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
+from apps.core.limit_script import EPOCH
 from promptsaas.embedded import in_use
 from tests.support import databases
 from tests.support.environment import DATABASE, PROFILE, configure, with_database
@@ -69,7 +70,7 @@ def _redis_session(servers: None) -> Iterator[redis_library.Redis]:
 @pytest.fixture
 def redis(_redis_session: redis_library.Redis) -> redis_library.Redis:
     """A client on this worker's own, empty index."""
-    _redis_session.flushdb()
+    _empty(_redis_session)
     return _redis_session
 
 
@@ -78,7 +79,15 @@ def _clean_redis(request: pytest.FixtureRequest) -> Iterator[None]:
     """Rate-limit counters, caches and queued jobs of one test never reach the next."""
     yield
     if _uses_servers(request):
-        request.getfixturevalue("_redis_session").flushdb()
+        _empty(request.getfixturevalue("_redis_session"))
+
+
+def _empty(client: redis_library.Redis) -> None:
+    """Forget everything but the mark by which a running gateway knows that its limits were not forgotten."""
+    epoch = client.get(EPOCH)
+    client.flushdb()
+    if epoch is not None:
+        client.set(EPOCH, epoch)
 
 
 def _uses_servers(request: pytest.FixtureRequest) -> bool:

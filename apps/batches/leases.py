@@ -87,8 +87,9 @@ RETURNING item.id
 GIVE_BACK: Final = """
 back AS (
     UPDATE batches_batchitem AS item
-    SET status = %(status)s::text, fence = item.fence + 1, lease_owner = NULL, lease_expires_at = NULL,
-        cost_reserved = 0, finished_at = CASE WHEN %(status)s::text = 'cancelled' THEN now() END
+    SET status = %(status)s::text, attempts = item.attempts - %(uncounted)s::integer,
+        fence = item.fence + 1, lease_owner = NULL, lease_expires_at = NULL, cost_reserved = 0,
+        finished_at = CASE WHEN %(status)s::text = 'cancelled' THEN now() END
     FROM lost WHERE item.id = lost.id
     RETURNING item.batch_id, item.organization_id, lost.cost_reserved
 ), sums AS (
@@ -211,10 +212,13 @@ class LeaseStore:
         return {row.id for row in await self._rows(_KEEP, seconds=self.seconds, **_keys(claims))}
 
     async def release(
-        self, claims: Iterable[Claim], status: Literal["pending", "cancelled"]
+        self, claims: Iterable[Claim], status: Literal["pending", "cancelled"], *, uncounted: bool = False
     ) -> list[tuple[UUID, UUID]]:
-        """Give rows back unfinished; returns the (organization, job) pairs that may now be finished."""
-        rows = await self._rows(_RELEASE, status=status, **_keys(claims))
+        """Give rows back unfinished; returns the (organization, job) pairs that may now be finished.
+
+        `uncounted`: the claim doesn't count as an attempt, because nothing was attempted.
+        """
+        rows = await self._rows(_RELEASE, status=status, uncounted=int(uncounted), **_keys(claims))
         return [(row.organization_id, row.id) for row in rows]
 
     async def refuse(self, outcomes: Sequence[Outcome]) -> list[Completed]:

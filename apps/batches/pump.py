@@ -183,7 +183,7 @@ class Pump:
             return await self._stop_for_quota(held)
         except PromptsaasError as refusal:
             if refusal.status == 503:
-                return await self._put_back(held)
+                return await self._put_back(held, uncounted=refusal.code == "rate_limit_exceeded")
             return await self._refuse(held, refusal.code, refusal.message)
         except psycopg.Error:
             logger.exception("batches.result_refused", extra={"item": str(held.claim.item_id)})
@@ -202,10 +202,13 @@ class Pump:
         await self.store.stop_job(held.job, "quota")
         self.over |= set(await self.store.release([held.claim], "cancelled"))
 
-    async def _put_back(self, held: Held) -> None:
-        """Something of ours is away for a moment: the row waits a second, then anybody may take it."""
+    async def _put_back(self, held: Held, *, uncounted: bool) -> None:
+        """Something of ours is away for a moment: the row waits a second, then anybody may take it.
+
+        A row that a limit held back was not attempted: however long it takes, it does not fail for that.
+        """
         await asyncio.sleep(self.times.watch)
-        self.over |= set(await self.store.release([held.claim], "pending"))
+        self.over |= set(await self.store.release([held.claim], "pending", uncounted=uncounted))
 
     def _finish_over(self) -> None:
         """End jobs in the background: their last transaction must not hold up anybody else's rows."""

@@ -63,7 +63,7 @@ def take_back_leases() -> int:
     taken = 0
     while True:
         with system_scope(), connection.cursor() as cursor:
-            cursor.execute(_TAKE_BACK, {"status": "pending", "limit": AT_ONCE})
+            cursor.execute(_TAKE_BACK, {"status": "pending", "uncounted": 0, "limit": AT_ONCE})
             rows = int(cursor.fetchone()[0])
         taken += rows
         if rows < AT_ONCE:
