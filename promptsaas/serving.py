@@ -29,6 +29,8 @@ def gateway_command(address: Address, *, workers: int) -> list[str]:
         *_granian("asgi", "promptsaas.asgi_gateway:application", address, workers),
         "--loop=uvloop",
         "--no-ws",
+        # More than a process runs at once: what is too much is answered with 503 instead of left waiting.
+        "--backpressure=4096",
     ]
 
 

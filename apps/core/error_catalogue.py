@@ -191,6 +191,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "selection_changed": "Other rows match than when you were asked. Look at the list, then choose again.",
     "stale": "This process has lost sight of recent changes and doesn't answer from memory. Repeat.",
     "starting": "This process is starting. Repeat after Retry-After.",
+    "stopping": "This process is stopping. Repeat after Retry-After.",
     "tag_invalid": "A tag has 1 to 50 characters without a comma; a prompt has at most 20.",
     "template_failed": "The template can't be rendered with these values.",
     "template_invalid": "The template has an error; the message names line and column.",

@@ -4,6 +4,7 @@
 route → authenticate → rate limit → permission → handler; every error leaves in the one JSON shape.
 """
 
+import asyncio
 import time
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
@@ -12,7 +13,7 @@ from typing import Any, Final
 from apps.core import log_fields
 from apps.core.api_version import VERSION_HEADER, check_version
 from apps.core.error_mapping import MethodNotAllowed, to_error
-from apps.core.errors import InvalidRequest, NotFound, Unavailable
+from apps.core.errors import InvalidRequest, NotFound, PromptsaasError, Unavailable
 from apps.core.logs import get_logger
 from apps.core.metrics import count_request
 from apps.core.request_id import set_request_id
@@ -24,6 +25,7 @@ Scope = MutableMapping[str, Any]
 
 VERSION_BYTES: Final = VERSION_HEADER.lower().encode()
 NOBODY_ANSWERED: Final = 499
+STOPPING: Final = Unavailable("The gateway is stopping; try again.", code="stopping", retry_after=1)
 BROKEN_OFF: Final = InvalidRequest("The request was broken off.", code="request_broken_off")
 
 logger = get_logger(__name__)
@@ -72,29 +74,39 @@ class Gateway:
         started = time.perf_counter()
         try:
             await self._handle(request, answer.send)
-        except Disconnected:
-            logger.info("gateway.client_left", extra={"method": request.method})
-            if not answer.started:
-                # Left unanswered, a client whose chunks can't be read would be told of a fault of ours.
-                await send_json(request, answer.send, error_answer(request, BROKEN_OFF))
-        except Exception as error:
-            if answer.started:
+        except (asyncio.CancelledError, Exception) as error:
+            refusal = self._refusal(request, error)
+            if refusal is None or (answer.started and not isinstance(error, Disconnected)):
                 # Half an answer is out; the server closes the connection when the application raises.
                 raise
-            refusal = to_error(error)
-            # What succeeds is a run, with its request id; a line for each would cost a tenth of our own time.
-            logger.info(
-                "request.refused",
-                extra={"method": request.method, "status": refusal.status, "code": refusal.code},
-            )
-            await send_json(request, answer.send, error_answer(request, refusal))
+            if not answer.started:
+                await send_json(request, answer.send, error_answer(request, refusal))
         finally:
             seconds = time.perf_counter() - started
             count_request(request.method, request.route or "unmatched", answer.status, seconds)
 
+    def _refusal(self, request: HttpRequest, error: BaseException) -> PromptsaasError | None:
+        """What a client is told of what ended its request; None where that is not for us to say."""
+        if isinstance(error, asyncio.CancelledError):
+            # The run that was broken off for the process to end is recorded; its caller may ask another.
+            return STOPPING if self._serving is not None and self._serving.draining else None
+        if isinstance(error, Disconnected):
+            logger.info("gateway.client_left", extra={"method": request.method})
+            # Left unanswered, a client whose chunks can't be read would be told of a fault of ours.
+            return BROKEN_OFF
+        refusal = to_error(error)
+        # What succeeds is a run, with its request id; a line for each would cost a tenth of our own time.
+        logger.info(
+            "request.refused",
+            extra={"method": request.method, "status": refusal.status, "code": refusal.code},
+        )
+        return refusal
+
     async def _handle(self, request: HttpRequest, send: Send) -> None:
         if self._serving is None:
             raise Unavailable("The gateway is starting.", code="starting", retry_after=1)
+        if self._serving.draining:
+            request.answer_headers[b"connection"] = b"close"
         route = _demand_route(request)
         request.route = route.path
         if isinstance(route, PublicRoute):

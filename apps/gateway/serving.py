@@ -18,7 +18,8 @@ from apps.gateway.served_versions import ServedVersions
 from apps.gateway.stopping import on_stop_signal
 from apps.runs.runtime import Runtime, open_runtime
 
-MOST_RUNS_AT_ONCE: Final = 1000
+# Room for 2,000 streams; what comes beyond is told to come again, which needs room at the server as well.
+MOST_RUNS_AT_ONCE: Final = 3000
 MARK_USED_SECONDS: Final = 20.0
 REPORT_SECONDS: Final = 2.0
 COLLECTOR_THRESHOLDS: Final = (20_000, 20, 50)
