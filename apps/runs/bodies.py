@@ -139,7 +139,7 @@ def _cache(run: Run) -> dict[str, Any] | None:
 
 def _attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
     """An attempt with every field; older runs don't say all of them."""
-    return {**dict.fromkeys(("model", "kind", "usage", "cost")), **attempt}
+    return {**dict.fromkeys(("kind", "usage", "cost")), **attempt, "model": attempt.get("model") or None}
 
 
 def _failure(run: Run | BackgroundRun) -> dict[str, str] | None:

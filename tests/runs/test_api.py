@@ -82,7 +82,29 @@ def test_detail__of_a_run__has_its_content(project: Project) -> None:
     assert status == 200
     assert body["content"]["output"] == "Fine."
     assert body["content"]["variables"] == {"review": "It broke."}
-    assert body["attempts"] == [{"start_ms": 2, "duration_ms": 40, "error": "", "status": None}]
+    unsaid = dict.fromkeys(("model", "usage", "cost", "status"))
+    assert body["attempts"] == [{"start_ms": 2, "duration_ms": 40, "error": "", "kind": "call", **unsaid}]
+    assert (body["asked_model"], body["cache"], body["guardrail_hits"]) == (body["model"], None, [])
+
+
+def test_list__by_unit_cache_and_guardrail__is_narrowed(project: Project) -> None:
+    hit = {"rule": "pii", "kind": "pii", "type": "email", "side": "output", "place": "output", "start": 0}
+    hit |= {"end": 5, "action": "redact", "score": None, "signals": []}
+    first = make_run(project=project, unit="cohort-7", facts={"guardrail_hits": (hit,)})
+    facts = {"cache_kind": "semantic", "cache_distance": 0.03}
+    second = make_run(project=project, cached_from=first.pk, facts=facts)
+    for query, expected in {
+        "unit=cohort-7": [first],
+        "guardrail=redact": [first],
+        "guardrail=block": [],
+        "cached=semantic": [second],
+        "cached=no": [first],
+    }.items():
+        found = _get(project, f"runs?{query}")[1]["data"]
+        assert [each["id"] for each in found] == [each.public_id for each in expected], query
+    told = _get(project, f"runs/{second.public_id}")[1]
+    assert told["cache"] == {"kind": "semantic", "distance": 0.03, "source": first.public_id}
+    assert _get(project, "runs?cached=maybe")[1]["error"]["param"] == "cached"
 
 
 def test_detail__without_content__says_null(project: Project) -> None:
