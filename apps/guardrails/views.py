@@ -32,13 +32,41 @@ _BACKWARDS: Final = folded_pattern(_BACKWARDS_PATTERN)
 _ANY: Final = folded_pattern(
     "|".join((_ENCODED_PATTERN, _LEET_PATTERN, _SPACED_PATTERN, _ROT13_PATTERN, _BACKWARDS_PATTERN))
 )
-_IN_LEET: Final = {"a": "[a4@]", "b": "[b8]", "e": "[e3]", "i": "[i1]", "o": "[o0]", "s": "[s5$]", "t": "[t7]"}
+_IN_LEET: Final = {
+    "a": "[a4@]",
+    "b": "[b8]",
+    "e": "[e3]",
+    "i": "[i1]",
+    "o": "[o0]",
+    "s": "[s5$]",
+    "t": "[t7]",
+}
 _LEET_WORDS: Final = folded_pattern(
     "|".join(
         "".join(_IN_LEET.get(letter, letter) for letter in word)
         for word in (
-            *("ignor", "disregard", "forget", "bypass", "instruction", "prompt", "filter", "jailbreak", "unrestricted"),
-            *("vergiss", "missacht", "anweisung", "regeln", "olvida", "instruccion", "reglas", "reveal", "developer"),
+            *(
+                "ignor",
+                "disregard",
+                "forget",
+                "bypass",
+                "instruction",
+                "prompt",
+                "filter",
+                "jailbreak",
+                "unrestricted",
+            ),
+            *(
+                "vergiss",
+                "missacht",
+                "anweisung",
+                "regeln",
+                "olvida",
+                "instruccion",
+                "reglas",
+                "reveal",
+                "developer",
+            ),
         )
     )
 )
