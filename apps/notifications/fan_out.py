@@ -60,4 +60,7 @@ def add_deliveries(
 
 def _endpoints(kind: EventType, event: OutboxEvent) -> "QuerySet[WebhookEndpoint]":
     found = WebhookEndpoint.objects.filter(enabled=True).order_by("pk")
-    return found if kind.everywhere else found.filter(project_id=project_of(event))
+    if kind.everywhere:
+        return found
+    project_id = project_of(event)
+    return found.filter(project_id=project_id) if project_id else found.none()

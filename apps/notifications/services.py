@@ -1,6 +1,6 @@
 """Writes of webhooks. Call them inside the organization's scope."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -79,7 +79,12 @@ def update_endpoint(*, actor: Actor, endpoint: WebhookEndpoint, **values: Any) -
     One that is turned on again is sent what waits, at once.
     """
     locked = _locked(endpoint)
-    checks = {"url": checked_url, "description": _description, "event_types": _event_types, "enabled": bool}
+    checks: dict[str, Callable[[Any], Any]] = {
+        "url": checked_url,
+        "description": _description,
+        "event_types": _event_types,
+        "enabled": bool,
+    }
     wanted = {name: checks[name](value) for name, value in values.items()}
     before = {name: getattr(locked, name) for name in wanted}
     changed = {name: value for name, value in wanted.items() if value != before[name]}

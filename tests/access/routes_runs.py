@@ -7,7 +7,6 @@ _PROJECT = "<slug:organization>/<slug:project>"
 
 FILLS = {
     "run": lambda project: public_id("runs.Run", project),
-    "background": lambda project: public_id("runs.BackgroundRun", project),
     "feedback": lambda project: public_id("runs.Feedback", project),
 }
 
@@ -35,6 +34,7 @@ ROUTES = (
     Route("POST", f"{_PROJECT}/runs/dataset/", Permission.DATASETS_EDIT),
     Route("GET", f"{_PROJECT}/runs/<str:run>/", Permission.RUNS_VIEW),
     Route("GET", f"{_PROJECT}/runs/<str:run>/json/", Permission.RUNS_VIEW),
+    Route("POST", f"{_PROJECT}/runs/<str:run>/cancel/", Permission.RUNS_CREATE),
     Route("GET", f"{_PROJECT}/runs/<str:run>/dataset/", Permission.DATASETS_EDIT),
     Route("POST", f"{_PROJECT}/runs/<str:run>/dataset/", Permission.DATASETS_EDIT),
     Route("POST", f"{_PROJECT}/runs/<str:run>/feedback/", Permission.RUNS_CREATE),

@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from apps.core import ids
 from apps.core.scope import SYSTEM_ROLE
 from apps.runs.background import events
+from apps.runs.models import BackgroundStatus
 from apps.runs.types import RunError, RunRecord
 
 
@@ -230,7 +231,7 @@ async def end(connection: AsyncConnection[Any], ends: Sequence[End], *, recorded
         "codes": [error.code[:64] if error else "" for error in errors],
         "types": [error.type[:64] if error else "" for error in errors],
         "messages": [error.message[:500] if error else "" for error in errors],
-        "topics": [events.TOPICS[each.status] for each in ordered],
+        "topics": [events.TOPICS[BackgroundStatus(each.status)] for each in ordered],
         "payloads": [_payload(each.claim) for each in ordered],
         "message_ids": [ids.uuid7() for _ in ordered],
     }

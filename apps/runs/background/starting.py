@@ -104,7 +104,7 @@ def _end_waiting(run: BackgroundRun) -> None:
 
 
 def _demand_room(request: RunRequest) -> None:
-    asked = {
+    asked: dict[str, UUID | int] = {
         "organization": request.organization_id,
         "project": request.project_id,
         "most": MOST_WAITING,
@@ -120,7 +120,7 @@ def _demand_room(request: RunRequest) -> None:
 def _complete_claim(request: RunRequest) -> None:
     if request.claim is None:
         return
-    claim = {
+    claim: dict[str, UUID | str] = {
         "organization": request.organization_id,
         "claim": request.claim,
         "reference": str(request.run_id),

@@ -1,6 +1,13 @@
 from django.urls import path
 
-from apps.runs.web import dataset_views, feedback_views, playground, playground_actions, views
+from apps.runs.web import (
+    background_views,
+    dataset_views,
+    feedback_views,
+    playground,
+    playground_actions,
+    views,
+)
 from apps.runs.web.unknown_price_views import UnknownPricesView
 
 app_name = "runs"
@@ -21,6 +28,7 @@ urlpatterns = [
     path(f"{_ROOM}dataset/", dataset_views.AddChosenView.as_view(), name="add-chosen"),
     path(f"{_ROOM}unknown-prices/", UnknownPricesView.as_view(), name="unknown-prices"),
     path(f"{_ROOM}<str:run>/", views.RunView.as_view(), name="detail"),
+    path(f"{_ROOM}<str:run>/cancel/", background_views.CancelView.as_view(), name="cancel"),
     path(f"{_ROOM}<str:run>/json/", views.RunJSONView.as_view(), name="json"),
     path(f"{_ROOM}<str:run>/dataset/", dataset_views.AddRunView.as_view(), name="add-to-dataset"),
     path(f"{_ROOM}<str:run>/feedback/", feedback_views.GiveFeedbackView.as_view(), name="give-feedback"),

@@ -15,11 +15,12 @@ from apps.core.tables import Action
 from apps.prompts import grants
 from apps.prompts.models import Prompt
 from apps.runs import queries
-from apps.runs.background.queries import waiting_runs
-from apps.runs.bodies import run_detail_body
+from apps.runs.background.queries import find_background, find_run_or_background, waiting_runs
+from apps.runs.bodies import background_body, run_detail_body
 from apps.runs.feedback import feedback_of, giver_of
 from apps.runs.models import BackgroundRun, Run
 from apps.runs.queries import Content, RunFilters
+from apps.runs.web.background_views import background_page, load_again, looks_again
 from apps.runs.web.forms import FeedbackForm
 from apps.runs.web.listing import EVER, RUNS, filters_of, prepare
 from apps.runs.web.presentation import detail_context
@@ -42,7 +43,7 @@ class RunListView(ProjectView):
 
     def get(self, request: HttpRequest, **_: str) -> HttpResponseBase:
         search = request.GET.get("q", "").strip()
-        found = queries.find_run(self.project.id, search) if search else None
+        found = self._named(search) if search else None
         if found is not None:
             return redirect(self.address("runs:detail", found.public_id))
         asked = RUNS.read(request.GET, choices=self._choices(request.GET.get("prompt", "")))
@@ -60,6 +61,9 @@ class RunListView(ProjectView):
             "waiting_shown": PANEL_ROWS,
         }
         return self.list_page(RUNS, asked, rows, "runs/list.html", context)
+
+    def _named(self, search: str) -> Run | BackgroundRun | None:
+        return queries.find_run(self.project.id, search) or find_background(self.project.id, search)
 
     def _waiting(self) -> list[BackgroundRun]:
         """Background runs that wait or are under way, and those that lately ended before any call."""
@@ -121,7 +125,11 @@ class RunView(RunPage):
     permissions: ClassVar = {"GET": Permission.RUNS_VIEW}
 
     def get(self, request: HttpRequest, *, run: str, **_: str) -> HttpResponse:
-        found = queries.get_run(self.project.id, run)
+        found = find_run_or_background(self.project.id, run)
+        if isinstance(found, BackgroundRun):
+            return background_page(self, found)
+        if looks_again(request):
+            return load_again()
         return self.render("runs/detail.html", self.page_context(found, FeedbackForm()))
 
 
@@ -131,8 +139,11 @@ class RunJSONView(ProjectView):
     permissions: ClassVar = {"GET": Permission.RUNS_VIEW}
 
     def get(self, request: HttpRequest, *, run: str, **_: str) -> HttpResponse:
-        found = queries.get_run(self.project.id, run)
-        body = dump_json(run_detail_body(found, queries.load_content(found)))
+        found = find_run_or_background(self.project.id, run)
+        if isinstance(found, BackgroundRun):
+            body = dump_json(background_body(found))
+        else:
+            body = dump_json(run_detail_body(found, queries.load_content(found)))
         headers = {"Content-Disposition": f'attachment; filename="{found.public_id}.json"'}
         return HttpResponse(body, content_type="application/json", headers=headers)
 
