@@ -10,11 +10,13 @@ often it is sent from then on, there is one run, one usage record and one body.
 """
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -69,17 +71,29 @@ async def killed(place: Arena, running: list[RunningGateway], path: str, key: st
     async with client(place, key) as session:
         doomed = asyncio.create_task(ask(session, running, path, 0))
         await asyncio.sleep(KILL_AFTER_SECONDS)
-        running[0].process.kill()
-        with suppress(aiohttp.ClientError):
+        kill(running[0])
+        died = False
+        try:
             await doomed
+        except aiohttp.ClientError:
+            died = True
         began = time.monotonic()
         heard = [await ask(session, running[1:], path, 0)]
         seconds = time.monotonic() - began
         heard += await asyncio.gather(*(ask(session, running[1:], path, 0) for _ in range(REQUESTS)))
     words = f"killed in the middle, {path}"
     failed = report(words, heard, before, await asyncio.to_thread(counted, place))
+    failed |= line(f"{words}: the request broke off with its process", died, died)
     within = seconds <= MOST_SECONDS_AFTER_KILL
     return line(f"{words}: seconds until the next one was answered", f"{seconds:.1f}", within) or failed
+
+
+def kill(running: RunningGateway) -> None:
+    """SIGKILL to a gateway's supervisor and to the workers that it has started."""
+    parent = running.process.pid
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    for pid in (parent, *map(int, children)):
+        os.kill(pid, signal.SIGKILL)
 
 
 def report(words: str, heard: list[Heard], before: Counter[str], after: Counter[str]) -> bool:
