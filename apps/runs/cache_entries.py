@@ -166,7 +166,7 @@ def add(entry: NewEntry) -> bool:
                 "seconds": entry.seconds,
             },
         )
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount)
 
 
 def purge() -> int:

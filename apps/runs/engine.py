@@ -234,7 +234,7 @@ class Engine:
         flight.progress.close_lookup()
 
     def _guard_input(self, prepared: PreparedRun, progress: Progress) -> None:
-        """The guardrails' place before the caches: what they found when it was rendered may refuse the run."""
+        """The guardrails' place before the caches: what they found while rendering may refuse the run."""
         guard = prepared.guard
         if guard is not None:
             guarding.note_hits(progress, guard.hits)
@@ -280,8 +280,8 @@ class Engine:
             await self._call(flight)
             if judging.judges_before_release(prepared):
                 await self._guard_output(flight)
-            for piece in _whole(progress):
-                yield piece
+            for whole in _whole(progress):
+                yield whole
             return
         left = time.perf_counter()
         try:

@@ -147,7 +147,7 @@ class SemanticAnswers:
         organization_id = prepared.request.organization_id
         async with asyncio.timeout(SEARCH_SECONDS):
             found = await self._calls.run(lambda: _nearest(organization_id, plan, place))
-        return found and CachedAnswer(found.run_id, found.text, "semantic", found.distance)
+        return None if found is None else CachedAnswer(found.run_id, found.text, "semantic", found.distance)
 
     def _rests(self, name: tuple[UUID, str]) -> bool:
         return self._resting.get(name, 0.0) > time.monotonic()
