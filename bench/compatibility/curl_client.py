@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from bench.compatibility.places import MODELS, PROMPT, Place
@@ -13,10 +14,10 @@ Check = tuple[str, Callable[[], Any]]
 def checks(place: Place) -> Iterator[Check]:
     """Every check by its name."""
     for models in MODELS:
-        yield f"chat, whole and streamed, {models.name}", lambda model=models.talks: _chat(place, model)
+        yield f"chat, whole and streamed, {models.name}", partial(_chat, place, models.talks)
         yield (
             f"responses, whole and streamed, {models.name}",
-            lambda model=models.talks: _response(place, model),
+            partial(_response, place, models.talks),
         )
     yield "run API, whole and streamed", lambda: _run(place)
     yield "errors in one shape", lambda: _error(place)
