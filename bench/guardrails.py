@@ -104,7 +104,9 @@ def _is_found(policy: GuardPolicy, case: pii_texts.Case) -> bool:
     if not case.found:
         return bool(hits)
     if case.kind in ("secrets", "us_ssn"):
-        return any(case.start <= hit.start and hit.end <= case.end and hit.end - hit.start > 7 for hit in hits)
+        return any(
+            case.start <= hit.start and hit.end <= case.end and hit.end - hit.start > 7 for hit in hits
+        )
     return any(hit.start <= case.start and case.end <= hit.end for hit in hits)
 
 
@@ -118,7 +120,8 @@ def _report_cost() -> list[bool]:
             ok = spent <= MOST_MICROSECONDS or kind != "ordinary"
             held.append(ok)
             bar = f"at most {MOST_MICROSECONDS:g}" if kind == "ordinary" else "no bar"
-            print(f"{_verdict(ok)} {CHARACTERS} characters, {kind}, {language}: {spent:.0f} µs, all rules; {bar}")
+            what = f"{CHARACTERS} characters, {kind}, {language}"
+            print(f"{_verdict(ok)} {what}: {spent:.0f} µs, all rules; {bar}")
     return held
 
 

@@ -14,7 +14,7 @@ _KEPT: Final = re.compile(r"[^a-z0-9]+")
 
 
 def make_canary(secret: bytes, purpose: str) -> str:
-    """The token of a prompt: always the same, so that equal runs stay equal, and only guessed with the secret."""
+    """The token of a prompt: always the same, so that equal runs stay equal; guessed only with the secret."""
     digest = hashlib.blake2b(purpose.encode(), key=secret[:64], digest_size=16).digest()
     return base64.b32encode(digest).decode().lower()[:LENGTH]
 

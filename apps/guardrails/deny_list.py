@@ -6,7 +6,7 @@ them apart there, so they are looked for in a text that is only decomposed.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -108,7 +108,7 @@ def _is_latin(word: str) -> bool:
     return all(ord(part) <= _LATIN_END for part in unicodedata.normalize("NFKD", word) if part.isalpha())
 
 
-def _phrase(plain: str, gap: str, edge: Any) -> str:
+def _phrase(plain: str, gap: str, edge: Callable[[str], str]) -> str:
     parts = plain.split()
     return edge(parts[0][0]) + gap.join(map(re.escape, parts)) + edge(parts[-1][-1])
 

@@ -1,7 +1,8 @@
-"""One plain form of a text for all rules: a byte a character, lower case, without accents and disguises. Pure.
+"""One plain form of a text for all rules: a byte a character, lower case, no accents, no disguises. Pure.
 
-Almost every text keeps its offsets, because folding is one look-up a character in C. Where characters vanish
-(zero-width ones, accents of their own, Unicode tags) or become several (ligatures), offsets are kept beside it.
+Almost every text keeps its offsets, because folding is one look-up a character in C. Where characters
+vanish (zero-width ones, accents of their own, Unicode tags) or become several (ligatures), offsets are kept
+beside it.
 """
 
 import codecs

@@ -1,4 +1,4 @@
-"""How much a text looks like an attempt to give the model other orders. Pure, and explainable by its signals."""
+"""How much a text looks like an attempt to give the model other orders, by which signals. Pure."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -67,21 +67,26 @@ _STEMS: Final = _stem_set(_set_options())
 
 # What talks about attacks instead of being one.
 _ABOUT: Final = folded_pattern(
-    r"\bprompt.injections?\b|\binjection attacks?\b|\battackers?\b|\bjailbreak(?:s|ing)? (?:techniques?|prompts?|attempts?|examples?)\b"
-    r"|\bthreat model\b|\bowasp\b|\bsecurity (?:class|course|research|researchers|training|team)\b|\bunit tests?\b|\bhow can i (?:detect|block)\b"
-    r"|\bangreifer\b|\bbedrohungsmodell\b|\bjailbreaks fur\b|\bmeinen vortrag\b|\batacantes?\b|\binyeccion\b|\bmodelo de amenazas\b"
-    r"|\b(?:our|the|unser|nuestro) chatbot (?:got|received|bekam|erhielt|recibio)\b|\b(?:example|examples|beispiele?|ejemplos?) (?:of|fur|von|de)\b"
+    r"\bprompt.injections?\b|\binjection attacks?\b|\battackers?\b|\bthreat model\b|\bowasp\b|\bunit tests?\b"
+    r"|\bjailbreak(?:s|ing)? (?:techniques?|prompts?|attempts?|examples?)\b|\bhow can i (?:detect|block)\b"
+    r"|\bsecurity (?:class|course|research|researchers|training|team)\b|\bangreifer\b|\bbedrohungsmodell\b"
+    r"|\bjailbreaks fur\b|\bmeinen vortrag\b|\batacantes?\b|\binyeccion\b|\bmodelo de amenazas\b"
+    r"|\b(?:our|the|unser|nuestro) chatbot (?:got|received|bekam|erhielt|recibio)\b"
+    r"|\b(?:example|examples|beispiele?|ejemplos?) (?:of|fur|von|de)\b"
 )
 _TOLD: Final = folded_pattern(
-    r"\b(?:movie|film|novel|story|scene|play|filmszene|szene|roman|escena|novela|pelicula|teacher|speaker|says|said|sagte?|dice|dijo|headline|titled|message)\b"
+    r"\b(?:movie|film|novel|story|scene|play|filmszene|szene|roman|escena|novela|pelicula|teacher|speaker"
+    r"|says|said|sagte?|dice|dijo|headline|titled|message)\b"
 )
 _HIDING: Final = folded_pattern(
-    r"<!--|display ?: ?none|font-size ?: ?0|visibility ?: ?hidden|\[//\]: ?#|\[comment\]: ?#|opacity ?: ?0[;\" ]"
+    r"<!--|display ?: ?none|font-size ?: ?0|visibility ?: ?hidden"
+    r"|\[//\]: ?#|\[comment\]: ?#|opacity ?: ?0[;\" ]"
 )
 # Somebody else than the model who ignores orders.
 _SUBJECT: Final = folded_pattern(
     r"\b(?:who|quien|wer|dog|hund|perro|patient|paciente|employees?|people|children|drivers?|users)\W+(?:\w+\W+)?$"
-    r"|\b(?:told|asked|advised|wants?) (?:me|us|him|her|them) (?:to\W+)?$|\b(?:may|can|could|should|must) (?:i|we|he|she|they)\W+$"
+    r"|\b(?:told|asked|advised|wants?) (?:me|us|him|her|them) (?:to\W+)?$"
+    r"|\b(?:may|can|could|should|must) (?:i|we|he|she|they)\W+$"
 )
 _ABOUT_FACTOR: Final = 0.4
 _QUOTED_FACTOR: Final = 0.4

@@ -12,7 +12,9 @@ HIDDEN: Final = 0.35
 ENCODED: Final = 0.3
 SIGNAL_WORDS: Final[dict[str, str]] = {
     **{signal.name: signal.meaning for signal in SIGNALS},
-    "hidden_text": "It stands where a person doesn't see it: a comment, invisible characters, an element that isn't shown.",
+    "hidden_text": (
+        "It stands where a person doesn't see it: a comment, invisible signs, an element that isn't shown."
+    ),
     "encoded_text": "It was hidden by an encoding such as Base64, or by replaced letters.",
 }
 """What each signal means, for people."""

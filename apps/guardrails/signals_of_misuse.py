@@ -1,4 +1,4 @@
-"""Signals of an attempt to use the model against its author or its user: leaks, tools, orders from a document. Pure data."""
+"""Signals of an attempt to use the model against its author or its user. Pure data."""
 
 from typing import Final
 

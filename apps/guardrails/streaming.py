@@ -1,8 +1,8 @@
 """Looking at an answer while it comes: text is let go once no rule can find anything in it any more. Pure.
 
-The end of what has come is held back, as far as the longest thing reaches that the policy's rules look for. What
-is found across that border is held back whole, up to `LONGEST_HELD` characters. Rules that only flag hold nothing
-back: they look at the whole answer in the end.
+The end of what has come is held back, as far as the longest thing reaches that the policy's rules look for.
+What is found across that border is held back whole, up to `LONGEST_HELD` characters. Rules that only flag
+hold nothing back: they look at the whole answer in the end.
 """
 
 from typing import Final

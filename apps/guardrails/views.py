@@ -1,4 +1,4 @@
-"""What else a text says once its disguises are taken off: encodings, replaced letters, invisible tags. Pure."""
+"""What else a text says once its disguises are off: encodings, replaced letters, invisible tags. Pure."""
 
 import base64
 import binascii
@@ -19,9 +19,10 @@ _SPACED_PATTERN: Final = r"\b(?:[a-z][ ._*\-]{1,3}){7,}[a-z]\b"
 _ENCODED: Final = folded_pattern(_ENCODED_PATTERN)
 _LEET: Final = folded_pattern(_LEET_PATTERN)
 _SPACED: Final = folded_pattern(_SPACED_PATTERN)
-# "ignore", "disregard", "instruction", "system prompt", "rules", and German and Spanish words, in ROT13 and backwards.
+# "ignore", "disregard", "instruction", "prompt" and German and Spanish words, in ROT13 and backwards.
 _ROT13_PATTERN: Final = (
-    r"\b(?:vtaber|qvfertneq|sbetrg|vafgehpgvba|cebzcg|vtabevre|ijetvff|naervfhat|vtaben|byivqn|vafgehppvba)"
+    r"\b(?:vtaber|qvfertneq|sbetrg|vafgehpgvba|cebzcg"
+    r"|vtabevre|ijetvff|naervfhat|vtaben|byivqn|vafgehppvba)"
 )
 _BACKWARDS_PATTERN: Final = (
     r"(?:erongi|draggersid|tegrof|snoitcurtsni|tpmorp|negnusiewna|ereirongi|arongi|senoiccurtsni)\b"

@@ -1,4 +1,4 @@
-"""The words that signals of injection are made of, in English, German and Spanish. Pure data, in folded form."""
+"""The words of signals of injection, in English, German and Spanish. Pure data, in folded form."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -120,9 +120,9 @@ WORDS: Final[dict[str, str]] = {
 class Signal:
     """One kind of sign: how much it says by itself (0 to 1), and the phrases that show it.
 
-    A phrase is written in folded form (lower case, no accents). A blank stands for anything between two words of
-    a sentence, and `{name}` for a list of WORDS. Each phrase holds one of the stems: they tell cheaply whether it
-    is worth looking.
+    A phrase is written in folded form (lower case, no accents). A blank stands for anything between two
+    words of a sentence, and `{name}` for a list of WORDS. Each phrase holds one of the stems: they tell
+    cheaply whether it is worth looking.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The texts of a run that guardrails look at, each with its place, and the same run with texts replaced. Pure.
+"""The texts of a run that guardrails look at, each with its place, and the run with them replaced. Pure.
 
 Both walk in one order, so that the texts that come back find their places without being told.
 """

@@ -24,7 +24,7 @@ from apps.runs.types import Attempt, PreparedRun, Target, TargetSource
 
 
 async def judge_input(prepared: PreparedRun, progress: Progress, targets: TargetSource) -> None:
-    """Ask about the untrusted texts; may set `progress.refusal`. A cached answer's question was judged before."""
+    """Ask about the untrusted texts, unless a cache has the answer; may set `progress.refusal`."""
     guard = prepared.guard
     if guard is None or not progress.needs_call or not guard.pieces:
         return

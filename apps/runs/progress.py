@@ -25,9 +25,10 @@ class Progress:
     """What a run has got so far; `deadline` in seconds from its start.
 
     `refusal` says why nothing is called; `withheld` what the guardrails say of the answer; `hits` what they
-    found, without any text. Once they have looked at the answer it is `guarded` (and `judged` once a judge was asked): what of a stream they let go
-    is `released`, and `checked` what the schema says of an answer that they redacted. `target` is what was called last, `answered` what the answer is from. `prices`
-    are those of all answers, also of those that a later one replaced, and `side_costs` those of helpers, such
+    found, without any text. Once they have looked at the answer it is `guarded` (`judged` once a judge was
+    asked): what of a stream they let go is `released`, and `checked` what the schema says of an answer that
+    they redacted. `target` is what was called last, `answered` what the answer is from. `prices` are those of
+    all answers, also of those that a later one replaced, and `side_costs` those of helpers, such
     as judges and embeddings. `away` is the time, in seconds, that was not ours: the provider's, and the waits
     between its attempts.
     """

@@ -32,7 +32,7 @@ SANDBOX_RUNS: Final = counter("promptsaas_sandbox_runs", "Recorded runs of the s
 CACHED_RUNS: Final = counter("promptsaas_cached_runs", "Recorded runs that were answered from the cache.")
 GUARDRAIL_HITS: Final = counter(
     "promptsaas_guardrail_hits",
-    "What guardrails found in recorded runs, by the kind of rule, the side and what was done; the sandbox too.",
+    "What guardrails found in recorded runs, the sandbox's too.",
     ("kind", "side", "action"),
 )
 COST: Final = counter(

@@ -21,7 +21,7 @@ _ALPHABETS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A text that holds a value of a type from `start` to `end`, or where `found` is False something like it."""
+    """A text with a value of a type from `start` to `end`; where `found` is False, something like one."""
 
     kind: str
     text: str
@@ -43,7 +43,7 @@ def kinds() -> list[str]:
 
 
 def _cases(kind: str, shapes: list[str], carriers: list[str], found: bool) -> Iterator[Case]:
-    source = random.Random(f"{kind} {found}")  # noqa: S311 (the same values every time)
+    source = random.Random(f"{kind} {found}")
     for number in range(CASES_A_TYPE):
         shape = shapes[number % len(shapes)]
         carrier = carriers[(number // len(shapes) * 7 + number) % len(carriers)]
