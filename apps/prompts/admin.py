@@ -3,7 +3,14 @@
 from django.contrib import admin
 
 from apps.core.admin import ReadOnlyAdmin
-from apps.prompts.models import Label, LabelMove, Prompt, PromptUserObjectPermission, PromptVersion
+from apps.prompts.models import (
+    Label,
+    LabelMove,
+    Prompt,
+    PromptUserObjectPermission,
+    PromptVersion,
+    ServingPolicy,
+)
 
 
 @admin.register(Prompt)
@@ -52,6 +59,19 @@ class LabelMoveAdmin(ReadOnlyAdmin):
     list_select_related = ("prompt",)
     search_fields = ("prompt__name", "=organization__slug")
     search_ids = ("prompt_id",)
+    ordering = ("-id",)
+
+
+@admin.register(ServingPolicy)
+class ServingPolicyAdmin(ReadOnlyAdmin):
+    """How prompts and projects are served; guardrails hold customers' own words."""
+
+    content_fields = ("guardrails",)
+    list_display = ("project", "prompt", "revision", "changed_by", "changed_at")
+    list_filter = ("changed_at",)
+    list_select_related = ("project", "prompt")
+    search_fields = ("prompt__name", "project__name", "=organization__slug")
+    search_ids = ("prompt_id", "project_id")
     ordering = ("-id",)
 
 
