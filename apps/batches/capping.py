@@ -1,5 +1,6 @@
 """The most that a row can cost: what a claim sets aside under a job's cost cap."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -8,15 +9,20 @@ import orjson
 
 from apps.batches.claims import JobFacts, Row
 from apps.batches.planning import DEFAULT_OUTPUT_TOKENS, Model, find_model, most_output_tokens
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, NotFound
 from apps.core.scope import organization_scope
 from apps.prompts import queries as prompt_queries
 from apps.prompts.rendering import render
+from apps.prompts.serving import CallRules
 from apps.prompts.types import ResolvedPrompt
 from apps.runs.blocking import BlockingCalls
 
 MESSAGE_BYTES = 32
 """More than a chat format adds round one message."""
+REPAIR_BYTES = 4096
+"""More than what a repair says of an answer that breaks its schema."""
+RUN_SECONDS = 60.0
+"""How long a row's run may take: as in RunRequest."""
 TOOLS_BYTES = 1024
 """More than a provider's own words on how to call tools."""
 
@@ -26,14 +32,15 @@ class Costing:
     """What a job's rows are priced with."""
 
     prompt: ResolvedPrompt
-    model: Model
+    models: tuple[Model, ...]
     output_tokens: int
 
     def worst_case(self, row: Row) -> Decimal:
-        """USD for the longest answer. A token is at least one byte, so bytes bound the input's tokens.
+        """USD for the longest answers of the dearest model: the prompt's own, or one of its fallbacks.
 
-        Attempts that fail are not counted: providers charge for answers, and the run's one deadline leaves
-        no time for another attempt after one that hung.
+        A token is at least one byte, so bytes bound the input's tokens. Providers charge for answers, and
+        perhaps for calls that we gave up on: so those count that can hang within a run's time, beside the
+        one that answers, and repairs, which are shown the answers before them. Other failures cost nothing.
         """
         try:
             messages = render(self.prompt.messages, self.prompt.variables, row.variables)
@@ -41,8 +48,30 @@ class Costing:
             return Decimal(0)  # The engine refuses such a row before any call.
         size = sum(len(message["content"].encode()) + MESSAGE_BYTES for message in messages)
         size += _size_beside(self.prompt)
-        amount = self.model.price(size, self.output_tokens).amount
-        return Decimal("Infinity") if amount is None else amount
+        calls = self.prompt.serving.calls
+        return sum(
+            (
+                self._dearest(size + before * _size_of_repair(self.output_tokens))
+                for before in _answers(calls)
+            ),
+            Decimal(0),
+        )
+
+    def _dearest(self, size: int) -> Decimal:
+        amounts = [model.price(size, self.output_tokens).amount for model in self.models]
+        return max(Decimal("Infinity") if amount is None else amount for amount in amounts)
+
+
+def _answers(calls: CallRules) -> list[int]:
+    """For each call that may be charged, how many answers it is shown."""
+    allowed = (calls.retries + 1) * (len(calls.fallbacks) + 1)
+    hung = min(allowed - 1, int(RUN_SECONDS // calls.timeout_seconds))
+    return [*([0] * hung), *range(calls.repair_attempts + 1)]
+
+
+def _size_of_repair(output_tokens: int) -> int:
+    """Bytes that bound the tokens of an answer and of the words that ask for another one."""
+    return output_tokens + REPAIR_BYTES
 
 
 def _size_beside(prompt: ResolvedPrompt) -> int:
@@ -73,6 +102,10 @@ def _load(job: JobFacts) -> Costing:
         prompt = prompt_queries.resolve(
             project_id=job.project_id, name=job.prompt_name, label=None, number=job.version_number
         )
-        model = find_model(job.project_id, job.model, livemode=job.livemode)
+        models = [find_model(job.project_id, job.model, livemode=job.livemode)]
+        for fallback in prompt.serving.calls.fallbacks:
+            # One that can't be called stands in for nothing.
+            with suppress(InvalidRequest, NotFound):
+                models.append(find_model(job.project_id, fallback, livemode=job.livemode))
     limit = most_output_tokens({**prompt.parameters, **job.parameters})
-    return Costing(prompt, model, limit or DEFAULT_OUTPUT_TOKENS)
+    return Costing(prompt, tuple(models), limit or DEFAULT_OUTPUT_TOKENS)

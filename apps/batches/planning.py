@@ -18,6 +18,7 @@ from apps.prompts.rendering import render
 from apps.prompts.types import ResolvedPrompt
 from apps.providers import queries as provider_queries
 from apps.providers import tokens
+from apps.providers.alias_queries import alias_targets
 from apps.providers.price_rules import PriceRule, rule_for
 from apps.providers.pricing import Price, price
 from apps.providers.types import Usage
@@ -136,8 +137,8 @@ def plan_batch(
 
 
 def find_model(project_id: UUID, reference: str, *, livemode: bool) -> Model:
-    """The model that calls will really go to. Raises InvalidRequest, NotFound."""
-    slug, _, model_id = reference.partition("/")
+    """The model that calls will really go to, through an alias too. Raises InvalidRequest, NotFound."""
+    slug, _, model_id = alias_targets(project_id).get(reference, reference).partition("/")
     if not (slug and model_id):
         raise InvalidRequest(
             "The prompt's version names no model; choose one.", code="model_missing", param="model"
