@@ -5,18 +5,29 @@ Both walk in one order, so that the texts that come back find their places witho
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
-from apps.guardrails.findings import Piece
+from apps.guardrails.findings import Hit, Piece
 
 # Roles whose words are the author's: they aren't suspected of giving orders that they may not give.
 TRUSTED_ROLES: Final = frozenset({"system", "developer", "assistant"})
 # A number of fewer digits is no card, phone or account.
 SMALLEST_NUMBER: Final = 10**6
+# What marks the place of a key itself.
+KEY: Final = ".#key"
 # Keys are shown in places, which are stored in the clear: what isn't a plain name is told by its number.
 _NAME: Final = re.compile(r"[A-Za-z_](?:[A-Za-z_-]|[0-9]{1,3}(?![0-9])){0,40}\Z")
+
+
+def discreet(hits: Iterable[Hit]) -> tuple[Hit, ...]:
+    """The hits with places that say nothing of keys in which something was found: places are no secret."""
+    found = tuple(hits)
+    if not any(hit.place.endswith(KEY) for hit in found):
+        return found
+    return tuple(replace(hit, place=".".join(hit.place.split(".")[:2])) for hit in found)
 
 
 def value_pieces(values: Mapping[str, Any]) -> Iterator[Piece]:
@@ -109,7 +120,8 @@ def _leaves(value: Any, place: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, Mapping):
         for number, (key, item) in enumerate(value.items()):
             inner = f"{place}.{_step(key, number)}"
-            yield inner, key
+            # A key that is found must not be told by the places of its values: see `discreet`.
+            yield f"{inner}{KEY}", key
             yield from _leaves(item, inner)
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value):

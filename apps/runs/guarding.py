@@ -27,6 +27,7 @@ from apps.providers.tool_calls import ToolCallPieces
 from apps.runs.guarded_texts import (
     answer_pieces,
     call_pieces,
+    discreet,
     message_pieces,
     replace_answer,
     replace_calls,
@@ -67,14 +68,15 @@ async def guard_input(
     request, values = _with_texts(request, values, pieces, scanned)
     purpose = f"{request.project_id}:{prompt.prompt_id if prompt else ''}"
     messages = _rendered(policy.spotlight, request, prompt, values, make_marker_of(policy, secret, purpose))
+    hits = discreet(_moved(scanned.hits, len(messages) - first - len(request.messages)))
     canary = ""
     if policy.canary is not None:
         canary, messages = _with_canary(messages, make_canary(secret, purpose))
     texts = zip(pieces, scanned.texts, strict=True)
     guard = Guard(
         policy,
-        scanned.hits,
-        _blocker(scanned.hits),
+        hits,
+        _blocker(hits),
         canary,
         tuple(Piece(piece.place, text) for piece, text in texts if not piece.trusted),
     )
@@ -94,7 +96,7 @@ def guard_answer(prepared: PreparedRun, progress: Progress) -> None:
     pieces = [*answer_pieces(text, is_json=is_json), *call_pieces(calls, "tool_calls", trusted=False)]
     count = _counter(prepared.target.model)
     found = scan(guard.policy, "output", pieces, count_tokens=count, canary=guard.canary)
-    note_hits(progress, found.hits)
+    note_hits(progress, discreet(found.hits))
     blocker = _blocker(found.hits)
     if blocker and progress.withheld is None:
         progress.withheld = withheld(progress, blocker)
@@ -254,6 +256,17 @@ def _with_instruction(messages: list[dict[str, Any]], marker: Marker) -> list[di
         first = with_texts(messages[0], lambda text: f"{text}\n\n{marker.instruction}")
         return [first, *messages[1:]]
     return [{"role": "system", "content": marker.instruction}, *messages]
+
+
+def _moved(hits: tuple[Hit, ...], by: int) -> tuple[Hit, ...]:
+    """The hits with their messages' numbers after others were put in front."""
+    return tuple(replace(hit, place=_moved_place(hit.place, by)) for hit in hits) if by else hits
+
+
+def _moved_place(place: str, by: int) -> str:
+    head, _, rest = place.partition(".")
+    number, dot, path = rest.partition(".")
+    return f"{head}.{int(number) + by}{dot}{path}" if head == "messages" else place
 
 
 def _with_canary(messages: Messages, token: str) -> tuple[str, Messages]:

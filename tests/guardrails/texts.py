@@ -1,8 +1,8 @@
 """Our own test set of guardrails: texts written for it, each in one of two halves.
 
 Rules are tuned on one half only; the other tells what they are worth. A line's variants stay together, so
-that no half knows the other's wording. The `unseen` classes were written after the last change of the rules, and
-nothing was changed for them: they tell how the rules fare with wordings that they don't know.
+that no half knows the other's wording. The `unseen` classes were written after the last change of the rules,
+and nothing was changed for them: they tell how the rules fare with wordings that they don't know.
 """
 
 import base64

@@ -183,3 +183,51 @@ def test_execute__a_judge__is_recorded_and_never_fails_the_run(
         ("call", ""),
         ("judge", "server"),
     ]
+
+
+def test_execute__values_of_every_kind__are_redacted_and_keep_their_form(
+    project: Project, fake_provider: FakeProvider
+) -> None:
+    _guard(project, {**REDACTING, "spotlight": {"mode": "delimit", "variables": ["text"]}})
+    content = VersionContent(
+        messages=({"role": "user", "content": "{{ text }} {{ data }} {{ number }}"},),
+        variables=(
+            {"name": "text", "type": "text", "required": True},
+            {"name": "data", "type": "json", "required": True},
+            {"name": "number", "type": "number", "required": True},
+        ),
+        model="local/echo",
+    )
+    make_prompt(project=project, name="kinds", content=content, labels={"production": 1})
+    values = {
+        "text": "plain",
+        "data": '{"a@b.example": {"inner": 4111111111111111}, "list": [1, null, "c@d.example"]}',
+        "number": 4111111111111111,
+        "undeclared": ["e@f.example"],
+    }
+    call = {"id": "call_1", "type": "function"}
+    said = (
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{**call, "function": {"name": "f", "arguments": '{"to":"g@h.example"}'}}],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "Sent to i@j.example."},
+    )
+    [result] = _execute(make_request(project, prompt="kinds", variables=values, messages=said))
+    assert result.status == "succeeded"
+    sent = fake_provider.body()["messages"]
+    assert '{"[email]":{"inner":"[card]"},"list":[1,null,"[email]"]} [card]' in sent[1]["content"]
+    assert sent[2]["tool_calls"][0]["function"]["arguments"] == '{"to":"[email]"}'
+    assert sent[3]["content"] == "Sent to [email]."
+    run, stored = _stored(project, result)
+    assert "example" not in stored
+    places = {hit["place"] for hit in run.guardrail_hits}
+    # The instruction of spotlighting came in front, and keys are not told since one of them is an address.
+    assert places == {
+        "variables.data",
+        "variables.number",
+        "variables.undeclared",
+        "messages.2",
+        "messages.3",
+    }
