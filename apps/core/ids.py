@@ -6,12 +6,14 @@ A public id is ``<prefix>_<26 characters>``: the 128 bits of the UUID in Crockfo
 
 import os
 import time
+from collections import deque
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 LENGTH: Final = 26
+RANDOMS_AT_ONCE: Final = 256
 _VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
 # Two characters for each 10 bits: a request writes several ids, and character by character they took 20 µs.
 _PAIRS: Final = [first + second for first in ALPHABET for second in ALPHABET]
@@ -67,6 +69,11 @@ PREFIXES: Final[dict[str, str]] = {
 }
 
 
+# Asking the kernel for each id costs more than the rest of it. Taking one is atomic, so threads may share them.
+_randoms: deque[int] = deque()
+os.register_at_fork(after_in_child=_randoms.clear)
+
+
 def prefix_of_kind(kind: str) -> str:
     """The prefix of a kind as the API names it ("dataset_version"); empty for one without ids."""
     found = (prefix for prefix, words in PREFIXES.items() if words.lower().replace(" ", "_") == kind)
@@ -75,7 +82,10 @@ def prefix_of_kind(kind: str) -> str:
 
 def uuid7() -> UUID:
     """A new UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random bits."""
-    random = int.from_bytes(os.urandom(10), "big")
+    try:
+        random = _randoms.pop()
+    except IndexError:
+        random = _more_randoms()
     return UUID(int=time.time_ns() // 1_000_000 << 80 | random & _RANDOM_BITS | _VERSION_7)
 
 
@@ -124,3 +134,12 @@ def read_any(text: str) -> tuple[str, UUID] | None:
         return "", UUID(text)
     except ValueError:
         return None
+
+
+def _more_randoms() -> int:
+    """Fill the store of random numbers, and one of them."""
+    drawn = os.urandom(10 * RANDOMS_AT_ONCE)
+    fresh = [int.from_bytes(drawn[start : start + 10], "big") for start in range(0, len(drawn), 10)]
+    one = fresh.pop()
+    _randoms.extend(fresh)
+    return one
