@@ -69,7 +69,7 @@ PREFIXES: Final[dict[str, str]] = {
 }
 
 
-# Asking the kernel for each id costs more than the rest of it. Taking one is atomic, so threads may share them.
+# Asking the kernel for each id costs much of it. Taking one out is atomic, so threads may share them.
 _randoms: deque[int] = deque()
 os.register_at_fork(after_in_child=_randoms.clear)
 
