@@ -18,6 +18,7 @@ from apps.core.ids import encode, uuid7
 from apps.core.scope import organization_scope, system_scope
 from apps.datasets.models import Dataset, DatasetRow
 from apps.prompts.queries import latest_version, resolved
+from apps.providers.pricing import Price
 from apps.providers.types import Usage
 from apps.runs.feedback import Giver, text_of
 from apps.runs.models import Feedback, Run, RunPayload
@@ -330,6 +331,8 @@ def test_list__member_who_sees_runs_but_no_prompts__is_offered_only_prompts_that
 def test_detail__of_a_fallback__says_what_was_asked_and_what_each_call_cost(
     client: Client, project: Project
 ) -> None:
+    listed = {"status": "priced", "source": "our list", "usd_per_million_tokens": {"input": "0.4"}}
+    parts = [listed, listed, {"status": "unknown", "reason": "no price is listed"}]
     run = make_run(
         project=project,
         model="openai/small",
@@ -339,7 +342,11 @@ def test_detail__of_a_fallback__says_what_was_asked_and_what_each_call_cost(
                 500, 90, model="openai/small", kind="fallback", usage=Usage(10, None), cost=Decimal("0.0012")
             ),
         ),
-        facts={"asked_model": "openai/large", "sandbox": False},
+        facts={
+            "asked_model": "openai/large",
+            "sandbox": False,
+            "price": Price("unknown", None, {"reason": "the price of a part is unknown", "parts": parts}),
+        },
         unit="cohort-7",
         background=True,
     )
@@ -355,6 +362,8 @@ def test_detail__of_a_fallback__says_what_was_asked_and_what_each_call_cost(
         "Our own time unknown",
         "cohort-7",
         "Background",
+        "the price of a part is unknown",
+        "$0.4 a million tokens",
     ):
         assert expected in page, expected
 

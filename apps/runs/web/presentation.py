@@ -17,6 +17,7 @@ from apps.runs.web.contents import (
     shown_variables,
     spans_of,
 )
+from apps.runs.web.prices import price_entries
 
 BLOCKED: Final = "guardrail_blocked"
 USAGE_NOTES: Final = {
@@ -93,7 +94,7 @@ def detail_context(run: Run, content: Content | None, view: str = "") -> dict[st
         "price_status": price_status(run),
         "price_note": _price_note(run),
         "usage_note": USAGE_NOTES.get(run.usage_origin, ""),
-        "price_lines": _price_lines(run),
+        "price_entries": price_entries(run),
         "messages_sent": shown_messages(content, spans),
         "variables": shown_variables(content, spans),
         "parameters": pretty(dict(content.parameters)) if content and content.parameters else "",
@@ -159,19 +160,6 @@ def _overrides(run: Run) -> list[dict[str, str]]:
 def price_status(run: Run) -> str | None:
     """The price status as the cost tag wants it: None where nothing was charged."""
     return None if run.price_status == "none" else run.price_status
-
-
-def _price_lines(run: Run) -> list[tuple[str, str]]:
-    """Where the price is from and what it was, as it was fixed with the run."""
-    snapshot = run.price_snapshot
-    lines = [("Price list", str(snapshot["source"]))] if snapshot.get("source") else []
-    if snapshot.get("price_id"):
-        lines.append(("Entry", str(snapshot["price_id"])))
-    if snapshot.get("reason"):
-        lines.append(("Why unknown", str(snapshot["reason"])))
-    rates = snapshot.get("usd_per_million_tokens") or {}
-    words = {name: name.replace("_", " ").capitalize() for name in rates}
-    return lines + [(words[name], f"${rate} a million tokens") for name, rate in rates.items()]
 
 
 def _price_note(run: Run) -> str:
