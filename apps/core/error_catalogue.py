@@ -4,6 +4,7 @@ from typing import Final
 
 CATALOGUE: Final[dict[str, str]] = {
     "address_refused": "The address is private. Use a public one, or ask the operator to allow it.",
+    "alias_loop": "Aliases don't lead to aliases, nor to themselves. Name the model itself.",
     "alert_not_firing": "Only a rule that warns or alerts now can be acknowledged.",
     "alert_rule_invalid": "The alert rule has a value that can't be; `param` names it.",
     "alert_without_recipients": "The alert rule tells nobody. Give it recipients first.",
@@ -35,6 +36,10 @@ CATALOGUE: Final[dict[str, str]] = {
     "concurrency_invalid": "Concurrency is outside of what the plan allows.",
     "confirmation_wrong": "The name was not typed exactly as it is written. Type it again.",
     "conflict": "The object has changed, or is being changed. Read it again and repeat.",
+    "connection_busy": (
+        "The connection has as many calls under way as it may have. Repeat later, or allow it more at a time."
+    ),
+    "concurrent_calls_invalid": "Calls at a time of a connection are 1 to 10,000, or none for no limit.",
     "connection_not_found": "The project has no provider connection of that name.",
     "content_filtered": "The provider's content filter stopped the answer.",
     "content_invalid": "A version's content is incomplete; the message says which part.",
@@ -52,6 +57,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "dataset_not_found": "The project has no such dataset.",
     "dataset_rows_deleted": "Retention has deleted the rows of this version. Use a newer one.",
     "delivery_not_found": "The project has no such delivery; they are kept for 30 days.",
+    "embeddings_unsupported": "The connection's provider has no embedding models. Name one of another.",
     "erasure_not_done": "The erasure is not done yet, so it has no certificate.",
     "erasure_not_found": "There is no such erasure in this organization.",
     "erasure_not_pending": "The erasure has begun or ended, so it can't be called off.",
@@ -84,6 +90,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "draft_not_found": "There is no draft; it was published or discarded.",
     "draft_exists": "You have a draft of this prompt already. Repeat with `replace: true` to replace it.",
     "draft_stale": "The draft was changed in another browser. Compare the two before going on.",
+    "fallback_refused": "The sandbox and real models don't stand in for each other as fallbacks.",
     "feedback_not_found": "There is no such feedback on this run. It may have been taken back.",
     "dataset_name_taken": "The project has a dataset of that name.",
     "example_not_found": "The gallery has no such example.",
@@ -166,6 +173,10 @@ CATALOGUE: Final[dict[str, str]] = {
     "provider_rate_limited": "The provider limits the rate, and the retries were used up. Repeat later.",
     "provider_refused": "The provider takes the request for wrong. The message is the provider's own.",
     "provider_timeout": "The provider didn't answer in time.",
+    "provider_unavailable": (
+        "The provider has been failing, so it is not called for a moment. Repeat after Retry-After, or add a "
+        "fallback."
+    ),
     "provider_unreachable": "The provider can't be reached. Check the connection's address.",
     "quota_exceeded": "The plan's quota for this period is used up. It begins anew when the message says.",
     "quota_unavailable": "The quota can't be checked right now. Repeat after Retry-After.",
@@ -196,6 +207,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "template_failed": "The template can't be rendered with these values.",
     "template_invalid": "The template has an error; the message names line and column.",
     "too_many_alert_rules": "A project has at most 100 alert rules. Delete one that nobody needs.",
+    "too_many_aliases": "An organization has at most 500 model aliases. Delete one that nobody needs.",
     "too_many_attachments": "A call has too many images and files. Send fewer at once.",
     "too_many_waiting": "So many background runs of the project wait already. Send this one later.",
     "too_many_webhooks": "A project has at most 20 webhooks. Delete one that nobody needs.",

@@ -1,4 +1,4 @@
-"""A connection's calls over aiohttp: JSON out, JSON or a stream of events in, everything bounded.
+"""A connection's calls over HTTP: JSON out, JSON or a stream of events in, everything bounded.
 
 The vendors' clients define the wire format but cost some ten times as much a call, so they serve only what
 is off the path of runs (see sdk_listing). A call never retries. What goes wrong is a ProviderCallError.
@@ -6,18 +6,16 @@ is off the path of runs (see sdk_listing). A call never retries. What goes wrong
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from apps.core.deadlines import Deadline
 from apps.core.errors import PromptsaasError
+from apps.core.http_calls import Answer, Origin, default_ssl_context
 from apps.core.json_bodies import is_too_deep
 from apps.core.outbound import REDIRECTS
-from apps.core.outbound_sessions import default_ssl_context, open_session
 from apps.providers.call_errors import CallErrors, request_id
 from apps.providers.event_stream import EventReader, EventTooLarge
 from apps.providers.types import Connection, ProviderCallError
@@ -49,9 +47,7 @@ class Wire:
             **key,
             **connection.headers,
         }
-        self._urls: dict[str, URL] = {}
-        self._session: aiohttp.ClientSession | None = None
-        self._draining: set[asyncio.Task[None]] = set()
+        self._origin: Origin | None = None
         default_ssl_context()
 
     async def post(
@@ -90,7 +86,7 @@ class Wire:
                 while chunk := await _next_chunk(answer, timeout_seconds):
                     for event in reader.feed(chunk):
                         if event == DONE:
-                            self._drain(answer)
+                            _leave(answer)
                             return
                         yield _json(event), call_id
             except BaseException:
@@ -110,23 +106,20 @@ class Wire:
             raise self.errors.refused(refused.message) from None
         except EventTooLarge:
             raise self.errors.refused(TOO_LARGE) from None
-        except (aiohttp.ClientError, OSError) as broken:
+        except OSError as broken:
             raise self.errors.broken() from broken
         except (ValueError, TypeError, AttributeError, LookupError) as odd:
             raise self.errors.not_understood() from odd
 
     async def close(self) -> None:
         """Close the connections that are held open."""
-        if self._session is not None:
-            await self._session.close()
+        if self._origin is not None:
+            self._origin.close()
 
-    async def _ask(self, path: str, body: Any, headers: Headers | None) -> aiohttp.ClientResponse:
+    async def _ask(self, path: str, body: Any, headers: Headers | None) -> Answer:
         """A good answer whose body is still to be read, to its end or closed."""
-        session = self._session or self._open()
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = URL(self._base_url + path)
-        answer = await session.post(url, data=orjson.dumps(body), headers=headers, allow_redirects=False)
+        origin = self._origin or self._open()
+        answer = await origin.post(path, orjson.dumps(body), headers)
         if 200 <= answer.status < 300:
             return answer
         try:
@@ -135,18 +128,11 @@ class Wire:
             answer.close()
         raise failure
 
-    def _drain(self, answer: aiohttp.ClientResponse) -> None:
-        """Take what follows the last event, which is nothing but the end, so that the connection is kept."""
-        if not answer.content.at_eof():
-            task = asyncio.create_task(_read_out(answer))
-            self._draining.add(task)
-            task.add_done_callback(self._draining.discard)
+    def _open(self) -> Origin:
+        self._origin = Origin(self._base_url, self._headers)
+        return self._origin
 
-    def _open(self) -> aiohttp.ClientSession:
-        self._session = open_session(self._base_url, headers=self._headers)
-        return self._session
-
-    async def _failure(self, answer: aiohttp.ClientResponse) -> ProviderCallError:
+    async def _failure(self, answer: Answer) -> ProviderCallError:
         if answer.status in REDIRECTS:
             return self.errors.refused(REDIRECT)
         raw = await _read(answer, LARGEST_ERROR)
@@ -157,25 +143,24 @@ class Wire:
         return self.errors.of_status(answer.status, body, answer.headers)
 
 
-async def _next_chunk(answer: aiohttp.ClientResponse, timeout_seconds: float) -> bytes:
+async def _next_chunk(answer: Answer, timeout_seconds: float) -> bytes:
     with Deadline(timeout_seconds):
-        return await answer.content.readany()
+        return await answer.read_any()
 
 
-async def _read_out(answer: aiohttp.ClientResponse) -> None:
-    with suppress(TimeoutError, aiohttp.ClientError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            await _read(answer, LARGEST_ERROR)
-    answer.close()
+def _leave(answer: Answer) -> None:
+    """What follows the last event is nothing but the end: wait for it, so that the connection is kept."""
+    if not answer.is_read:
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS, answer.close)
 
 
-async def _read(answer: aiohttp.ClientResponse, most: int) -> bytes | None:
+async def _read(answer: Answer, most: int) -> bytes | None:
     """The body; None where it is larger than `most` bytes, of which no more than these are ever held."""
     if (answer.content_length or 0) > most:
         return None
     parts: list[bytes] = []
     left = most
-    while chunk := await answer.content.readany():
+    while chunk := await answer.read_any():
         left -= len(chunk)
         if left < 0:
             return None

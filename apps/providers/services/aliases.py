@@ -137,5 +137,5 @@ def _checked_reason(reason: str) -> str:
     reason = reason.strip()
     if len(reason) > LONGEST_REASON:
         message = f"A reason has at most {LONGEST_REASON} characters."
-        raise InvalidRequest(message, code="reason_too_long", param="reason")
+        raise InvalidRequest(message, code="content_too_large", param="reason")
     return reason
