@@ -60,7 +60,9 @@ async def open_runtime(
         allowance = AllowanceBook(pool)
         data_keys = CachedDataKeys(calls)
         exact = AnswerCache(data_keys, wait_seconds=cache_wait_seconds)
-        answers = CachedAnswers(exact, SemanticAnswers(targets, calls, data_keys))
+        patience = cache_wait_seconds / WAIT_SECONDS
+        semantic = SemanticAnswers(targets, calls, data_keys, patience=patience)
+        answers = CachedAnswers(exact, semantic)
         keys = RunKeys(pool)
         recorder = GroupRecorder(
             connection_parameters(),

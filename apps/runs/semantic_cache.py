@@ -58,12 +58,18 @@ class Found:
 
 
 class SemanticAnswers:
-    """Answers in Postgres, compared by pgvector. Without the extension nothing is embedded, found or kept."""
+    """Answers in Postgres, compared by pgvector. Without the extension nothing is embedded, found or kept.
 
-    def __init__(self, targets: TargetSource, calls: BlockingCalls, data_keys: DataKeys) -> None:
+    `patience` is what every wait is multiplied by.
+    """
+
+    def __init__(
+        self, targets: TargetSource, calls: BlockingCalls, data_keys: DataKeys, *, patience: float = 1.0
+    ) -> None:
         self._targets = targets
         self._calls = calls
         self._data_keys = data_keys
+        self._patience = patience
         self._can_compare = False
         self._asked_at = -math.inf
         self._resting: dict[tuple[UUID, str], float] = {}
@@ -100,7 +106,7 @@ class SemanticAnswers:
         )
         organization_id = prepared.request.organization_id
         try:
-            async with asyncio.timeout(KEEP_SECONDS):
+            async with asyncio.timeout(KEEP_SECONDS * self._patience):
                 await self._calls.run(lambda: _add(organization_id, entry))
         except (DatabaseError, InterfaceError, PromptsaasError, TimeoutError) as error:
             logger.warning("runs.similar_answer_not_kept", extra={"error": str(error)})
@@ -109,7 +115,7 @@ class SemanticAnswers:
         if time.monotonic() - self._asked_at > BELIEVED_SECONDS:
             self._asked_at = time.monotonic()
             try:
-                async with asyncio.timeout(SEARCH_SECONDS):
+                async with asyncio.timeout(SEARCH_SECONDS * self._patience):
                     self._can_compare = await self._calls.run(cache_entries.can_compare)
             except (DatabaseError, InterfaceError, TimeoutError):
                 self._asked_at = -math.inf
@@ -128,7 +134,7 @@ class SemanticAnswers:
         start = time.perf_counter()
         error, result = "", None
         try:
-            async with asyncio.timeout(EMBED_SECONDS):
+            async with asyncio.timeout(EMBED_SECONDS * self._patience):
                 request = EmbeddingRequest(target.model, (text,), timeout_seconds=EMBED_SECONDS)
                 result = await target.provider.embed(request)
         except (ProviderCallError, TimeoutError) as caught:
@@ -145,7 +151,7 @@ class SemanticAnswers:
 
     async def _nearest(self, prepared: PreparedRun, plan: CachePlan, place: Place) -> CachedAnswer | None:
         organization_id = prepared.request.organization_id
-        async with asyncio.timeout(SEARCH_SECONDS):
+        async with asyncio.timeout(SEARCH_SECONDS * self._patience):
             found = await self._calls.run(lambda: _nearest(organization_id, plan, place))
         return None if found is None else CachedAnswer(found.run_id, found.text, "semantic", found.distance)
 
