@@ -50,7 +50,7 @@ class CachedAnswers:
 
     async def _find(self, prepared: PreparedRun, plan: CachePlan, clock: Clock) -> "AnswerLookup":
         place = await self.exact.place(prepared)
-        joined = await self._flights.join(place.key, clock.remaining())
+        joined = await self._flights.join(_flight_name(place, plan), clock.remaining())
         if isinstance(joined, CachedAnswer):
             LOOKUPS.labels("shared").inc()
             return AnswerLookup(self, plan, place, found=joined)
@@ -68,10 +68,12 @@ class CachedAnswers:
     async def _kept(self, prepared: PreparedRun, lookup: "AnswerLookup", clock: Clock) -> CachedAnswer | None:
         plan = lookup.plan
         if plan.exact_seconds:
+            # Before the answer is known: cancelled in between, others must not wait for this run.
+            lookup.asks = True
             found = await self.exact.find(lookup.place, oldest=plan.exact_seconds, seconds=clock.remaining())
             if found is not None:
+                lookup.asks = False
                 return found
-            lookup.asks = True
         if not plan.semantic_seconds:
             return None
         lookup.similar = await self.semantic.find(prepared, plan, clock.started)
@@ -128,6 +130,11 @@ class AnswerLookup:
         self._is_over = True
         if self.asks:
             self.answers.leave(self.place)
+
+
+def _flight_name(place: Place, plan: CachePlan) -> str:
+    """Who waits for whom: only runs that would take the same answers."""
+    return f"{place.key} {plan.exact_seconds} {plan.semantic_seconds} {plan.threshold}"
 
 
 def _is_good(prepared: PreparedRun, result: RunResult) -> bool:

@@ -137,6 +137,19 @@ def test_execute__at_once_without_a_cache__is_a_call_each(
     assert fake_provider.calls["late"] == 3
 
 
+def test_execute__at_once_with_other_wishes__does_not_take_what_it_would_not_have_taken(
+    project: Project, fake_provider: FakeProvider
+) -> None:
+    results = _execute_at_once(
+        _request(project),
+        _request(project, cache=CacheWish(seconds=5)),
+        _request(project, cache=CacheWish(on=False)),
+    )
+    # In another process's way: through Redis, which knows how old an answer is.
+    assert sorted(result.cache or "" for result in results) == ["hit", "miss", "off"]
+    assert fake_provider.calls["late"] == 2
+
+
 def test_execute__behind_one_that_was_cancelled__asks_anew(
     project: Project, fake_provider: FakeProvider
 ) -> None:
