@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from apps.guardrails import pii
 from apps.guardrails.canary import find_canary
@@ -85,20 +85,20 @@ def find_cuts(policy: GuardPolicy, text: str, canary: str) -> tuple[list[Cut], b
 
 def _finds(
     policy: GuardPolicy,
-    rules: tuple[Rule, ...],
+    rules: "tuple[_Compiled, ...]",
     joined: "_Joined",
     count_tokens: CountTokens | None,
     canary: str,
 ) -> tuple[list[_Find], float | None]:
     finds: list[_Find] = []
     score: float | None = None
-    for rule in rules:
+    for rule, pattern in rules:
         if isinstance(rule, InjectionRule):
             score = max(score or 0.0, joined.injection(rule, finds))
         elif isinstance(rule, LengthRule):
             finds.extend(joined.lengths(rule, count_tokens))
         else:
-            finds.extend(joined.look(rule))
+            finds.extend(joined.look(rule, pattern))
     if canary and policy.canary is not None:
         finds.extend(
             _Find("canary", "canary", policy.canary.action, start, end, signals=(signal,))
@@ -107,9 +107,19 @@ def _finds(
     return finds, score
 
 
+_Compiled = tuple[Rule, Any]
+
+
 @lru_cache(maxsize=1_000)
-def _rules(policy: GuardPolicy, side: Side) -> tuple[Rule, ...]:
-    return policy.rules_on(side)
+def _rules(policy: GuardPolicy, side: Side) -> tuple[_Compiled, ...]:
+    """The rules of a side, each with its own compiled pattern if it has one."""
+    return tuple((rule, _pattern(rule)) for rule in policy.rules_on(side))
+
+
+def _pattern(rule: Rule) -> Any:
+    if isinstance(rule, DenyListRule):
+        return compile_words(rule.words)
+    return customer_pattern(rule.pattern) if isinstance(rule, RegexRule) else None
 
 
 class _Joined:
@@ -132,7 +142,7 @@ class _Joined:
             self._folded = fold(self.text)
         return self._folded
 
-    def look(self, rule: Rule) -> Iterator[_Find]:
+    def look(self, rule: Rule, pattern: Any) -> Iterator[_Find]:
         """What a rule about single places finds."""
         if isinstance(rule, PiiRule):
             for one in pii.find(self.folded, self.text, rule.types):
@@ -140,11 +150,10 @@ class _Joined:
                 signals = (one.signal,) if one.signal else ()
                 yield _Find(rule.name, "pii", rule.action, start, end, one.type, signals=signals)
         elif isinstance(rule, DenyListRule):
-            for start, end in find_words(compile_words(rule.words), self.text, self.folded):
+            for start, end in find_words(pattern, self.text, self.folded):
                 yield _Find(rule.name, "deny_list", rule.action, start, end)
         elif isinstance(rule, RegexRule):
-            matches = customer_pattern(rule.pattern).finditer(self.text)
-            for _, match in zip(range(MOST_MATCHES), matches, strict=False):
+            for _, match in zip(range(MOST_MATCHES), pattern.finditer(self.text), strict=False):
                 start, end = match.span()
                 if end > start:
                     yield _Find(rule.name, "regex", rule.action, start, end)

@@ -66,12 +66,14 @@ async def guard_input(
     pieces = [*value_pieces(values), *message_pieces(request.messages, first)]
     scanned = await _scan(partial(scan, policy, "input", pieces, count_tokens=_counter(model)), pieces)
     request, values = _with_texts(request, values, pieces, scanned)
-    purpose = f"{request.project_id}:{prompt.prompt_id if prompt else ''}"
-    messages = _rendered(policy.spotlight, request, prompt, values, make_marker_of(policy, secret, purpose))
+    marker = (
+        make_marker(policy.spotlight.mode, secret, _purpose(request, prompt)) if policy.spotlight else None
+    )
+    messages = _rendered(policy.spotlight, request, prompt, values, marker)
     hits = discreet(_moved(scanned.hits, len(messages) - first - len(request.messages)))
     canary = ""
     if policy.canary is not None:
-        canary, messages = _with_canary(messages, make_canary(secret, purpose))
+        canary, messages = _with_canary(messages, make_canary(secret, _purpose(request, prompt)))
     texts = zip(pieces, scanned.texts, strict=True)
     guard = Guard(
         policy,
@@ -172,11 +174,6 @@ def note_hits(progress: Progress, hits: Iterable[Hit]) -> None:
     progress.hits.extend(hit.as_json() for hit in list(hits)[:room])
 
 
-def make_marker_of(policy: GuardPolicy, secret: bytes, purpose: str) -> Marker | None:
-    """The marker of a policy with spotlighting."""
-    return make_marker(policy.spotlight.mode, secret, purpose) if policy.spotlight else None
-
-
 def _released(text: str, progress: Progress, *, cached: bool) -> Iterable[RunDelta]:
     if text:
         progress.released.append(text)
@@ -191,11 +188,16 @@ async def _scan(look: Callable[[], Scan], pieces: list[Piece]) -> Scan:
 
 def _values(request: RunRequest, prompt: Prompt | None) -> dict[str, Any]:
     """The values given, those of declared variables as their templates read them."""
-    if prompt is None or not request.variables:
-        return dict(request.variables)
     given = dict(request.variables)
+    if prompt is None or not any(variable["type"] != "text" for variable in prompt.variables):
+        return given
     coerced = coerce_values(prompt.variables, given)
     return {name: coerced.get(name, value) for name, value in given.items()}
+
+
+def _purpose(request: RunRequest, prompt: Prompt | None) -> str:
+    """What tokens and tags are for: the same for equal runs."""
+    return f"{request.project_id}:{prompt.prompt_id if prompt else ''}"
 
 
 def _with_texts(
