@@ -16,6 +16,7 @@ const totalCost = (done) => {
   const costs = done.map((result) => result.cost).filter(Boolean);
   if (costs.some((cost) => cost.status === "unknown")) return "unknown";
   if (!costs.length) return "–";
+  if (costs.every((cost) => cost.status === "none")) return "none";
   const sum = costs.reduce((total, cost) => total + Number(cost.amount ?? 0), 0);
   return money(sum) + (costs.every((cost) => cost.status === "sandbox") ? " sandbox" : "");
 };

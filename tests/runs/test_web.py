@@ -353,9 +353,9 @@ def test_detail__of_a_fallback__says_what_was_asked_and_what_each_call_cost(
     page = words(_detail(client, run))
     for expected in (
         "openai/large was asked for and did not answer; the fallback openai/small answered.",
-        "1. Call",
+        "1.&nbsp;Call",
         "Rate limit",
-        "2. Fallback",
+        "2.&nbsp;Fallback",
         "10 / unknown",
         "$0.001200",
         "Wait before fallback",
