@@ -19,13 +19,14 @@ from apps.core.logs import get_logger
 from apps.core.redis import DEAD_REDIS, async_client, client
 from apps.providers.health import ConnectionHealth, HealthBook
 
-ShownState = Literal["unknown", "healthy", "failing", "recovering"]
+ShownState = Literal["unknown", "healthy", "unsteady", "failing", "recovering"]
 
 PUBLISH_SECONDS: Final = 3.0
 KEPT_SECONDS: Final = 300
 STALE_SECONDS: Final = 15.0
 """A process that has said nothing for so long has ended."""
 _STATES: Final[dict[str, ShownState]] = {"closed": "healthy", "open": "failing", "half_open": "recovering"}
+UNSTEADY_SHARE: Final = 0.1
 _WORST: Final[tuple[ShownState, ...]] = ("failing", "recovering", "healthy")
 _PROCESS: Final = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -36,7 +37,8 @@ logger = get_logger(__name__)
 class ShownHealth:
     """A connection's health over all processes. Times in Unix seconds; None is unknown.
 
-    `calls` and `failures` are those of the last five minutes.
+    Failing and recovering ones are rested; unsteady ones are called, but a tenth of their calls fail. `calls`
+    and `failures` are those of the last five minutes.
     """
 
     state: ShownState = "unknown"
@@ -61,14 +63,14 @@ async def publish_forever(book: HealthBook) -> None:
     while True:
         await asyncio.sleep(PUBLISH_SECONDS)
         try:
-            told = await _publish(book, told)
+            told = await publish(book, told)
         except DEAD_REDIS:
             continue  # the next turn tells it all again
         except Exception:
             logger.exception("providers.health_not_told")
 
 
-async def _publish(book: HealthBook, told: set[UUID]) -> set[UUID]:
+async def publish(book: HealthBook, told: set[UUID]) -> set[UUID]:
     """Write every connection that was called lately, once more after its last call."""
     lately = {health.credential_id: health for health in book if health.credential_id is not None}
     active = {key for key, health in lately.items() if health.counts().calls or health.state != "closed"}
@@ -110,10 +112,11 @@ def read_health(organization_id: UUID, credential_ids: Iterable[UUID]) -> Mappin
             found = pipe.execute()
     except DEAD_REDIS:
         return {}
-    return {key: _shown(told.values()) for key, told in zip(wanted, found, strict=True) if told}
+    return {key: shown_health(told.values()) for key, told in zip(wanted, found, strict=True) if told}
 
 
-def _shown(told: Iterable[bytes]) -> ShownHealth:
+def shown_health(told: Iterable[bytes]) -> ShownHealth:
+    """What the processes told of one connection, added up; what is old has no say."""
     now = time.time()
     summaries = [summary for summary in map(orjson.loads, told) if now - summary["at"] <= STALE_SECONDS]
     summaries = [each for each in summaries if each["calls"] or each["state"] != "closed"]
@@ -121,12 +124,15 @@ def _shown(told: Iterable[bytes]) -> ShownHealth:
         return UNKNOWN
     state = min((_STATES[each["state"]] for each in summaries), key=_WORST.index)
     errors = [each for each in summaries if each["error_at"] is not None]
+    calls, failures = (sum(each[name] for each in summaries) for name in ("calls", "failures"))
+    if state == "healthy" and failures >= UNSTEADY_SHARE * calls > 0:
+        state = "unsteady"
     last = max(errors, key=lambda each: float(each["error_at"]), default=None)
     return ShownHealth(
         state=state,
-        since=min(each["since"] for each in summaries if _STATES[each["state"]] == state),
-        calls=sum(each["calls"] for each in summaries),
-        failures=sum(each["failures"] for each in summaries),
+        since=min((each["since"] for each in summaries if _STATES[each["state"]] == state), default=None),
+        calls=calls,
+        failures=failures,
         last_error=last["error"] if last else "",
         last_error_at=last["error_at"] if last else None,
     )

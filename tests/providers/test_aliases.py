@@ -1,8 +1,10 @@
 """Model aliases: services, pages, API, what runs make of them; models that go away."""
 
 import asyncio
+import time
 from datetime import date
 
+import orjson
 import pytest
 from django.test import Client
 from pytest_django import Settings
@@ -14,7 +16,7 @@ from apps.core.scope import organization_scope
 from apps.providers import services
 from apps.providers.alias_queries import alias_targets
 from apps.providers.health import ConnectionHealth, HealthBook
-from apps.providers.health_board import _publish, read_health
+from apps.providers.health_board import publish, read_health, shown_health
 from apps.providers.models import ModelAlias
 from apps.providers.retirements import retirement_of
 from apps.providers.sunset import retiring_models, sunset_of
@@ -187,7 +189,7 @@ def test_health__told_by_a_process__is_read_and_unknown_otherwise(
         health.ended(ProviderCallError("Overloaded <b>", reason="server", retryable=True))
 
     async def tell() -> None:
-        await _publish(book, set())
+        await publish(book, set())
         await close_async_client()
 
     asyncio.run(tell())
@@ -198,3 +200,13 @@ def test_health__told_by_a_process__is_read_and_unknown_otherwise(
     assert "Overloaded &lt;b&gt;" in page
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert read_health(project.organization_id, [credential.id]) == {}
+
+
+@pytest.mark.parametrize(("failures", "state"), [(0, "healthy"), (1, "healthy"), (2, "unsteady")])
+def test_shown_health__closed_breaker__is_unsteady_from_a_tenth_of_failures(
+    failures: int, state: str
+) -> None:
+    told = {"state": "closed", "since": 1.0, "calls": 15, "failures": failures, "error": "", "error_at": None}
+    now = time.time()
+    shown = shown_health([orjson.dumps({**told, "at": now}), orjson.dumps({**told, "at": now - 60})])
+    assert (shown.state, shown.calls) == (state, 15)
