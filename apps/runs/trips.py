@@ -6,13 +6,14 @@ A trip knows nothing of how a call is made; `calling` makes it and tells the tri
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from apps.core.errors import PromptsaasError
 from apps.prompts.serving import CallRules
-from apps.providers.types import CallErrorReason, ChatRequest, ChatResult, ProviderCallError
+from apps.providers.types import CallErrorReason, ChatRequest, ChatResult, ProviderCallError, Usage
 from apps.runs.call_metrics import RETRIES_WITHHELD, count_attempt
-from apps.runs.charges import charge_attempt
+from apps.runs.charges import clamped, price_of
 from apps.runs.progress import Progress
 from apps.runs.retrying import PATIENCE, RetryPolicy, falls_back
 from apps.runs.types import Attempt, AttemptKind, RunRequest, Target, TargetSource
@@ -27,7 +28,7 @@ LEAST_SECONDS: Final = 0.02
 """What must be left of the deadline for another attempt to make sense."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Route:
     """Where a run's calls go: its own target, and fallbacks that are opened only when they are needed."""
 
@@ -85,11 +86,9 @@ class Trip:
         self._leave(None)
         progress = self.progress
         progress.error = None
-        self._note("")
-        attempt, price = charge_attempt(
-            progress.attempts[-1], self.target, answer.usage, self.route.priced_at
-        )
-        progress.attempts[-1] = attempt
+        usage = clamped(answer.usage)
+        price = price_of(self.target, usage, self.route.priced_at)
+        self._note("", usage=usage, cost=price.amount)
         progress.prices.append(price)
 
     def abandoned(self) -> None:
@@ -199,6 +198,8 @@ class Trip:
         model: str = "",
         kind: AttemptKind | None = None,
         refused: bool = False,
+        usage: Usage | None = None,
+        cost: Decimal | None = None,
     ) -> None:
         """Write down the attempt that has ended; one that was refused took no time."""
         now = self.progress.elapsed_ms()
@@ -211,6 +212,8 @@ class Trip:
                 status=status,
                 model=model or self.target.reference,
                 kind=kind or self.kind,
+                usage=usage,
+                cost=cost,
             )
         )
         count_attempt(self.target.kind, self.target.sandbox, kind or self.kind, error)
