@@ -52,7 +52,7 @@ class CallRulesSerializer(serializers.Serializer[Any]):
     )
     retries = serializers.IntegerField(required=False, min_value=0, max_value=serving.MOST_RETRIES)
     timeout_seconds = serializers.FloatField(
-        required=False, min_value=1, max_value=serving.LONGEST_CALL, help_text="Of the whole run."
+        required=False, min_value=1, max_value=serving.LONGEST_CALL, help_text="Of one call of a model."
     )
     repair_attempts = serializers.IntegerField(
         required=False,

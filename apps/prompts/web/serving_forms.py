@@ -150,13 +150,13 @@ class CallsForm(SectionForm):
         label="Retries after a failure",
         coerce=int,
         choices=[(each, each or "None") for each in range(serving.MOST_RETRIES + 1)],
-        help_text="Waits grow and obey Retry-After; all of them end within the time below.",
+        help_text="Waits grow and obey Retry-After.",
     )
     timeout_seconds = forms.FloatField(
-        label="Longest time, in seconds",
+        label="Longest time of a call, in seconds",
         min_value=1,
         max_value=serving.LONGEST_CALL,
-        help_text="From 1 to 600, for a run with its retries and fallbacks. A call may ask for less.",
+        help_text="From 1 to 600. A call that takes longer has failed: it is repeated or goes to a fallback.",
         widget=forms.NumberInput(attrs={"step": "any"}),
     )
     repair_attempts = forms.TypedChoiceField(
@@ -229,7 +229,7 @@ def call_facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("Fallbacks", ", then ".join(values["fallbacks"]) or "none"),
         ("Retries", str(values["retries"] or "none")),
-        ("Longest time", format_duration(values["timeout_seconds"] * 1000)),
+        ("Longest call", format_duration(values["timeout_seconds"] * 1000)),
         ("Schema repair", repairs[values["repair_attempts"]]),
     ]
 
