@@ -91,7 +91,12 @@ EVENT_TYPES: Final = (
     EventType("run.failed", "A background run failed or was refused.", _run, "Background runs"),
     EventType("run.cancelled", "A background run was cancelled.", _run, "Background runs"),
     EventType("batch.completed", "Every row of a batch has been run.", _plain("batch"), "Batches"),
-    EventType("batch.cancelled", "A batch was stopped; `stop_reason` says why.", _plain("batch"), "Batches"),
+    EventType(
+        "batch.cancelled",
+        "A batch was stopped: by somebody, its cost cap or the quota.",
+        _plain("batch"),
+        "Batches",
+    ),
     EventType("batch.expired", "A batch was not finished in 24 hours.", _plain("batch"), "Batches"),
     EventType("alert.fired", "An alert rule warns or alerts.", _plain("alert"), "Alerts and incidents"),
     EventType("alert.resolved", "An alert rule is back to OK.", _plain("alert"), "Alerts and incidents"),

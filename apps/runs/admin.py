@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from apps.core.admin import ReadOnlyAdmin
-from apps.runs.models import Run
+from apps.runs.models import BackgroundPump, BackgroundRun, Run
 
 
 @admin.register(Run)
@@ -25,3 +25,25 @@ class RunAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     # A provider's message and what callers attach may quote what a customer sent.
     content_fields = ("error_message", "metadata", "end_user")
+
+
+@admin.register(BackgroundRun)
+class BackgroundRunAdmin(ReadOnlyAdmin):
+    """Background runs with their leases; what they were asked for stays sealed."""
+
+    list_display = (
+        *("public_id", "organization_id", "status", "attempts", "lease_expires_at", "error_code"),
+        *("created_at", "started_at", "finished_at"),
+    )
+    list_filter = ("status",)
+    search_ids = ("api_key_id",)
+    ordering = ("-id",)
+    content_fields = ("error_message",)
+
+
+@admin.register(BackgroundPump)
+class BackgroundPumpAdmin(ReadOnlyAdmin):
+    """What is rung or running for background runs."""
+
+    list_display = ("id", "slots", "started_at", "expires_at")
+    ordering = ("-id",)

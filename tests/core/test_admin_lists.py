@@ -19,6 +19,7 @@ from apps.core import changes, ids, outbox
 from apps.core.ids import uuid7
 from apps.core.models import Change, DataKey, OutboxMessage, OutgoingMail
 from apps.core.scope import organization_scope, system_scope
+from apps.runs.models import BackgroundPump
 from apps.tenants.models import Project, UserSession
 from tests import factories
 from tests.factories import TENANT_FACTORIES
@@ -81,10 +82,15 @@ def _degradation_look(project: Project) -> models.Model:
         return DegradationLook.objects.create(pk=1, until=timezone.now())
 
 
+def _background_pump(project: Project) -> models.Model:
+    return BackgroundPump.objects.create(id=uuid7(), expires_at=timezone.now(), slots=1)
+
+
 OTHERS: Final[dict[str, Callable[[Project], models.Model]]] = {
     "analytics.CountedHistory": _counted_history,
     "analytics.DegradationLook": _degradation_look,
     "batches.Pump": _pump,
+    "runs.BackgroundPump": _background_pump,
     "core.Change": _change,
     "core.DataKey": _data_key,
     "core.OutboxMessage": _outbox_message,

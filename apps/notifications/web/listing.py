@@ -24,7 +24,7 @@ DELIVERY_BADGES: Final = {
     DeliveryStatus.DELIVERED: ("completed", "Delivered"),
     DeliveryStatus.FAILED: ("failed", "Given up"),
 }
-RETRYING: Final = ("differs", "Tried again later")
+RETRYING: Final = ("differs", "Retrying")
 
 
 @dataclass(frozen=True, slots=True)
