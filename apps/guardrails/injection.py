@@ -88,6 +88,8 @@ _SUBJECT: Final = folded_pattern(
     r"|\b(?:told|asked|advised|wants?) (?:me|us|him|her|them) (?:to\W+)?$"
     r"|\b(?:may|can|could|should|must) (?:i|we|he|she|they)\W+$"
 )
+# How many characters around a find tell what it is about.
+_AROUND: Final = 400
 _ABOUT_FACTOR: Final = 0.4
 _QUOTED_FACTOR: Final = 0.4
 
@@ -126,25 +128,21 @@ def _look(
 
 def _likely(data: bytes) -> Iterator[_Compiled]:
     """The signals of which a stem is there."""
-    if _ANY_STEM.search(data) is None:
-        return iter(())
-    # The set answers nothing where it runs out of memory; then every signal is looked for.
-    numbers = _STEMS.Match(data) or range(len(_SIGNALS))
-    return (_SIGNALS[number] for number in numbers)
+    numbers = _STEMS.Match(data)
+    if not numbers and _ANY_STEM.search(data) is not None:
+        # The set also answers nothing where it runs out of memory; then every signal is looked for.
+        return iter(_SIGNALS)
+    return (_SIGNALS[number] for number in numbers or ())
 
 
 def _factor(data: bytes, first: int, last: int) -> float:
     """How seriously a find is to be taken: less where the text speaks of attacks, or quotes somebody."""
-    piece = data.rfind(b"\x00", 0, first) + 1
+    piece = max(data.rfind(b"\x00", 0, first) + 1, first - _AROUND)
+    end = data.find(b"\x00", last, last + _AROUND)
+    around = data[piece : end if end >= 0 else last + _AROUND]
     before = data[piece:first]
-    end = data.find(b"\x00", last)
-    after = data[last : end if end >= 0 else len(data)][:400]
     factor = 1.0
-    if (
-        _ABOUT.search(before[-400:]) is not None
-        or _ABOUT.search(after) is not None
-        or _ABOUT.search(data[first:last]) is not None
-    ):
+    if _ABOUT.search(around) is not None:
         factor *= _ABOUT_FACTOR
     if before.count(b'"') % 2 and b'"' in data[last - 1 :][:200] and _TOLD.search(before[-200:]) is not None:
         factor *= _QUOTED_FACTOR

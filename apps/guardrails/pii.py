@@ -58,7 +58,7 @@ def _without_inner(found: list[Found]) -> list[Found]:
 
 # E-mail addresses
 
-_EMAIL: Final = folded_pattern(r"[a-z0-9][a-z0-9._%+'\-]{0,63}@(?:[a-z0-9\x81\-]+\.)+[a-z\x81]{2,24}")
+_EMAIL: Final = folded_pattern(r"[a-z0-9][a-z0-9._%+'\-]*@(?:[a-z0-9\x81\-]+\.)+[a-z\x81]{2,24}")
 
 
 def _emails(data: bytes) -> Iterator[Found]:
@@ -66,7 +66,9 @@ def _emails(data: bytes) -> Iterator[Found]:
         return
     for start, end in _spans(_EMAIL, data):
         local, _, domain = data[start:end].partition(b"@")
-        if b".." in local or local.endswith(b".") or len(domain) > 253 or _is_word(data, end):
+        if len(local) > 64 or b".." in local or local.endswith(b"."):
+            continue
+        if len(domain) > 253 or _is_word(data, end):
             continue
         if all(0 < len(label) < 64 and label[0] != _DASH != label[-1] for label in domain.split(b".")):
             yield Found("email", start, end)

@@ -28,12 +28,12 @@ MISUSE: Final[tuple[Signal, ...]] = (
             r"|\bstarting with (?:the (?:phrase|words) )?.{0,2}you are\b"
             r"|\b(?:my|your|the) instructions say that\b|\btext of your instructions\b"
             r"|\bcat system.?prompt|\bprint all env(?:ironment)? variables"
-            r"|\bfull prompt\b[^.\x00]{0,40}\b(?:system|developer)\b"
+            r"|\bfull prompt\b[^.\x00]*\b(?:system|developer)\b"
             r"|\bwie laute(?:t|n) dein(?:e)? (?:systemprompt|system.prompt|anweisungen)\b"
             r"|\bwelche anweisungen hast du\b"
             r"|\bwiederhole (?:alles|den text|die worte)(?: \w+){0,3} (?:uber|oben|vor)\b"
             r"|\bvor meiner ersten nachricht\b"
-            r"|\b(?:deinen|den) systemprompt\b[^.\x00]{0,60}\b(?:aus|anzeigen|ausgeben)\b"
+            r"|\b(?:deinen|den) systemprompt\b[^.\x00]*\b(?:aus|anzeigen|ausgeben)\b"
             r"|\b(?:gib|zeig) (?:deine konfiguration|mir die versteckten)\b"
             r"|\bverrate(?: \w+){0,2} vorgaben\b|\bcual es tu prompt\b"
             r"|\bque instrucciones (?:recibiste|tienes|te dieron)\b"
@@ -116,7 +116,7 @@ MISUSE: Final[tuple[Signal, ...]] = (
             "|fin del documento|begin admin"
         ),
         phrases=(
-            r"<\|(?:im_start|im_end|system|assistant|endoftext)\|>[^\x00]{0,400}|\[/?inst\]|<</?sys>>"
+            r"<\|(?:im_start|im_end|system|assistant|endoftext)\|>[^\x00]*|\[/?inst\]|<</?sys>>"
             "|</?system>"
             r'|(?:^|[\n\x00]|["\x27.] ?) ?(?:system|sistema) ?: ?(?:the|you|ab|a partir|from|die|las'
             r"|override|ignore)\b|#{2,} ?(?:new )?(?:system|instructions?)\b"
@@ -167,16 +167,21 @@ MISUSE: Final[tuple[Signal, ...]] = (
         name="exfiltration",
         weight=0.5,
         meaning="Asks to send something away, or to hide it in an address.",
-        stems=("http|collector|send |forward|append|transfer|@|exfil|sende|envia|verschick|reenvia|upload"),
+        stems=(
+            "conversation|history|chat|user.s data|user's data|api key|password|credential|last three"
+            "|last two|last 2|last 3"
+            "|messages|contents of|![|nachrichten|unterhaltung|daten|verlauf|mensajes|conversacion|datos"
+            "|historial"
+        ),
         phrases=(
             r"\b(?:send|forward|post|upload|transmit|append|email|e-mail|exfiltrate"
-            r"|leak)\b[^.\n\x00]{0,60}\b(?:conversation|history|chat|user.?s data|api key|passwords?"
+            r"|leak)\b[^.\n\x00]*\b(?:conversation|history|chat|user.?s data|api key|passwords?"
             r"|credentials|last (?:three|two|\d+) (?:e.?mails|messages)|contents of)\b"
             r"|!\[[^\]\x00]{0,60}\]\(https?://[^)\s\x00]{0,200}[?&][a-z_]+=(?:\{|\[|<|$|%7b)"
-            r"|\b(?:sende|schicke|leite)\b[^.\x00]{0,40}\b(?:nachrichten|unterhaltung|daten"
-            r"|verlauf)\b[^\x00]{0,40}[@/]"
-            r"|\b(?:envia|reenvia|manda)\b[^.\x00]{0,40}\b(?:mensajes|conversacion|datos"
-            r"|historial)\b[^\x00]{0,40}[@/]"
+            r"|\b(?:sende|schicke|leite)\b[^.\x00]*\b(?:nachrichten|unterhaltung|daten"
+            r"|verlauf)\b[^\x00]*[@/]"
+            r"|\b(?:envia|reenvia|manda)\b[^.\x00]*\b(?:mensajes|conversacion|datos"
+            r"|historial)\b[^\x00]*[@/]"
         ),
     ),
     Signal(
@@ -197,7 +202,7 @@ MISUSE: Final[tuple[Signal, ...]] = (
             r"|\bbefore (?:you answer|doing anything else)\b|\b(?:do not|don.?t) summari[sz]e this\b"
             r"|\bstop processing (?:the|this) document\b"
             r"|\bask the user for their (?:password|credit|pin)\b"
-            r"|\btell the user that their\b[^.\x00]{0,60}\bhttp"
+            r"|\btell the user that their\b[^.\x00]*\bhttp"
             r"|\b(?:respond|reply|answer) only with (?:the word|a link|\W?https?)"
             r"|\bsay (?:only |just )?.{0,2}(?:hacked|i have been pwned|pwned)\b"
             r"|\b(?:must|should) recommend (?:our|this|my)\b"
@@ -224,12 +229,12 @@ MISUSE: Final[tuple[Signal, ...]] = (
         phrases=(
             r"\b(?:{recite})(?: \w+){0,5}? (?:of |in |from )?(?:your|deine[nrms]?"
             r"|tus?)(?: \w+){0,2}? (?:{own_text})\b"
-            r"|\b(?:{recite})\b[^.!?\x00]{0,40}?\b(?:everything|all|what|the text|whatever|alles|was"
+            r"|\b(?:{recite})\b[^.!?\x00]*?\b(?:everything|all|what|the text|whatever|alles|was"
             r"|todo|lo que)\b[^.!?\x00]{0,12}?\b(?:{told})\b"
             r"|\b(?:what.?s|what is|what stands|was steht|que pone|que hay)(?: \w+){0,5}? (?:top"
             r"|beginning|start|oben|anfang|arriba|principio)(?: \w+){0,3}? (?:chat|conversation|context"
             r"|gesprach|unterhaltung|conversacion)\b"
-            r"|\b(?:in|from) your (?:context|prompt|instructions)\b[^\x00]{0,60}\b(?:spell|quote|print"
+            r"|\b(?:in|from) your (?:context|prompt|instructions)\b[^\x00]*\b(?:spell|quote|print"
             r"|tell|password|key|part)\b"
             r"|\b(?:password|key|passwort|contrasena)(?: \w+){0,3} (?:from|in|aus|de) (?:your|deinem"
             r"|tu) (?:context|kontext|contexto|prompt)\b|\b(?:who|how)(?: \w+){0,2} configured you\b"

@@ -15,7 +15,7 @@ MOST_ENCODED: Final = 20
 LONGEST_ENCODED: Final = 20_000
 _ENCODED_PATTERN: Final = r"[a-z0-9+/]{20,}={0,2}"
 _LEET_PATTERN: Final = r"[a-z][0134578@$]+[a-z]"
-_SPACED_PATTERN: Final = r"\b(?:[a-z][ ._*\-]{1,3}){7,}[a-z]\b"
+_SPACED_PATTERN: Final = r"\b(?:[a-z][ ._*\-]+){7,}[a-z]\b"
 _ENCODED: Final = folded_pattern(_ENCODED_PATTERN)
 _LEET: Final = folded_pattern(_LEET_PATTERN)
 _SPACED: Final = folded_pattern(_SPACED_PATTERN)
