@@ -10,17 +10,16 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from redis.asyncio import Redis
 
 from apps.core import crypto
 from apps.core.logs import get_logger
-from apps.core.redis import DEAD_REDIS, async_client, client
+from apps.core.redis import client
+from apps.core.redis_scripts import RedisScripts
 from apps.runs.cache_plan import exact_question
 from apps.runs.types import CachedAnswer, DataKeys, PreparedRun
 
@@ -69,6 +68,7 @@ class AnswerCache:
         self._data_keys = data_keys
         self._wait_seconds = wait_seconds
         self._resting_until = 0.0
+        self._scripts = RedisScripts(_FIND, _LEAVE)
 
     async def place(self, prepared: PreparedRun) -> Place:
         """Where the answer to a run would stand."""
@@ -113,13 +113,19 @@ class AnswerCache:
         """This run asks no more, and left no answer."""
         await self._run(_LEAVE, place, place.token, b"", 0)
 
+    async def close(self) -> None:
+        """Close the connection."""
+        self._scripts.drop()
+        await asyncio.sleep(0)
+
     async def _run(self, script: str, place: Place, *arguments: str | bytes | int) -> Any:
         if time.monotonic() < self._resting_until:
             return None
         try:
             async with asyncio.timeout(self._wait_seconds):
-                return await _evaluate(async_client(), script, (place.key, place.asking), arguments)
-        except (*DEAD_REDIS, TimeoutError) as error:
+                return await self._scripts.run(script, (place.key, place.asking), arguments)
+        except OSError as error:  # which a time-out is too
+            self._scripts.drop()
             self._resting_until = time.monotonic() + REST_SECONDS
             logger.warning("runs.answer_cache_is_away", extra={"error": str(error)})
             return None
@@ -137,13 +143,6 @@ def forget_answers(organization_id: UUID) -> int:
 def _beginning(organization_id: UUID) -> str:
     """What the names of an organization's answers begin with."""
     return f"answer:{organization_id.hex}:"
-
-
-def _evaluate(
-    redis: Redis, script: str, keys: tuple[str, ...], arguments: tuple[str | bytes | int, ...]
-) -> Awaitable[Any]:
-    """One round trip, by the script's hash; a Redis that has lost its scripts is sent it again."""
-    return redis.register_script(script)(keys=keys, args=arguments)
 
 
 def _opened(place: Place, sealed: bytes, seconds: int) -> CachedAnswer | None:

@@ -47,6 +47,7 @@ class CachedAnswers:
         """Return when everything is let go of."""
         if self._leaving:
             await asyncio.wait(self._leaving)
+        await self.exact.close()
 
     async def _find(self, prepared: PreparedRun, plan: CachePlan, clock: Clock) -> "AnswerLookup":
         place = await self.exact.place(prepared)
