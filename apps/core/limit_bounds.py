@@ -12,14 +12,25 @@ LEASE_SECONDS: Final = 30.0
 SLOT_WAIT_SECONDS: Final = 1.0
 """What a refused caller is told: when a slot becomes free, nobody knows."""
 
+MANY: Final = 4096
+
 Words = tuple[bytes | float | int, ...]
+
+
+def packed(word: bytes) -> bytes:
+    """One word of a command as it goes over the wire."""
+    return b"$%d\r\n%b\r\n" % (len(word), word)
+
+
+SMALL: Final = tuple(packed(b"%d" % number) for number in range(MANY))
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
     """At most `limit` in `period` seconds, evenly: GCRA. `name` is what refusals and metrics call it.
 
-    `interval` is the seconds in which one comes back.
+    `interval` is the seconds in which one comes back; `sent` the place and the words as they go over the
+    wire, packed once for all the times that it is asked.
     """
 
     name: str
@@ -27,9 +38,13 @@ class Rate:
     limit: int
     period: float = 60.0
     interval: float = field(init=False)
+    sent: tuple[bytes, bytes] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "interval", self.period / self.limit)
+        interval = self.period / self.limit
+        words = (b"rate", b"%r" % interval, b"%d" % self.limit)
+        object.__setattr__(self, "interval", interval)
+        object.__setattr__(self, "sent", (packed(self.place), b"".join(map(packed, words))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,11 @@ class Slots:
     name: str
     place: bytes
     limit: int
+    sent: tuple[bytes, bytes] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        words = (b"slot", b"%d" % self.limit, b"%r" % LEASE_SECONDS)
+        object.__setattr__(self, "sent", (packed(self.place), b"".join(map(packed, words))))
 
 
 Bound = Rate | Slots
@@ -50,6 +70,15 @@ class Take(NamedTuple):
     bound: Bound
     cost: int = 1
     holder: bytes = b""
+
+    def sent(self) -> tuple[bytes, bytes]:
+        """Its place and its words as they go over the wire."""
+        bound, cost, holder = self
+        place, words = bound.sent
+        if isinstance(bound, Slots):
+            return place, words + packed(holder)
+        cost = min(cost, bound.limit)
+        return place, words + (SMALL[cost] if cost < MANY else packed(b"%d" % cost))
 
     def words(self) -> Words:
         """As the script reads it. More than a whole allowance is asked for as a whole one."""
@@ -134,12 +163,12 @@ def verdict_of(takes: Sequence[Take], reply: Sequence[int], at: int = 0) -> Verd
     """The script's numbers from position `at`: two for each take, in microseconds or slots."""
     allowed = True
     decisions = []
-    for take in takes:
+    for bound, _, _ in takes:
         used, wait = reply[at], reply[at + 1]
         at += 2
         if wait:
             allowed = False
-        decisions.append(_decision(take.bound, used, wait / 1e6))
+        decisions.append(_decision(bound, used, wait / 1e6))
     return Verdict(allowed, tuple(decisions))
 
 
@@ -151,5 +180,8 @@ def _decision(bound: Bound, used: int, wait: float) -> Decision:
         )
     full_in = used / 1e6
     # The reply is rounded to microseconds, which is nothing of a second but much of a short interval.
-    remaining = math.floor(bound.limit - (full_in - 1e-6) / bound.interval)
-    return Decision(not wait, bound.limit, min(max(0, remaining), bound.limit), full_in, wait, bound.name)
+    limit = bound.limit
+    remaining = int(limit - (full_in - 1e-6) / bound.interval)
+    if remaining < 0:
+        remaining = 0
+    return Decision(not wait, limit, min(limit, remaining), full_in, wait, bound.name)

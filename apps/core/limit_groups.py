@@ -9,12 +9,21 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from apps.core.limit_bounds import LEASE_SECONDS, Rate, Slots, Take, Verdict, Words, verdict_of
+from apps.core.limit_bounds import (
+    LEASE_SECONDS,
+    SMALL,
+    Rate,
+    Slots,
+    Take,
+    Verdict,
+    packed,
+    verdict_of,
+)
 from apps.core.limit_local import LocalLimits
 from apps.core.limit_script import EPOCH, SCRIPT
 from apps.core.logs import get_logger
 from apps.core.metrics import counter
-from apps.core.redis_line import RedisLine, open_line, pack
+from apps.core.redis_line import RedisLine, open_line
 
 CALL_SECONDS: Final = 0.1
 """A call that takes longer is given up, and its limits are counted here."""
@@ -23,7 +32,11 @@ RETRY_SECONDS: Final = 1.0
 KEEP_SECONDS: Final = LEASE_SECONDS / 3
 MOST_IN_GROUP: Final = 128
 MOST_ORDERS: Final = 500
-_SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest().encode()
+ORDER_SECONDS: Final = 0.005
+EPOCH_SENT: Final = packed(EPOCH)
+CALL_SENT: Final = packed(b"EVALSHA") + packed(
+    hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest().encode()
+)
 
 COUNTED_LOCALLY: Final = counter(
     "promptsaas_limits_counted_locally", "Checks of limits that were decided without Redis."
@@ -41,7 +54,7 @@ class _Order(NamedTuple):
     """One thing to do whatever the limits say."""
 
     place: bytes
-    words: Words
+    words: bytes
 
 
 class GroupedLimits:
@@ -59,6 +72,7 @@ class GroupedLimits:
         self._is_due = False
         self._under_way: _Call | None = None
         self._epoch: bytes | None = None
+        self._later: asyncio.TimerHandle | None = None
         self._closed = False
         self._emptied: asyncio.Future[None] | None = None
         self._tried = asyncio.Event()
@@ -87,12 +101,12 @@ class GroupedLimits:
     def settle(self, rate: Rate, more: int) -> None:
         """Take so many more of a rate, or give them back where it is less than 0, whatever its limit says."""
         self._local.settle(rate, more)
-        self._order(rate.place, (b"settle", rate.interval, rate.limit, more))
+        self._order(rate.place, b"settle", b"%r" % rate.interval, b"%d" % rate.limit, b"%d" % more)
 
     def free(self, slots: Slots, holder: bytes) -> None:
         """Give a slot back."""
         self._local.free(slots, holder)
-        self._order(slots.place, (b"free", b"", b"", holder))
+        self._order(slots.place, b"free", b"", b"", holder)
 
     def give_back(self, takes: Sequence[Take]) -> None:
         """Undo what was taken."""
@@ -105,8 +119,9 @@ class GroupedLimits:
     async def close(self) -> None:
         """Send what is due and close the connection."""
         self._closed = True
-        if self._keeping is not None:
-            self._keeping.cancel()
+        for timer in (self._keeping, self._later):
+            if timer is not None:
+                timer.cancel()
         if self._opening is not None and not self._opening.done():
             self._opening.cancel()
             await asyncio.wait({self._opening})
@@ -114,6 +129,7 @@ class GroupedLimits:
             return
         if self._asks or self._orders or self._under_way:
             self._emptied = self._loop.create_future()
+            self._send_soon()
             await asyncio.wait({self._emptied}, timeout=CALL_SECONDS)
         self._line.abort()
         await asyncio.sleep(0)
@@ -124,9 +140,16 @@ class GroupedLimits:
             self._opening = self._loop.create_task(self._open())
         await self._tried.wait()
 
-    def _order(self, place: bytes, words: Words) -> None:
+    def _order(self, place: bytes, *words: bytes) -> None:
         if self._line is not None:
-            self._orders.append(_Order(place, words))
+            self._orders.append(_Order(place, b"".join((SMALL[0], *map(packed, words)))))
+            if self._later is None:
+                # As a rule the next request takes it along.
+                self._later = self._loop.call_later(ORDER_SECONDS, self._send_orders)
+
+    def _send_orders(self) -> None:
+        self._later = None
+        if self._orders:
             self._send_soon()
 
     def _send_soon(self) -> None:
@@ -157,9 +180,9 @@ class GroupedLimits:
             logger.warning("rate_limits.redis_is_away", extra={"error": str(reply)})
             if self._line is not None:
                 self._line.abort()
-        if self._asks or self._orders:
+        if self._asks or len(self._orders) >= MOST_ORDERS or (self._closed and self._orders):
             self._send_soon()
-        elif self._emptied is not None and not self._emptied.done():
+        elif not self._orders and self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
 
     def _deliver(self, asks: list[_Ask], reply: list[Any]) -> None:
@@ -191,11 +214,11 @@ class GroupedLimits:
         """Redis has forgotten: tell it what is known here."""
         self._keep_held()
         for place, seconds in self._local.known():
-            self._order(place, (b"restore", seconds, b"", b""))
+            self._order(place, b"restore", b"%.6f" % seconds, b"", b"")
 
     def _keep_held(self) -> None:
         for place, holder in self._local.held():
-            self._order(place, (b"keep", b"", LEASE_SECONDS, holder))
+            self._order(place, b"keep", b"", b"%r" % LEASE_SECONDS, holder)
 
     def _keep_now_and_then(self) -> None:
         self._keep_held()
@@ -240,18 +263,23 @@ class _Call:
         line.call(self._packed(), self._answered)
 
     def _packed(self) -> bytes:
-        places: list[bytes] = [EPOCH]
-        words: list[bytes | float | int] = []
+        # By hand: hiredis' packing of so many words would cost more than all the rest.
+        places: list[bytes] = [EPOCH_SENT]
+        words: list[bytes] = []
         for order in self._orders:
-            places.append(order.place)
-            words.append(0)
-            words += order.words
+            places.append(packed(order.place))
+            words.append(order.words)
+        count = 5 * len(words)
         for takes, _ in self.asks:
-            words.append(len(takes))
+            words.append(SMALL[len(takes)])
+            count += 1 + 4 * len(takes)
             for take in takes:
-                places.append(take.bound.place)
-                words += take.words()
-        return pack((b"EVALSHA", _SHA, len(places), *places, *words))
+                place, asked = take.sent()
+                places.append(place)
+                words.append(asked)
+        head = b"*%d\r\n%b$%d\r\n%d\r\n"
+        keys = len(places)
+        return b"".join((head % (3 + keys + count, CALL_SENT, len(str(keys)), keys), *places, *words))
 
     def _answered(self, reply: Any) -> None:
         if self._timer is not None:

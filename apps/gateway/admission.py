@@ -9,6 +9,7 @@ from apps.audit.services import record_refused
 from apps.core import rate_limits
 from apps.core.errors import AuthenticationFailed, PermissionDenied
 from apps.core.limit_bounds import Rate, Verdict
+from apps.core.limit_groups import GroupedLimits
 from apps.gateway.http import HttpRequest
 from apps.gateway.limit_answers import tell_limits
 from apps.runs.caches import ReadThroughCache
@@ -36,6 +37,7 @@ class KeyDoor:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._used: dict[UUID, str | None] = {}
+        self._grouped: GroupedLimits | None = None
         self._keys: ReadThroughCache[bytes, AccessFacts] = ReadThroughCache(_tags)
         runtime.freshness.watch(self._keys)
 
@@ -55,7 +57,7 @@ class KeyDoor:
         request.owed = facts.limits.requests
         if permission != Permission.RUNS_CREATE or request.method != "POST":
             await self.charge(request)
-        elif (refused := rate_limits.grouped().refused_here(request.owed)) is not None:
+        elif (refused := self._limits().refused_here(request.owed)) is not None:
             # Known to be used up: what floods us is turned away before its body is read.
             self._enforce(request, refused)
         if permission not in facts.permissions:
@@ -65,16 +67,21 @@ class KeyDoor:
     async def charge(self, request: HttpRequest) -> None:
         """Ask the limits for what the request owes. Raises RateLimited."""
         if request.owed:
-            self._enforce(request, await rate_limits.take_all(request.owed))
+            self._enforce(request, await self._limits().take(request.owed))
 
     def collect(self, request: HttpRequest) -> None:
         """Charge what is still owed for a request that ended before a run was admitted."""
-        grouped = rate_limits.grouped()
+        grouped = self._limits()
         for take in request.owed:
             assert isinstance(take.bound, Rate)
             grouped.settle(take.bound, take.cost)
         tell_limits(request, grouped.known_here(request.owed))
         request.owed = ()
+
+    def _limits(self) -> GroupedLimits:
+        if self._grouped is None:
+            self._grouped = rate_limits.grouped()
+        return self._grouped
 
     def _enforce(self, request: HttpRequest, verdict: Verdict) -> None:
         request.owed = ()

@@ -1,7 +1,7 @@
 """What a caller is told of its limits: our headers and OpenAI's."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
 from apps.core.limit_bounds import Decision, Verdict
@@ -21,14 +21,29 @@ def tell_limits(request: HttpRequest, verdict: Verdict) -> None:
     if not decisions:
         return
     headers = request.answer_headers
-    tightest = decisions[0] if len(decisions) == 1 else min(decisions, key=_room)
+    tightest = requests = tokens = None
+    for decision in decisions:
+        if tightest is None or _is_tighter(decision, tightest):
+            tightest = decision
+        if decision.name.endswith(REQUESTS):
+            if requests is None or _is_tighter(decision, requests):
+                requests = decision
+        elif decision.name.endswith(TOKENS) and (tokens is None or _is_tighter(decision, tokens)):
+            tokens = decision
+    assert tightest is not None
     before = headers.get(b"ratelimit-remaining")
     if before is None or not tightest.allowed or tightest.remaining < int(before):
         headers[b"ratelimit-limit"] = b"%d" % tightest.limit
         headers[b"ratelimit-remaining"] = b"%d" % tightest.remaining
         headers[b"ratelimit-reset"] = b"%d" % math.ceil(tightest.reset_after)
-    _tell_kind(headers, b"requests", decisions, REQUESTS)
-    _tell_kind(headers, b"tokens", decisions, TOKENS)
+    if requests is not None:
+        headers[b"x-ratelimit-limit-requests"] = b"%d" % requests.limit
+        headers[b"x-ratelimit-remaining-requests"] = b"%d" % requests.remaining
+        headers[b"x-ratelimit-reset-requests"] = b"%ds" % math.ceil(requests.reset_after)
+    if tokens is not None:
+        headers[b"x-ratelimit-limit-tokens"] = b"%d" % tokens.limit
+        headers[b"x-ratelimit-remaining-tokens"] = b"%d" % tokens.remaining
+        headers[b"x-ratelimit-reset-tokens"] = b"%ds" % math.ceil(tokens.reset_after)
 
 
 def teller(request: HttpRequest) -> Callable[[Verdict], None]:
@@ -41,16 +56,8 @@ def _told(request: HttpRequest, verdict: Verdict) -> None:
     tell_limits(request, verdict)
 
 
-def _tell_kind(headers: dict[bytes, bytes], kind: bytes, decisions: Iterable[Decision], ending: str) -> None:
-    found = [decision for decision in decisions if decision.name.endswith(ending)]
-    if not found:
-        return
-    tightest = found[0] if len(found) == 1 else min(found, key=_room)
-    headers[b"x-ratelimit-limit-" + kind] = b"%d" % tightest.limit
-    headers[b"x-ratelimit-remaining-" + kind] = b"%d" % tightest.remaining
-    headers[b"x-ratelimit-reset-" + kind] = b"%ds" % math.ceil(tightest.reset_after)
-
-
-def _room(decision: Decision) -> tuple[bool, float]:
+def _is_tighter(one: Decision, other: Decision) -> bool:
     """Refusals first, then by the share that is left."""
-    return decision.allowed, decision.remaining / decision.limit
+    if one.allowed != other.allowed:
+        return other.allowed
+    return one.remaining * other.limit < other.remaining * one.limit

@@ -9,14 +9,14 @@ import hashlib
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from apps.core import rate_limits
 from apps.core.chat_content import attachments_of, text_of
 from apps.core.errors import Unavailable
-from apps.core.limit_bounds import Bounds, Rate, Take, Verdict, bounds_of
+from apps.core.limit_bounds import Bounds, Rate, Slots, Take, Verdict, bounds_of
+from apps.core.limit_groups import GroupedLimits
 from apps.core.scope import organization_scope
 from apps.prompts.serving import LimitRules
 from apps.providers.types import ChatRequest
@@ -26,7 +26,6 @@ from apps.runs.limit_refusals import limit_refusal
 from apps.runs.types import PreparedRun, RunResult
 from apps.tenants import queries as tenant_queries
 
-FREE: Final = LimitRules()
 USUAL_OUTPUT: Final = 256
 """What is expected of an answer as long as nothing is known of its like."""
 CHARACTERS_A_TOKEN: Final = 4
@@ -38,8 +37,7 @@ PATIENCE_SECONDS: Final = 30.0
 LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """What a run has taken and must settle: an estimate of tokens, slots for as long as it runs."""
 
     tokens: tuple[Rate, ...]
@@ -54,7 +52,8 @@ class RunLimits:
     def __init__(self, calls: BlockingCalls) -> None:
         self._calls = calls
         self._outputs = _Outputs()
-        self._rules: dict[tuple[UUID | None, UUID, LimitRules], Bounds] = {}
+        self._rules: dict[UUID, tuple[LimitRules, Bounds]] = {}
+        self._grouped: GroupedLimits | None = None
         self.organizations: ReadThroughCache[UUID, Bounds] = ReadThroughCache(
             lambda organization_id, _: (("organization", str(organization_id)),)
         )
@@ -69,17 +68,19 @@ class RunLimits:
         bounds = request.limits
         if bounds is None:
             bounds = await self._organization(request.organization_id)
-        rules = prepared.rules.limits
-        if rules != FREE:
-            bounds += self._bounds_of_rules(prepared, rules)
-        takes = list(bounds.requests)
-        hold = self._hold(prepared, bounds)
-        if hold is not None:
-            takes += [Take(rate, hold.estimate) for rate in hold.tokens]
+        own = self._bounds_of_rules(prepared)
+        takes = [*bounds.requests, *own.requests]
+        tokens, runs = bounds.tokens + own.tokens, bounds.runs + own.runs
+        hold = None
+        if tokens or runs:
+            hold = self._hold(prepared, tokens, runs)
+            takes += [Take(rate, hold.estimate) for rate in tokens]
             takes += hold.slots
         elif not takes:
             return None
-        verdict = await rate_limits.take_all(takes)
+        if self._grouped is None:
+            self._grouped = rate_limits.grouped()
+        verdict = await self._grouped.take(takes)
         if not verdict.allowed and (request.source == "batch" or request.background):
             verdict = await _wait_for(takes, verdict)
         if request.tell_limits is not None:
@@ -90,7 +91,8 @@ class RunLimits:
 
     def settle(self, hold: Hold, result: RunResult | None) -> None:
         """Settle to what the run has used; None: it was never called, all is given back."""
-        grouped = rate_limits.grouped()
+        grouped = self._grouped
+        assert grouped is not None
         for take in hold.slots:
             assert not isinstance(take.bound, Rate)
             grouped.free(take.bound, take.holder)
@@ -106,35 +108,34 @@ class RunLimits:
             if more:
                 grouped.settle(rate, more)
 
-    def _hold(self, prepared: PreparedRun, bounds: Bounds) -> Hold | None:
-        if not bounds.tokens and not bounds.runs:
-            return None
+    def _hold(self, prepared: PreparedRun, tokens: tuple[Rate, ...], runs: tuple[Slots, ...]) -> Hold:
         kind = (_place(prepared), prepared.target.model)
         estimate = 0
-        if bounds.tokens:
-            estimate = max(1, input_tokens(prepared.chat) + self._outputs.expected(kind, prepared.chat))
+        if tokens:
+            estimate = input_tokens(prepared.chat) + self._outputs.expected(kind, prepared.chat)
         holder = prepared.request.run_id.bytes
-        slots = tuple(Take(slots, 1, holder) for slots in bounds.runs)
-        return Hold(bounds.tokens, slots, estimate, kind)
+        slots = tuple(Take(each, 1, holder) for each in runs)
+        return Hold(tokens, slots, estimate, kind)
 
-    def _bounds_of_rules(self, prepared: PreparedRun, rules: LimitRules) -> Bounds:
+    def _bounds_of_rules(self, prepared: PreparedRun) -> Bounds:
         """The prompt's, made once, and the end user's."""
-        prompt_id = prepared.prompt.prompt_id if prepared.prompt else None
-        key = (prompt_id, prepared.request.project_id, rules)
-        found = self._rules.get(key)
-        if found is None:
+        rules, place = prepared.rules.limits, _place(prepared)
+        known = self._rules.get(place)
+        if known is None or known[0] is not rules:
             if len(self._rules) >= REMEMBERED:
                 self._rules.clear()
-            found = self._rules[key] = bounds_of(
-                "prompt" if prompt_id else "project",
-                str(prompt_id or prepared.request.project_id),
+            is_prompt = prepared.prompt is not None and prepared.prompt.prompt_id is not None
+            bounds = bounds_of(
+                "prompt" if is_prompt else "project",
+                str(place),
                 requests=rules.requests_per_minute,
                 tokens=rules.tokens_per_minute,
                 runs=rules.concurrent_runs,
             )
-        if not prepared.request.user or not (rules.user_requests_per_minute or rules.user_tokens_per_minute):
-            return found
-        return found + _bounds_of_user(prepared, rules)
+            known = self._rules[place] = (rules, bounds)
+        if prepared.request.user and (rules.user_requests_per_minute or rules.user_tokens_per_minute):
+            return known[1] + _bounds_of_user(prepared, rules)
+        return known[1]
 
     async def _organization(self, organization_id: UUID) -> Bounds:
         """The organization's own, for a run that no key asked for."""
