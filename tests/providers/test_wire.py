@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 import pytest
 from pytest_django import Settings
 
-from apps.core.outbound_sessions import open_session
 from apps.providers.event_stream import LONGEST_EVENT, EventReader, EventTooLarge
 from apps.providers.openai_compatible import OpenAICompatibleProvider
 from apps.providers.types import (
@@ -310,34 +309,3 @@ def test_embed__vectors__come_in_the_order_of_the_texts(settings: Settings) -> N
                 await provider.embed(EmbeddingRequest("e", ("a", "b", "c"), timeout_seconds=2))
 
     asyncio.run(run())
-
-
-@pytest.mark.parametrize("answers", [["127.0.0.1"], ["93.184.216.34", "10.0.0.1"], [], ["::ffff:127.0.0.1"]])
-def test_session__name_of_a_private_address__is_never_connected(answers: list[str]) -> None:
-    async def resolve(host: str, port: int) -> list[str]:
-        return answers
-
-    async def run() -> str:
-        async with open_session("https://api.example.com/v1", headers={}, resolve=resolve) as session:
-            try:
-                await session.get("https://api.example.com/v1", allow_redirects=False)
-            except Exception as refused:
-                return type(refused).__name__
-        return "connected"
-
-    assert asyncio.run(run()) == "OutboundRefused"
-
-
-@pytest.mark.parametrize(
-    "url", ["https://127.0.0.1/", "https://10.0.0.1/", "https://[::1]/", "https://93.184.216.34:8443/"]
-)
-def test_session__other_address_than_its_own__is_refused_at_the_socket(url: str) -> None:
-    async def run() -> str:
-        async with open_session("https://api.example.com/v1", headers={}) as session:
-            try:
-                await session.get(url, allow_redirects=False)
-            except Exception as refused:
-                return type(refused).__name__
-        return "connected"
-
-    assert asyncio.run(run()) == "OutboundRefused"
