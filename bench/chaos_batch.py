@@ -22,7 +22,7 @@ from pathlib import Path
 
 import redis
 
-from bench.own_database import PROFILE, own_database
+from bench.own_database import TEST, own_database
 from promptsaas.embedded import Places, programs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +36,7 @@ MOST_SECONDS = 120.0
 def own_redis(folder: Path) -> Iterator[str]:
     """A Redis of our own: FLUSHALL must not reach anybody else."""
     socket = folder / "redis.sock"
-    program = str(programs.valkey_program(Places(PROFILE)))
+    program = str(programs.valkey_program(Places(TEST)))
     options = f"--port 0 --unixsocket {socket} --dir {folder} --save '' --loglevel warning"
     command = [program, *shlex.split(options)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

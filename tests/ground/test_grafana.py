@@ -16,6 +16,7 @@ from redis import Redis
 from apps.core import lease_metrics, metrics
 from apps.core.metrics_listener import exposition
 from apps.gateway import serving
+from apps.notifications import delivery_metrics
 from apps.runs import cached_answers, run_metrics
 from promptsaas import cron
 from promptsaas.metrics.listening import own_collectors
@@ -29,7 +30,7 @@ PROMETHEUS: dict[str, Any] = yaml.safe_load((FOLDER / "prometheus.yml").read_tex
 ITS_LABELS: Final = frozenset({"job", "instance"})
 ITS_METRICS: Final = {"up": ITS_LABELS}
 # Whoever is imported tells that it has something to tell.
-NEEDED: Final = (cached_answers, cron, lease_metrics, run_metrics, serving)
+NEEDED: Final = (cached_answers, cron, delivery_metrics, lease_metrics, run_metrics, serving)
 WORDS: Final = frozenset({"by", "without", "on", "ignoring", "and", "or", "unless"})
 FUNCTIONS: Final = frozenset(
     {"sum", "max", "min", "topk", "rate", "increase", "delta", "changes", "time", "absent"}
