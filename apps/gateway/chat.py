@@ -8,11 +8,19 @@ from apps.core.error_mapping import to_error
 from apps.gateway.calls import run_request
 from apps.gateway.chat_answers import Chunks, completion
 from apps.gateway.chat_requests import ChatBody, parse_chat_body
-from apps.gateway.fields import fingerprint
 from apps.gateway.http import HttpRequest, JsonAnswer, Send, end_stream, send_event, send_json, start_stream
-from apps.gateway.running import Item, Items, Job, demand_answer, serve_run, tell_cache
+from apps.gateway.running import (
+    Item,
+    Items,
+    Job,
+    demand_answer,
+    fingerprint_of,
+    first_of_answer,
+    serve_run,
+    tell_cache,
+)
 from apps.gateway.serving import Serving
-from apps.runs.types import RunDelta, RunRequest, RunResult, RunStarted
+from apps.runs.types import RunDelta, RunRequest, RunResult
 from apps.tenants.access import AccessFacts
 
 
@@ -38,7 +46,7 @@ async def complete_chat(serving: Serving, request: HttpRequest, send: Send, fact
         exchange = _Exchange(request, send, body, run_id)
         await (_stream if body.stream else _whole)(exchange, items)
 
-    await serve_run(serving, request, facts, Job(build, answer, fingerprint(raw), body.stream))
+    await serve_run(serving, request, facts, Job(build, answer, fingerprint_of(request, raw), body.stream))
 
 
 async def _whole(exchange: _Exchange, items: Items) -> None:
@@ -53,7 +61,7 @@ async def _whole(exchange: _Exchange, items: Items) -> None:
 async def _stream(exchange: _Exchange, items: Items) -> None:
     async with aclosing(items):
         # Whatever is refused, or fails before the first piece, gets an HTTP status of its own.
-        first = await _first_of_answer(exchange, items)
+        first = await first_of_answer(exchange.request, items)
         if isinstance(first, RunResult):
             demand_answer(first)
         await start_stream(exchange.request, exchange.send)
@@ -64,12 +72,6 @@ async def _stream(exchange: _Exchange, items: Items) -> None:
         else:
             await send_event(exchange.send, b"[DONE]")
         await end_stream(exchange.send)
-
-
-async def _first_of_answer(exchange: _Exchange, items: Items) -> RunDelta | RunResult:
-    while isinstance(item := await anext(items), RunStarted):
-        tell_cache(exchange.request, item)
-    return item
 
 
 async def _send_pieces(exchange: _Exchange, first: Item, items: Items) -> None:

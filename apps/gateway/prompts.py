@@ -11,11 +11,10 @@ from apps.core.errors import InvalidRequest, NotFound
 from apps.gateway import prompt_bodies
 from apps.gateway.background import BackgroundJob, serve_background
 from apps.gateway.calls import run_request
-from apps.gateway.fields import fingerprint
 from apps.gateway.http import HttpRequest, JsonAnswer, Send, send_json, send_not_modified
 from apps.gateway.prompt_bodies import PromptCall
 from apps.gateway.run_answers import RunExchange, answer_run
-from apps.gateway.running import Items, Job, serve_run
+from apps.gateway.running import Items, Job, fingerprint_of, serve_run
 from apps.gateway.serving import Serving
 from apps.prompts.rendering import unknown_names
 from apps.providers.types import ChatRequest
@@ -75,7 +74,7 @@ async def run_prompt(serving: Serving, request: HttpRequest, send: Send, facts: 
     async def answer(run_id: UUID, items: Items) -> None:
         await answer_run(_exchange(request, send, facts, call, run_id), items)
 
-    same = fingerprint({"path": request.path, "body": raw})
+    same = fingerprint_of(request, {"path": request.path, "body": raw})
     if call.background:
         await serve_background(serving, request, send, facts, BackgroundJob(build, same))
         return

@@ -9,13 +9,21 @@ from uuid import UUID
 from apps.core.error_mapping import to_error
 from apps.gateway.background import BackgroundJob, serve_background
 from apps.gateway.calls import run_request
-from apps.gateway.fields import fingerprint
 from apps.gateway.http import HttpRequest, JsonAnswer, Send, end_stream, send_event, send_json, start_stream
 from apps.gateway.response_answers import ResponseEvents, queued_response, response
 from apps.gateway.response_requests import ResponseBody, parse_response_body
-from apps.gateway.running import Item, Items, Job, demand_answer, serve_run, tell_cache
+from apps.gateway.running import (
+    Item,
+    Items,
+    Job,
+    demand_answer,
+    fingerprint_of,
+    first_of_answer,
+    serve_run,
+    tell_cache,
+)
 from apps.gateway.serving import Serving
-from apps.runs.types import RunDelta, RunRequest, RunResult, RunStarted
+from apps.runs.types import RunDelta, RunRequest, RunResult
 from apps.tenants.access import AccessFacts
 
 
@@ -41,7 +49,7 @@ async def create_response(serving: Serving, request: HttpRequest, send: Send, fa
         exchange = _Exchange(request, send, body, run_id)
         await (_stream if body.stream else _whole)(exchange, items)
 
-    same = fingerprint({"path": request.path, "body": raw})
+    same = fingerprint_of(request, {"path": request.path, "body": raw})
     if body.background:
         job = BackgroundJob(build, same, lambda run: queued_response(body, run.pk))
         await serve_background(serving, request, send, facts, job)
@@ -61,7 +69,7 @@ async def _whole(exchange: _Exchange, items: Items) -> None:
 async def _stream(exchange: _Exchange, items: Items) -> None:
     async with aclosing(items):
         # Whatever is refused, or fails before the first piece, gets an HTTP status of its own.
-        first = await _first_of_answer(exchange, items)
+        first = await first_of_answer(exchange.request, items)
         if isinstance(first, RunResult):
             demand_answer(first)
         events = ResponseEvents(exchange.body, exchange.run_id)
@@ -71,12 +79,6 @@ async def _stream(exchange: _Exchange, items: Items) -> None:
         except Exception as error:
             await _send(exchange, [events.failed(to_error(error), exchange.request.request_id)])
         await end_stream(exchange.send)
-
-
-async def _first_of_answer(exchange: _Exchange, items: Items) -> RunDelta | RunResult:
-    while isinstance(item := await anext(items), RunStarted):
-        tell_cache(exchange.request, item)
-    return item
 
 
 async def _send_pieces(exchange: _Exchange, events: ResponseEvents, first: Item, items: Items) -> None:

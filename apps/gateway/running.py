@@ -14,7 +14,7 @@ from apps.core.errors import Conflict, InvalidRequest
 from apps.core.logs import get_logger
 from apps.core.scope import organization_scope
 from apps.gateway.chat_answers import failure
-from apps.gateway.fields import LONGEST_RUN_SECONDS
+from apps.gateway.fields import LONGEST_RUN_SECONDS, fingerprint
 from apps.gateway.http import Disconnected, HttpRequest
 from apps.gateway.serving import Serving
 from apps.runs import queries
@@ -78,6 +78,18 @@ async def serve_run(serving: Serving, request: HttpRequest, facts: AccessFacts, 
 def running(serving: Serving, run: RunRequest, *, stream: bool) -> Items:
     """The items of a run; a run that isn't streamed has but one, its result."""
     return serving.runtime.engine.stream(run) if stream else _executed(serving, run)
+
+
+async def first_of_answer(request: HttpRequest, items: Items) -> RunDelta | RunResult:
+    """What a stream has first beside its start: a piece, or its result where there is none."""
+    while isinstance(item := await anext(items), RunStarted):
+        tell_cache(request, item)
+    return item
+
+
+def fingerprint_of(request: HttpRequest, asked: Any) -> bytes:
+    """What must be the same for a repeat; not worked out, which takes long for files, without a key."""
+    return fingerprint(asked) if request.header(b"idempotency-key") else b""
 
 
 def demand_answer(result: RunResult) -> None:
