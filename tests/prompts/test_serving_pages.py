@@ -87,7 +87,12 @@ def test_card__saved_and_reset__is_the_prompts_and_the_projects_again(
     status, location = web.post(path, {**CACHE, "revision": "0"})
     assert (status, location.endswith("#cache")) == (302, True)
     assert stored(project, prompt).cache["sensitive_variables"] == ["customer", "mail"]
-    assert "1 hour" in words(web.get(path)[1])
+    html = web.get(path)[1]
+    assert "1 hour" in words(html)
+    history = re.search(r'href="([^"]*settings/audit/[^"]*action=serving[^"]*)"', html)
+    assert history is not None
+    told = web.client.get(history.group(1).replace("&amp;", "&")).content.decode()
+    assert f"serving.changed {prompt.name} prompt cache.threshold: 0.9" in words(told)
     status, _ = web.post(path, {**CACHE, "cache-mode": "inherit", "revision": "1"})
     assert (status, stored(project, prompt).cache) == (302, None)
 
