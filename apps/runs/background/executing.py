@@ -1,5 +1,6 @@
 """From a claim to the run it stands for, with the rights that its key has now."""
 
+from dataclasses import replace
 from typing import Final
 
 from apps.core.crypto import SealBroken
@@ -43,6 +44,7 @@ def request_of(claim: Claim) -> RunRequest:
         livemode=claim.livemode,
         timeout_seconds=LONGEST_RUN_SECONDS,
         background=True,
-        limits=facts.limits,
+        # The request was charged when it was accepted.
+        limits=replace(facts.limits, requests=()),
         **requests.unpack(packed),
     )
