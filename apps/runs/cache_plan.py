@@ -103,7 +103,6 @@ def question_of(prepared: PreparedRun, plan: CachePlan) -> Question | None:
     }
     fixed["compared"] = sorted(variables)
     fixed["figures"] = _FIGURES.findall(text)
-    fixed["embedding_model"] = plan.embedding_model
     return Question(_dumped(fixed), text)
 
 

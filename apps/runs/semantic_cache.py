@@ -10,7 +10,7 @@ import hmac
 import math
 import time
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
@@ -45,6 +45,13 @@ class Place:
 
     scope_hash: bytes
     embedding: tuple[float, ...]
+
+
+class _Embedded(NamedTuple):
+    """A text's direction, and whose: only those of one model at one address can be compared."""
+
+    direction: tuple[float, ...]
+    model: str
 
 
 @dataclass(slots=True)
@@ -82,10 +89,10 @@ class SemanticAnswers:
         if question is None or self._rests(name) or not await self._is_there():
             return found
         try:
-            embedding = await self._embed(prepared, plan, question.text, found, began)
-            if embedding is None:
+            embedded = await self._embed(prepared, plan, question.text, found, began)
+            if embedded is None:
                 return found
-            found.place = await self._place(prepared, question, embedding)
+            found.place = await self._place(prepared, question, embedded)
             found.answer = await self._nearest(prepared, plan, found.place)
         except (DatabaseError, InterfaceError, PromptsaasError, TimeoutError, crypto.SealBroken) as error:
             self._rest(name, error)
@@ -124,7 +131,7 @@ class SemanticAnswers:
 
     async def _embed(
         self, prepared: PreparedRun, plan: CachePlan, text: str, found: Found, began: float
-    ) -> tuple[float, ...] | None:
+    ) -> _Embedded | None:
         """The direction of a text; the call stands in `found`. None where it may not be asked for."""
         reference = plan.embedding_model if prepared.request.livemode else TEST_MODEL
         target = await self._targets.open(prepared.request, reference)
@@ -141,13 +148,15 @@ class SemanticAnswers:
             error = caught.reason if isinstance(caught, ProviderCallError) else "timeout"
             self._rest((prepared.request.project_id, plan.embedding_model), caught)
         _note(found, target, result, prepared, (began, start, error))
-        return _direction(result)
+        direction = _direction(result)
+        return None if direction is None else _Embedded(direction, f"{target.kind} {target.reference}")
 
-    async def _place(self, prepared: PreparedRun, question: Question, embedding: tuple[float, ...]) -> Place:
+    async def _place(self, prepared: PreparedRun, question: Question, embedded: _Embedded) -> Place:
         data_key = await self._data_keys.get(prepared.request.organization_id)
         naming_key = hmac.digest(data_key, b"promptsaas semantic cache 1", hashlib.sha256)
-        fixed = b"%d\x1f%b" % (len(embedding), question.fixed)
-        return Place(hmac.digest(naming_key, fixed, hashlib.sha256), embedding)
+        size = len(embedded.direction)
+        fixed = f"{embedded.model}\x1f{size}\x1f".encode() + question.fixed
+        return Place(hmac.digest(naming_key, fixed, hashlib.sha256), embedded.direction)
 
     async def _nearest(self, prepared: PreparedRun, plan: CachePlan, place: Place) -> CachedAnswer | None:
         organization_id = prepared.request.organization_id
