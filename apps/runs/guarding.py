@@ -42,7 +42,7 @@ from apps.runs.types import InlinePrompt, OutputRefusal, PreparedRun, RunDelta, 
 Messages = tuple[dict[str, Any], ...]
 Prompt = ResolvedPrompt | InlinePrompt
 # More than this at once is looked at in a thread: RE2 lets others run meanwhile.
-LONG_CHARACTERS: Final = 200_000
+LONG_CHARACTERS: Final = 50_000
 _SYSTEM_ROLES: Final = ("system", "developer")
 
 

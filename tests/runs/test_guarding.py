@@ -231,3 +231,19 @@ def test_execute__values_of_every_kind__are_redacted_and_keep_their_form(
         "messages.2",
         "messages.3",
     }
+
+
+def test_stream__a_judge_that_blocks__is_asked_before_anything_goes_out(project: Project) -> None:
+    rules = {"model": "sandbox/standard", "action": "block", "on": "both", "threshold": 0.05}
+    _guard(project, {"judge": rules})
+    # The sandbox fills the judge's form with the middle of its scale.
+    [result] = _stream(_ask(project, "a b"))
+    assert isinstance(result, RunResult)
+    assert result.error is not None
+    assert result.error.code == "guardrail_blocked"
+    run, _ = _stored(project, result)
+    [attempt] = run.attempts
+    assert (attempt["kind"], attempt["model"]) == ("judge", "sandbox/standard")
+    assert attempt["usage"]["input_tokens"]
+    assert attempt["cost"]
+    assert run.guardrail_hits[0]["score"] == 0.5

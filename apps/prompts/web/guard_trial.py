@@ -7,6 +7,7 @@ from apps.core.highlighting import Piece, Span, marked_pieces
 from apps.guardrails.evaluation import evaluate
 from apps.guardrails.rules import GuardPolicy
 from apps.guardrails.words import ACTIONS, hit_words
+from apps.providers import tokens
 
 _OUTCOMES = {
     "allow": "Nothing was found: the text goes on as it is.",
@@ -42,7 +43,7 @@ class Tried:
 def tried_text(policy: GuardPolicy, text: str, side: str) -> Tried:
     """What the rules find in a text of a side; a judge is not asked."""
     which: Literal["input", "output"] = "output" if side == "output" else "input"
-    found = evaluate(policy, text, which)
+    found = evaluate(policy, text, which, count_tokens=lambda part: tokens.count(part, ""))
     spans = [Span(hit.start, hit.end, hit.rule, hit.action) for hit in found.hits]
     return Tried(
         action=found.action,
