@@ -20,8 +20,9 @@ from apps.core import crypto
 from apps.core.logs import get_logger
 from apps.core.redis import client
 from apps.core.redis_scripts import RedisScripts
+from apps.runs.answers import CachedAnswer
 from apps.runs.cache_plan import exact_question
-from apps.runs.types import CachedAnswer, DataKeys, PreparedRun
+from apps.runs.types import DataKeys, PreparedRun
 
 LARGEST_BYTES: Final = 256 * 1024
 WAIT_SECONDS: Final = 0.1

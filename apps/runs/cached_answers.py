@@ -11,10 +11,11 @@ from typing import Final
 from apps.core.metrics import counter
 from apps.providers.pricing import Price
 from apps.runs.answer_cache import AnswerCache, Place
+from apps.runs.answers import CachedAnswer, Clock
 from apps.runs.cache_plan import CachePlan, plan_of
 from apps.runs.semantic_cache import Found, SemanticAnswers
 from apps.runs.single_flight import Flight, Flights
-from apps.runs.types import Attempt, CachedAnswer, Clock, PreparedRun, RunResult
+from apps.runs.types import Attempt, PreparedRun, RunResult
 
 LOOKUPS: Final = counter(
     "promptsaas_cache_lookups",

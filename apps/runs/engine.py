@@ -28,6 +28,7 @@ from apps.prompts.serving import ServingRules
 from apps.prompts.types import ResolvedPrompt
 from apps.providers.types import ChatRequest
 from apps.runs import calling, finishing, guarding, judging, repair
+from apps.runs.answers import Answers, Lookup
 from apps.runs.calling import RetryPolicy
 from apps.runs.inputs import check_request, check_tool_choice, merged_parameters
 from apps.runs.limiting import Hold, RunLimits
@@ -36,11 +37,9 @@ from apps.runs.progress import Progress
 from apps.runs.response_formats import expected_schema
 from apps.runs.run_metrics import count_run
 from apps.runs.types import (
-    Answers,
     ContentRules,
     DataKeys,
     InlinePrompt,
-    Lookup,
     OutputCheck,
     OutputRefusal,
     PreparedRun,
@@ -358,9 +357,7 @@ class Engine:
         told: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
         try:
             record = self._record(prepared, flight, cancelled)
-            self._dependencies.recorder.submit(
-                record, data_key, self._ended(prepared, record, flight, told)
-            )
+            self._dependencies.recorder.submit(record, data_key, self._ended(prepared, record, flight, told))
         except BaseException:
             self._release(flight)
             raise

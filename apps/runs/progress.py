@@ -8,16 +8,8 @@ from uuid import UUID
 from apps.providers.pricing import Price
 from apps.providers.tool_calls import ToolCallPieces
 from apps.providers.types import ChatDelta, ChatResult, ProviderCallError, Usage
-from apps.runs.types import (
-    Attempt,
-    CachedAnswer,
-    CacheKind,
-    CacheOutcome,
-    Lookup,
-    OutputRefusal,
-    RunError,
-    Target,
-)
+from apps.runs.answers import CachedAnswer, Lookup
+from apps.runs.types import Attempt, CacheKind, CacheOutcome, OutputRefusal, RunError, Target
 
 
 @dataclass(slots=True)

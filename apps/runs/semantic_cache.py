@@ -22,9 +22,10 @@ from apps.core.scope import organization_scope
 from apps.providers.pricing import Price
 from apps.providers.types import EmbeddingRequest, EmbeddingResult, ProviderCallError
 from apps.runs import cache_entries, charges
+from apps.runs.answers import CachedAnswer
 from apps.runs.blocking import BlockingCalls
 from apps.runs.cache_plan import CachePlan, Question, question_of
-from apps.runs.types import Attempt, CachedAnswer, DataKeys, PreparedRun, RunResult, Target, TargetSource
+from apps.runs.types import Attempt, DataKeys, PreparedRun, RunResult, Target, TargetSource
 
 EMBED_SECONDS: Final = 1.0
 SEARCH_SECONDS: Final = 0.25

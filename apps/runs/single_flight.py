@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from apps.runs.types import CachedAnswer
+from apps.runs.answers import CachedAnswer
 
 MOST_FAILURES: Final = 2
 

@@ -9,10 +9,11 @@ import redis as redis_library
 
 from apps.core.ids import uuid7
 from apps.core.scope import organization_scope
+from apps.runs.answers import CachedAnswer
 from apps.runs.models import Run
 from apps.runs.runtime import Runtime, open_runtime
 from apps.runs.single_flight import Flight, Flights
-from apps.runs.types import CachedAnswer, CacheWish, RunDelta, RunRequest, RunResult
+from apps.runs.types import CacheWish, RunDelta, RunRequest, RunResult
 from apps.tenants.models import Project
 from tests.factories import make_connection, make_project
 from tests.fake_provider import FakeProvider, fake_provider
