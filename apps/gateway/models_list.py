@@ -1,4 +1,4 @@
-"""GET /v1/models: what a key may put into `model`: prompts at their labels, and plain models."""
+"""GET /v1/models: what a key may put into `model`: prompts at their labels, aliases, and plain models."""
 
 from typing import Any
 from urllib.parse import unquote
@@ -11,6 +11,8 @@ from apps.gateway.serving import Serving
 from apps.prompts import queries as prompt_queries
 from apps.prompts.models import Prompt
 from apps.providers import queries as provider_queries
+from apps.providers.alias_queries import alias_targets
+from apps.runs.embedding import SANDBOX_EMBEDDING
 from apps.tenants.access import AccessFacts
 
 
@@ -36,14 +38,17 @@ def _models(facts: AccessFacts) -> list[dict[str, Any]]:
         prompts = list(Prompt.objects.filter(project_id=facts.project_id).order_by("name"))
         labels = prompt_queries.labels_of(prompts)
         choices = provider_queries.model_choices(facts.project_id)
+        aliases = alias_targets(facts.project_id)
     named = [
         _model(f"{PROMPT_PREFIX}{prompt.name}@{label}", int(prompt.created_at.timestamp()))
         for prompt in prompts
         for label in labels[prompt.pk]
     ]
-    return named + [_model(choice.reference, 0) for choice in choices]
+    plain = {choice.reference: choice.reference for choice in choices}
+    plain |= {SANDBOX_EMBEDDING: SANDBOX_EMBEDDING} | aliases
+    return named + [_model(model_id, 0, target) for model_id, target in plain.items()]
 
 
-def _model(model_id: str, created: int) -> dict[str, Any]:
-    owner = "promptsaas" if model_id.startswith(PROMPT_PREFIX) else model_id.partition("/")[0]
+def _model(model_id: str, created: int, target: str = "") -> dict[str, Any]:
+    owner = target.partition("/")[0] or "promptsaas"
     return {"id": model_id, "object": "model", "created": created, "owned_by": owner}

@@ -9,12 +9,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from apps.core.chat_content import text_of
+from apps.core.errors import InvalidRequest
 from apps.providers.sandbox import embedding as sandbox
-from apps.providers.types import ChatRequest, ChatResult, EmbeddingRequest, Provider, ProviderCallError
+from apps.providers.types import (
+    SANDBOX,
+    ChatRequest,
+    ChatResult,
+    EmbeddingRequest,
+    Provider,
+    ProviderCallError,
+)
 from apps.runs.engine import Engine
 from apps.runs.types import PreparedRun, RunRequest, RunResult
 
 Input = str | tuple[int, ...]
+SANDBOX_EMBEDDING: Final = f"{SANDBOX}/{sandbox.MODEL}"
 _NOT_UNDERSTOOD: Final = "The provider's answer does not have one vector for each input."
 
 
@@ -69,9 +78,14 @@ class _Caller:
             text_of(message) if isinstance(given, str) else given
             for given, message in zip(self.inputs, request.messages, strict=True)
         )
-        answer = await self.provider.embed(
-            EmbeddingRequest(request.model, texts, request.parameters, request.timeout_seconds)
-        )
+        asked = EmbeddingRequest(request.model, texts, request.parameters, request.timeout_seconds)
+        try:
+            answer = await self.provider.embed(asked)
+        except InvalidRequest as refused:
+            # Of a provider without embeddings: the run has begun, so this is how it ends.
+            raise ProviderCallError(
+                refused.message, reason="bad_request", retryable=False, status=refused.status
+            ) from refused
         if len(answer.vectors) != len(texts):
             raise ProviderCallError(_NOT_UNDERSTOOD, reason="server", retryable=False)
         self.vectors = answer.vectors

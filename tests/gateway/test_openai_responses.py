@@ -10,11 +10,13 @@ import pydantic
 import pytest
 
 from apps.core.scope import organization_scope
+from apps.providers.models import ModelAlias
 from apps.runs import queries
 from apps.runs.models import Run
 from apps.tenants.models import Project
 from apps.tenants.roles import Scope
 from tests.factories import make_api_key, make_content, make_project, make_prompt
+from tests.factories.providers import make_connection
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -161,3 +163,23 @@ def test_embeddings__with_a_key_for_repeats__are_refused(gateway_url: str, token
     body = {"model": "sandbox/embedding", "input": "one"}
     answer = httpx2.post(f"{gateway_url}/v1/embeddings", json=body, headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "idempotency_unsupported")
+
+
+def test_embeddings__of_a_provider_without_any__are_a_bad_request(
+    client: openai.OpenAI, project: Project
+) -> None:
+    make_connection(project=project, name="claude", models=("*",), api="anthropic")
+    with pytest.raises(openai.BadRequestError, match="no embedding models"):
+        client.embeddings.create(model="claude/some", input="one")
+    assert [run.status for run in _runs(project)] == ["failed"]
+
+
+def test_models__of_a_project__have_its_aliases_and_the_sandboxs_embedding(
+    client: openai.OpenAI, project: Project
+) -> None:
+    with organization_scope(project.organization_id):
+        ModelAlias.objects.create(
+            organization_id=project.organization_id, project=project, name="fast", target="sandbox/fast"
+        )
+    owners = {model.id: model.owned_by for model in client.models.list()}
+    assert (owners["fast"], owners["sandbox/embedding"]) == ("sandbox", "sandbox")
