@@ -149,17 +149,21 @@ class Answer:
 
     async def read_any(self) -> bytes:
         """What has come of the body, or comes next; empty at its end. Raises ConnectionLost, BadAnswer."""
-        while not self._pieces:
+        while True:
+            if self._pieces:
+                piece = self._next_piece()
+                if piece:
+                    return piece
+                continue  # a piece of a packed body need not bring any text
             if self._error is not None:
                 raise self._error
             if self._is_whole:
-                return b""
+                return self._unpack.decompress(b"", READ_BUFFER) if self._unpack is not None else b""
             self._waiting = asyncio.get_running_loop().create_future()
             try:
                 await self._waiting
             finally:
                 self._waiting = None
-        return self._next_piece()
 
     def close(self) -> None:
         """Hang up, unless the whole answer has come."""

@@ -143,9 +143,24 @@ def test_complete__body_without_end__is_bounded_and_hung_up_on(settings: Setting
     asyncio.run(run())
 
 
-def test_complete__gzip_answer__is_unpacked(settings: Settings) -> None:
-    headers = b"Content-Type: application/json\r\nContent-Encoding: gzip\r\n"
-    assert complete(settings, answer(gzip.compress(json.dumps(ANSWER).encode()), headers)).text == "Hello"
+def test_complete__gzip_answer_in_small_pieces__is_unpacked(settings: Settings) -> None:
+    packed = gzip.compress(json.dumps(ANSWER | {"padding": "x" * 200_000}).encode())
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _asked(reader)
+        writer.write(head)
+        for start in range(0, len(packed), 50):
+            writer.write(packed[start : start + 50])
+            await writer.drain()
+            await asyncio.sleep(0.001)
+        writer.close()
+
+    async def run() -> ChatResult:
+        async with provider_of(serve, settings) as provider:
+            return await provider.complete(ASKED)
+
+    assert asyncio.run(run()).text == "Hello"
 
 
 @pytest.mark.parametrize(
