@@ -45,7 +45,7 @@ def _models(facts: AccessFacts) -> list[dict[str, Any]]:
         for label in labels[prompt.pk]
     ]
     plain = {choice.reference: choice.reference for choice in choices}
-    plain |= {SANDBOX_EMBEDDING: SANDBOX_EMBEDDING} | aliases
+    plain |= {SANDBOX_EMBEDDING: SANDBOX_EMBEDDING, **aliases}
     return named + [_model(model_id, 0, target) for model_id, target in plain.items()]
 
 
