@@ -51,7 +51,7 @@ JOBS: Final = (
     PeriodicJob("apps.audit.jobs.seal", 1),
     PeriodicJob("apps.batches.jobs.sweep", 5),
     PeriodicJob("apps.billing.jobs.sweep", 5),
-    PeriodicJob("apps.core.outbox.relay", 1),
+    PeriodicJob("apps.core.outbox.relay_waiting", 1),
     PeriodicJob("apps.core.mail.deliver", 5),
     PeriodicJob("apps.core.partitions.ensure_all_partitions", 3600),
     PeriodicJob("apps.core.partitions.drop_empty_partitions", 3600),

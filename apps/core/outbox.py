@@ -20,6 +20,7 @@ from apps.core.models import OutboxMessage
 from apps.core.scope import system_scope
 
 AT_ONCE: Final = 100
+MOST_ROUNDS: Final = 30
 LEASE: Final = timedelta(seconds=60)
 MOST_ATTEMPTS: Final = 12
 LONGEST_WAIT: Final = timedelta(hours=1)
@@ -53,6 +54,17 @@ def relay(limit: int = AT_ONCE) -> int:
     Handlers run outside any scope and transaction, under a lease of a minute.
     """
     return sum(_deliver(event) for event in _claim(limit))
+
+
+def relay_waiting() -> int:
+    """`relay` as long as there is more, for a few thousand messages a turn; returns how many succeeded."""
+    done = 0
+    for _ in range(MOST_ROUNDS):
+        events = _claim(AT_ONCE)
+        done += sum(_deliver(event) for event in events)
+        if len(events) < AT_ONCE:
+            break
+    return done
 
 
 def retry_messages(*, message_ids: Sequence[UUID]) -> int:
