@@ -24,7 +24,7 @@ def project(transactional_db: None, sign_in: SignIn, web_site: Site) -> Project:
 
 
 def test_runs__filter_open_search__by_form(page: Page, web_site: Site, project: Project) -> None:
-    attempts = (Attempt(0, 10, "server", 503), Attempt(30, 12))
+    attempts = (Attempt(0, 10, "server", 503), Attempt(30, 12, kind="retry"))
     run = make_run(project=project, text='{"sentiment": "positive"}', attempts=attempts, request_id="req_abc")
     make_run(project=project, text="", error=FAILED)
     page.goto(f"{web_site.url}/acme/default/runs/")
@@ -37,7 +37,7 @@ def test_runs__filter_open_search__by_form(page: Page, web_site: Site, project: 
     page.get_by_role("button", name="Search", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(run.public_id)
     expect(page.get_by_text("Retried once")).to_be_visible()
-    expect(page.get_by_text("Try 1, server error 503")).to_be_visible()
+    expect(page.get_by_text("Call, server error 503")).to_be_visible()
     check_page(page)
     page.get_by_role("link", name="Text", exact=True).click()
     expect(page.locator("#output")).to_have_text('{"sentiment": "positive"}')
