@@ -10,7 +10,7 @@ from typing import Any, Final
 import re2
 
 LARGEST_PROGRAM: Final = 5_000
-MEMORY: Final = 4 * 1024 * 1024
+MEMORY: Final = 2 * 1024 * 1024
 # Python's and Perl's ends of the text: several texts are looked through as one.
 _TEXT_ENDS: Final = re.compile(r"(?:^|[^\\])(?:\\\\)*\\[AzZ]")
 

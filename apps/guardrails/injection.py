@@ -57,7 +57,7 @@ def _set_options() -> Any:
     options.encoding = re2.Options.Encoding.LATIN1
     options.log_errors = False
     options.never_capture = True
-    options.max_mem = 4 * MEMORY
+    options.max_mem = 8 * MEMORY
     return options
 
 
