@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from apps.audit.actor import SYSTEM
 from apps.billing.models import UsageEvent
 from apps.core import crypto
 from apps.core.scope import organization_scope
+from apps.prompts import services as prompt_services
 from apps.providers import services as provider_services
 from apps.providers.models import ProviderCredential
 from apps.runs import answer_cache, queries
@@ -94,6 +96,39 @@ def test_execute__without_asking_for_the_cache__neither_takes_nor_keeps(
     results = _execute(_request(project, **plain), _request(project), _request(project, **plain))
     assert [result.cached_from for result in results] == [None, None, None]
     assert len(redis.keys("answer:*")) == 1
+
+
+def test_execute__by_policy__is_cached_at_the_api_unless_the_call_says_no(
+    project: Project, fake_provider: FakeProvider
+) -> None:
+    with organization_scope(project.organization_id):
+        sections: dict[Any, Any] = {"cache": {"exact_seconds": 60}}
+        prompt_services.change_serving(actor=SYSTEM, project=project, sections=sections)
+    ask = partial(_request, project, cache=None)
+    results = _execute(
+        ask(),
+        ask(),
+        ask(cache=CacheWish(on=False)),
+        ask(source="batch"),
+        ask(source="playground"),
+        ask(source="batch", cache=CacheWish()),
+    )
+    assert [result.cache for result in results] == ["miss", "hit", "off", "off", "off", "hit"]
+    assert fake_provider.calls["echo"] == 4
+
+
+def test_execute__tool_calls_and_other_models_answers__are_not_kept(
+    project: Project, redis: redis_library.Redis
+) -> None:
+    tools = ({"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}},)
+    [called] = _execute(_request(project, "local/tools", tools=tools))
+    assert called.tool_calls
+    with organization_scope(project.organization_id):
+        sections: dict[Any, Any] = {"calls": {"fallbacks": ["local/echo"], "retries": 0}}
+        prompt_services.change_serving(actor=SYSTEM, project=project, sections=sections)
+    [fallen_back] = _execute(_request(project, "local/broken"))
+    assert (fallen_back.status, fallen_back.model) == ("succeeded", "local/echo")
+    assert redis.keys("a*") == []
 
 
 @pytest.mark.parametrize(
