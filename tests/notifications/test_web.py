@@ -1,11 +1,15 @@
 """The pages of webhooks: make, secret once, log, delivery, test, resend, rotate, turn off, delete."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
 
+from apps.notifications.catalogue import EVENT_TYPES
 from apps.notifications.models import WebhookEndpoint
+from apps.notifications.web.examples import examples
 from apps.tenants.models import Project
 from tests.factories import make_project, make_webhook, owner_of
 from tests.notifications.receiver import Receiver, receiver
@@ -110,7 +114,7 @@ def test_api__by_session__manages_webhooks_and_reads_deliveries(
     client: Client, project: Project, receiver: Receiver
 ) -> None:
     headers = {"Promptsaas-Project": project.public_id}
-    options = {"content_type": "application/json", "headers": headers}
+    options: dict[str, Any] = {"content_type": "application/json", "headers": headers}
     made = client.post("/api/v1/webhook_endpoints", {"url": receiver.url, "event_types": []}, **options)
     webhook = made.json()
     address = f"/api/v1/webhook_endpoints/{webhook['id']}"
@@ -134,3 +138,12 @@ def test_api__by_session__manages_webhooks_and_reads_deliveries(
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "url")
     assert client.delete(address, headers=headers).status_code == 204
     assert client.get(address, headers=headers).status_code == 404
+
+
+def test_events__page_and_document__name_all_of_them_and_show_the_same_code(
+    client: Client, room: str
+) -> None:
+    document = (Path(__file__).resolve().parents[2] / "docs/webhooks.md").read_text()
+    page = client.get(f"{room}events/").content.decode()
+    assert all(f"`{each.name}`" in document and f"<code>{each.name}</code>" in page for each in EVENT_TYPES)
+    assert all(each.text in document for each in examples())
