@@ -263,10 +263,33 @@ def test_usage_summary__open_and_closed_leases__adds_up_to_the_ledger() -> None:
         await record(pool, await books[0].take(organization.id, livemode=False))
 
         def read() -> Any:
-            with organization_scope(organization.id):
-                return usage_summary(organization.id)
+            try:
+                with organization_scope(organization.id):
+                    return usage_summary(organization.id)
+            finally:
+                connection.close()
 
         return await asyncio.to_thread(read)
 
     summary = with_books(1, scenario)
     assert (summary.used, summary.sandbox_used, summary.included, summary.remaining) == (8, 1, 500, 492)
+
+
+def test_take__lease_nearly_spent__brings_the_next_one_ahead() -> None:
+    organization = make_organization()
+
+    async def scenario(_: Pool, books: list[AllowanceBook]) -> int:
+        [book] = books
+        reservations = [await book.take(organization.id) for _ in range(76)]
+        shelf = book._shelves[organization.id]
+        assert shelf.ahead is not None
+        await asyncio.wait({shelf.ahead})
+        free = sum(lease.free for lease in shelf.leases.values())
+        for reservation in reservations:
+            book.release(reservation)
+        return free
+
+    # A hundredth of 10,000, then of the 9,900 that are left; all of it goes back.
+    assert with_books(1, scenario) == 24 + 99
+    quota = quota_of(organization)
+    assert (quota.used, quota.reserved) == (0, 0)
