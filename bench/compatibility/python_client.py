@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import openai
@@ -207,7 +208,20 @@ def _errors(place: Place, client: openai.OpenAI) -> Iterator[Check]:
         other = openai.OpenAI(base_url=f"{place.url}/v1", api_key="psk_nothing", max_retries=0)
         assert _raised(openai.AuthenticationError, other.models.list).type == "authentication_error"
 
+    def reused_key() -> None:
+        create: Any = client.chat.completions.create
+        headers = {"Idempotency-Key": "compatibility"}
+        create(model="sandbox/fast", messages=ASKED, extra_headers=headers)
+        again = partial(create, model="sandbox/standard", messages=ASKED, extra_headers=headers)
+        assert _raised(openai.ConflictError, again).type == "idempotency_error"
+
+    unfit = {"type": "json_schema", "json_schema": {"name": "Named", "schema": PARAMETERS}}
     yield "errors: 401 AuthenticationError", stranger
+    yield "errors: 409 ConflictError", reused_key
+    yield (
+        "errors: 422 UnprocessableEntityError",
+        raises(openai.UnprocessableEntityError, model="local/echo", response_format=unfit),
+    )
     yield "errors: 400 BadRequestError", raises(openai.BadRequestError, temperature=7)
     yield "errors: 404 NotFoundError", raises(openai.NotFoundError, model="prompt:nothing")
     yield "errors: 429 RateLimitError", raises(openai.RateLimitError, model="faulty/rate-limited")
