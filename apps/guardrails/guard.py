@@ -10,7 +10,7 @@ from apps.guardrails.rules import GuardPolicy
 class Guard:
     """`blocked_by` is the rule that ends the run before its call, empty where none does.
 
-    `canary` is the token that no answer may hold; `pieces` are the untrusted texts as they go on.
+    `canary` is the token that no answer may hold; `pieces` are the untrusted texts, for a judge.
     """
 
     policy: GuardPolicy

@@ -28,6 +28,7 @@ from apps.guardrails.rules import (
 
 CountTokens = Callable[[str], int]
 MOST_MATCHES: Final = 10_000
+MOST_SINGLE_PIECES: Final = 50
 # Between pieces; no text can hold NUL, and no rule's pattern crosses it unless a customer's does.
 SEPARATOR: Final = "\n\x00\n"
 
@@ -153,10 +154,27 @@ class _Joined:
             for start, end in find_words(pattern, self.text, self.folded):
                 yield _Find(rule.name, "deny_list", rule.action, start, end)
         elif isinstance(rule, RegexRule):
-            for _, match in zip(range(MOST_MATCHES), pattern.finditer(self.text), strict=False):
-                start, end = match.span()
-                if end > start:
-                    yield _Find(rule.name, "regex", rule.action, start, end)
+            for start, end in self._matches(pattern):
+                yield _Find(rule.name, "regex", rule.action, start, end)
+
+    def _matches(self, pattern: Any) -> Iterator[tuple[int, int]]:
+        """Where a customer's pattern matches. Many pieces are looked through as one text, and a match over
+        several is one in each: it hides what it covers."""
+        if len(self.pieces) <= MOST_SINGLE_PIECES:
+            for start, piece in zip(self.starts, self.pieces, strict=True):
+                for _, match in zip(range(MOST_MATCHES), pattern.finditer(piece.text), strict=False):
+                    if match.end() > match.start():
+                        yield start + match.start(), start + match.end()
+            return
+        for _, match in zip(range(MOST_MATCHES), pattern.finditer(self.text), strict=False):
+            yield from self._portions(*match.span())
+
+    def _portions(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        for number in range(bisect_right(self.starts, start) - 1, bisect_right(self.starts, end - 1)):
+            first = max(start, self.starts[number])
+            last = min(end, self.starts[number] + len(self.pieces[number].text))
+            if last > first:
+                yield first, last
 
     def injection(self, rule: InjectionRule, finds: list[_Find]) -> float:
         """Add a find for each piece over the threshold; the highest score of all."""

@@ -5,7 +5,7 @@ caches, the caller and the run's record.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -70,19 +70,14 @@ async def guard_input(
         make_marker(policy.spotlight.mode, secret, _purpose(request, prompt)) if policy.spotlight else None
     )
     messages = _rendered(policy.spotlight, request, prompt, values, marker)
-    hits = discreet(_moved(scanned.hits, len(messages) - first - len(request.messages)))
+    hits = scanned.hits
+    if hits:
+        hits = discreet(_moved(hits, len(messages) - first - len(request.messages)))
     canary = ""
     if policy.canary is not None:
         canary, messages = _with_canary(messages, make_canary(secret, _purpose(request, prompt)))
-    texts = zip(pieces, scanned.texts, strict=True)
-    guard = Guard(
-        policy,
-        hits,
-        _blocker(hits),
-        canary,
-        tuple(Piece(piece.place, text) for piece, text in texts if not piece.trusted),
-    )
-    return GuardedInput(request, messages, guard)
+    judged = _untrusted(pieces, scanned.texts) if policy.judge is not None else ()
+    return GuardedInput(request, messages, Guard(policy, hits, _blocker(hits), canary, judged))
 
 
 def guard_answer(prepared: PreparedRun, progress: Progress) -> None:
@@ -180,6 +175,12 @@ def _released(text: str, progress: Progress, *, cached: bool) -> Iterable[RunDel
         yield RunDelta(text, cached=cached)
 
 
+def _untrusted(pieces: list[Piece], texts: tuple[str, ...]) -> tuple[Piece, ...]:
+    """What a judge is asked about: what others wrote, as it goes on."""
+    both = zip(pieces, texts, strict=True)
+    return tuple(Piece(piece.place, text) for piece, text in both if not piece.trusted)
+
+
 async def _scan(look: Callable[[], Scan], pieces: list[Piece]) -> Scan:
     if sum(len(piece.text) for piece in pieces) < LONG_CHARACTERS:
         return look()
@@ -203,7 +204,7 @@ def _purpose(request: RunRequest, prompt: Prompt | None) -> str:
 def _with_texts(
     request: RunRequest, values: dict[str, Any], pieces: list[Piece], scanned: Scan
 ) -> tuple[RunRequest, dict[str, Any]]:
-    if all(piece.text is text for piece, text in zip(pieces, scanned.texts, strict=True)):
+    if not scanned.hits:
         return request, values
     texts = iter(scanned.texts)
     values = replace_values(values, texts)
@@ -226,8 +227,10 @@ def _rendered(
     return (*rendered, *request.messages)
 
 
-def _as_given(variables: Iterable[dict[str, Any]], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _as_given(variables: Sequence[dict[str, Any]], values: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
     """The variables, of which a redacted number or JSON value has become a text."""
+    if all(variable["type"] == "text" for variable in variables):
+        return variables
     return [
         {**variable, "type": "text"} if isinstance(values.get(variable["name"]), str) else variable
         for variable in variables

@@ -93,6 +93,13 @@ def test_scan__pieces__are_told_apart_and_trusted_ones_give_orders() -> None:
     assert found.texts == tuple(piece.text for piece in pieces)
 
 
+@pytest.mark.parametrize("others", [0, 60])
+def test_scan__a_pattern_over_everything__hides_it_in_every_piece(others: int) -> None:
+    policy = parse_policy({"rules": [{"kind": "regex", "pattern": "[^!]+", "action": "redact"}]})
+    pieces = [Piece("a", "one"), Piece("b", "two!"), *[Piece("c", "x")] * others]
+    assert scan(policy, "input", pieces).texts[:2] == ("[regex]", "[regex]!")
+
+
 def test_scan__length__counts_untrusted_texts_together() -> None:
     policy = parse_policy({"rules": [{"kind": "length", "most_characters": 10, "most_tokens": 30}]})
     pieces = [Piece("messages.0", "x" * 99, trusted=True), Piece("a", "12345"), Piece("b", "123456")]
