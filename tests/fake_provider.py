@@ -2,8 +2,8 @@
 
 `echo` answers with the last message · `late` does so after 150 ms · `flaky-<n>` fails n times with 500
 first · `rate-limited` 429 with Retry-After 7 · `no-quota` 429 insufficient_quota · `unauthorized` 401 that
-repeats the key · `bad-request` 400 · `filtered` 400 content_filter · `broken` 500 · `hang` never answers ·
-`truncated` breaks off ·
+repeats the key · `bad-request` 400 · `filtered` 400 content_filter · `broken` 500 · `hang` never answers,
+`hang-once` the first time · `truncated` breaks off ·
 `silent` ends a stream without finish reason · `html` is no JSON · `moved` redirects · `no-usage` · `schema`
 answers with the JSON of the requested schema's name · `mends` does so once it was told what was
 wrong · `relapses` refuses then · `huge` answers with 2 MiB · `error-in-stream` ·
@@ -162,6 +162,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _do_hang(self, body: dict[str, Any]) -> None:
         self.provider.closing.wait(30)
         self.close_connection = True
+
+    def _do_hang_once(self, body: dict[str, Any]) -> None:
+        if self.provider.calls[body["model"]] == 1:
+            self._do_hang(body)
+        else:
+            self._answer(body, _echo(body))
 
     def _do_html(self, body: dict[str, Any]) -> None:
         self._send(200, b"<h1>Welcome</h1>", "text/html")
