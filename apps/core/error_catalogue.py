@@ -76,6 +76,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "legal_hold_released": "The legal hold was released already. Place a new one if it is needed again.",
     "member_not_found": "Nobody in this organization has this address or id.",
     "purge_running": "What is due is being deleted already. Wait for its end.",
+    "reader_stalled": "The client took nothing of its stream for 30 seconds; the run was ended and recorded.",
     "request_unreadable": "What the background run was asked for can't be opened any more. Send it again.",
     "result_not_storable": "The answer could not be stored; the run failed and was not charged.",
     "retention_class_not_found": "No class of data has this name. List the policies to see all.",

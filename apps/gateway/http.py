@@ -20,6 +20,7 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 BODY_SECONDS: Final = 30.0
+READER_SECONDS: Final = 30.0
 JSON_TYPE: Final = (b"content-type", b"application/json")
 # An answer holds what a model or a customer wrote: no browser may take it for a page.
 ALWAYS: Final = (
@@ -38,6 +39,12 @@ class RequestTimeout(InvalidRequest):
 
     status = 408
     default_code = "request_timeout"
+
+
+class ReaderStalled(RequestTimeout):
+    """The client is there but takes nothing of its stream any more."""
+
+    default_code = "reader_stalled"
 
 
 class Disconnected(Exception):
@@ -157,10 +164,19 @@ async def start_stream(request: HttpRequest, send: Send) -> None:
 
 
 async def send_event(send: Send, value: Any, name: bytes = b"") -> None:
-    """Send one event, with its name if it has one; bytes go as they are."""
+    """Send one event, with its name if it has one; bytes go as they are.
+
+    Waits while the client has not taken what went before, and so does the provider's stream. Raises
+    ReaderStalled for one who takes nothing for half a minute: a run must not be held up for ever.
+    """
     data = value if isinstance(value, bytes) else dump_json(value)
     head = b"event: " + name + b"\n" if name else b""
-    await send({"type": "http.response.body", "body": head + b"data: " + data + b"\n\n", "more_body": True})
+    event = {"type": "http.response.body", "body": head + b"data: " + data + b"\n\n", "more_body": True}
+    try:
+        with Deadline(READER_SECONDS):
+            await send(event)
+    except TimeoutError:
+        raise ReaderStalled("The client did not read its stream.") from None
 
 
 async def end_stream(send: Send) -> None:
