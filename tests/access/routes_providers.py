@@ -18,6 +18,7 @@ ROUTES = (
     Route("PATCH", "api/v1/providers/<str:connection>", Permission.PROVIDERS_MANAGE),
     Route("DELETE", "api/v1/providers/<str:connection>", Permission.PROVIDERS_MANAGE),
     Route("POST", "api/v1/providers/<str:connection>/test", Permission.PROVIDERS_MANAGE),
+    Route("GET", "api/v1/providers/<str:connection>/health", Permission.PROVIDERS_VIEW),
     Route("GET", "api/v1/models", Permission.PROVIDERS_VIEW),
     Route("GET", "api/v1/models/default", Permission.PROVIDERS_VIEW),
     Route("PUT", "api/v1/models/default", Permission.PROVIDERS_MANAGE),

@@ -200,3 +200,15 @@ def test_connections__calls_at_a_time__are_set_kept_and_unlimited(api: Client, p
     kept = api.patch(one, {"models": ["gpt-4o"]}, content_type="application/json").json()
     unlimited = api.patch(one, {"concurrent_calls": None}, content_type="application/json").json()
     assert (kept["concurrent_calls"], unlimited["concurrent_calls"]) == (8, None)
+
+
+def test_health__connection_that_nobody_called__is_unknown_not_zero(api: Client, project: Project) -> None:
+    found = make_connection(project=project)
+    told = api.get(f"/api/v1/providers/{found.public_id}/health").json()
+    assert (told["state"], told["failure_share"], told["since"], told["last_error"]) == (
+        "unknown",
+        None,
+        None,
+        None,
+    )
+    assert api.get("/api/v1/providers/pcr_nothing/health").status_code == 404

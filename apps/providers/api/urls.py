@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.providers.api import alias_views, price_views, views
+from apps.providers.api import alias_views, health_views, price_views, views
 
 app_name = "providers-api"
 
@@ -10,6 +10,7 @@ urlpatterns = [
     path("providers", views.ConnectionsView.as_view(), name="connections"),
     path("providers/<str:connection>", views.ConnectionView.as_view(), name="connection"),
     path("providers/<str:connection>/test", views.ConnectionTestView.as_view(), name="test"),
+    path("providers/<str:connection>/health", health_views.ConnectionHealthView.as_view(), name="health"),
     path("models", views.ModelsView.as_view(), name="models"),
     path("models/default", views.DefaultModelView.as_view(), name="default-model"),
     path("model_aliases", alias_views.ModelAliasesView.as_view(), name="aliases"),
