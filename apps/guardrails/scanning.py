@@ -1,6 +1,7 @@
 """Looking at texts by all rules of a side in one go. Pure; time grows with the text alone."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -210,7 +211,7 @@ class _Joined:
     def settle(self, finds: list[_Find], side: Side) -> tuple[tuple[Hit, ...], tuple[str, ...]]:
         """Redact, and tell each find's place in the texts that result."""
         by_piece: dict[int, list[_Find]] = {}
-        for find in finds:
+        for find in [*finds, *self._unseen(finds)]:
             number = bisect_right(self.starts, find.start) - 1
             by_piece.setdefault(number, []).append(self._within(find, number))
         texts = [piece.text for piece in self.pieces]
@@ -222,6 +223,19 @@ class _Joined:
         hits.sort(key=lambda hit: -STRENGTH.index(hit.action))
         return tuple(hits[:MOST_HITS]), tuple(texts)
 
+    def _unseen(self, finds: list[_Find]) -> Iterator[_Find]:
+        """Everything behind the last find of a rule that found as much as it looks for: nobody looked there,
+        so nothing of it goes on."""
+        if len(finds) < MOST_MATCHES:
+            return
+        for (rule, kind), found in Counter((find.rule, find.type) for find in finds).items():
+            last = max(
+                (find for find in finds if (find.rule, find.type) == (rule, kind)), key=lambda one: one.end
+            )
+            if found >= MOST_MATCHES and (last.action == "redact" or last.withheld):
+                for start, end in self._portions(last.end, len(self.text)):
+                    yield replace(last, start=start, end=end, signals=("not_looked_at",))
+
     def _within(self, find: _Find, number: int) -> _Find:
         """The find in characters of its piece; what reaches beyond is cut off."""
         first, size = self.starts[number], len(self.pieces[number].text)
@@ -231,9 +245,6 @@ class _Joined:
         # What blocks goes nowhere but into the run's record, and personal data shall not lie there either.
         redacting = [find for find in finds if find.action == "redact" or find.withheld]
         cuts = [Cut(find.start, find.end, find.placeholder) for find in redacting]
-        if len(cuts) >= MOST_MATCHES:
-            # Nobody looked further, so nothing further goes on.
-            cuts.append(Cut(max(cut.end for cut in cuts), len(self.pieces[number].text), "[removed]"))
         return Redacted(self.pieces[number].text, cuts)
 
     def _hit(self, find: _Find, redacted: Redacted, number: int, side: Side) -> Hit:

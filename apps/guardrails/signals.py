@@ -15,6 +15,7 @@ SIGNAL_WORDS: Final[dict[str, str]] = {
     "hidden_text": (
         "It stands where a person doesn't see it: a comment, invisible signs, an element that isn't shown."
     ),
+    "not_looked_at": "There were more finds before it than are looked for, so the rest is cut.",
     "encoded_text": "It was hidden by an encoding such as Base64, or by replaced letters.",
 }
 """What each signal means, for people."""

@@ -112,8 +112,13 @@ def test_scan__length__counts_untrusted_texts_together() -> None:
 
 
 def test_scan__more_values_than_are_looked_for__lets_nothing_behind_them_through() -> None:
-    found = evaluate(EVERYTHING, "PROJ-1 " * 10_001)
-    assert "PROJ" not in found.text
+    pieces = [
+        Piece("a", "PROJ-1 " * 10_001),
+        Piece("b", "PROJ-2"),
+        Piece("c", "a@b.example " * 10_001 + "c@d.example"),
+    ]
+    found = scan(EVERYTHING, "input", [*pieces, Piece("d", "e@f.example")] + [Piece("x", "x")] * 60)
+    assert not any("PROJ" in text or "@" in text for text in found.texts)
     assert len(found.hits) == 100
 
 
