@@ -1,8 +1,9 @@
 """The cron process's side of sending: a loop in a thread of its own, which each turn gives new work."""
 
 import asyncio
+import atexit
 import threading
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from apps.notifications.sending import Sender, open_sender
 
 MOST_ENDPOINTS: Final = 200
 """Endpoints that are sent to at the same moment; further ones wait for the next turn."""
+
+CLOSE_SECONDS: Final = 2.0
 
 logger = get_logger(__name__)
 
@@ -37,6 +40,25 @@ class Deliverer:
             asyncio.run_coroutine_threadsafe(self._deliver(place), loop)
         return len(begun)
 
+    def close(self) -> None:
+        """Break off what is being sent and let go of all connections; a turn after it begins anew."""
+        loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        ended = asyncio.run_coroutine_threadsafe(self._end(), loop)
+        with suppress(TimeoutError):
+            ended.result(timeout=CLOSE_SECONDS)
+        loop.call_soon_threadsafe(loop.stop)
+        self._sender, self._stack = None, AsyncExitStack()
+        self._busy.clear()
+
+    async def _end(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._stack.aclose()
+
     def _started(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
@@ -44,6 +66,7 @@ class Deliverer:
             threading.Thread(target=self._loop.run_forever, name="webhooks", daemon=True).start()
             opened = self._stack.enter_async_context(open_sender())
             self._sender = asyncio.run_coroutine_threadsafe(opened, self._loop).result(timeout=10)
+            atexit.register(self.close)
         return self._loop
 
     async def _deliver(self, place: Place) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -35,12 +36,19 @@ class Receiver:
 @pytest.fixture
 def receiver(settings: Settings) -> Iterator[Receiver]:
     """A server of its own, allowed as the operator would allow a local one."""
+    with listening(settings) as found:
+        yield found
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[Receiver]:
+    """One more server beside those that are there."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     server.block_on_close = False
     found = Receiver(server)
     server.receiver = found  # type: ignore[attr-defined]
-    settings.OUTBOUND_ALLOWED_HOSTS = [found.host]
+    settings.OUTBOUND_ALLOWED_HOSTS = [*settings.OUTBOUND_ALLOWED_HOSTS, found.host]
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield found
     found.hold.set()

@@ -18,10 +18,12 @@ from apps.core.ids import uuid7
 from apps.core.scope import organization_scope, system_scope
 from apps.notifications import fan_out, schedule, services
 from apps.notifications.catalogue import EVENT_TYPES, TEST
+from apps.notifications.deliverer import Deliverer
 from apps.notifications.jobs import purge
 from apps.notifications.models import DeliveryStatus, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from apps.prompts import services as prompt_services
 from apps.tenants.models import Project
+from tests.batches.support import wait_until
 from tests.factories import (
     TENANT_FACTORIES,
     make_api_key,
@@ -30,7 +32,7 @@ from tests.factories import (
     make_prompt,
     make_webhook,
 )
-from tests.notifications.receiver import Receiver, receiver
+from tests.notifications.receiver import Receiver, listening, receiver
 from tests.notifications.support import attempts, deliver, deliveries, pass_time, reload
 from tests.runs.test_background import run_background_pump
 
@@ -212,7 +214,7 @@ def test_delivery__addresses_inside_and_servers_that_are_away__fail_without_a_ca
     assert receiver.got == []
 
 
-def test_delivery__a_slow_receiver__holds_up_nobody_else(
+def test_delivery__a_receiver_that_takes_too_long__is_tried_again(
     project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("apps.notifications.sending.TIMEOUT_SECONDS", 0.2)
@@ -224,6 +226,29 @@ def test_delivery__a_slow_receiver__holds_up_nobody_else(
 
     (delivery,) = deliveries(endpoint)
     assert (delivery.status, delivery.last_failure) == (DeliveryStatus.PENDING, "timeout")
+
+
+def test_turn__a_slow_receiver__holds_up_nobody_else(
+    project: Project, receiver: Receiver, settings: Settings
+) -> None:
+    slow, _ = make_webhook(project=project, url=receiver.url)
+    receiver.slow = True
+    deliverer = Deliverer()
+    with listening(settings) as other:
+        quick, _ = make_webhook(project=project, url=other.url)
+        for _ in range(20):
+            tell(project)
+        outbox_runs_dry()
+        try:
+            assert deliverer.turn() == 2
+            # Both are busy: a turn that comes meanwhile begins nothing.
+            wait_until(lambda: len(other.got) == 20)
+            wait_until(lambda: {each.status for each in deliveries(quick)} == {DeliveryStatus.DELIVERED})
+            assert {each.status for each in deliveries(slow)} == {DeliveryStatus.PENDING}
+            assert (len(receiver.got), deliverer.turn()) == (8, 0)
+        finally:
+            receiver.hold.set()
+            deliverer.close()
 
 
 def test_delivery__a_whole_day_of_failures__turns_the_endpoint_off_and_tells_who_can_mend_it(
