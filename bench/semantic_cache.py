@@ -107,7 +107,11 @@ def _fill(each: int, dimensions: int) -> list[tuple[UUID, UUID]]:
         project = make_project()
         with organization_scope(project.organization_id), connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = '10min'")
-            values = {"organization": project.organization_id, "project": project.pk, "entries": each}
+            values: dict[str, Any] = {
+                "organization": project.organization_id,
+                "project": project.pk,
+                "entries": each,
+            }
             cursor.execute(FILL, values | {"dimensions": dimensions, "scopes": 10 if number else 1})
         made.append((project.organization_id, project.pk))
     with connection.cursor() as cursor:
@@ -147,7 +151,7 @@ def _first(
     from apps.core.scope import organization_scope  # noqa: PLC0415
     from apps.runs.cache_entries import _array  # noqa: PLC0415
 
-    values = {
+    values: dict[str, Any] = {
         "organization": organization_id,
         "scope": scope,
         "embedding": _array(embedding),
@@ -167,7 +171,7 @@ def _uses_index(organization_id: UUID, dimensions: int) -> bool:
     from apps.core.scope import organization_scope  # noqa: PLC0415
 
     [(_, scope, embedding), *_] = _asked(organization_id)
-    values = {"organization": organization_id, "scope": scope, "embedding": embedding}
+    values: dict[str, Any] = {"organization": organization_id, "scope": scope, "embedding": embedding}
     with organization_scope(organization_id), connection.cursor() as cursor:
         for statement in _only_index():
             cursor.execute(statement)

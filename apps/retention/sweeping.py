@@ -140,7 +140,7 @@ def _forget_answers(found: Due, limit: int) -> int:
     """Answers that the semantic cache kept go with the content they are of; copies are not counted."""
     with connection.cursor() as cursor:
         cursor.execute(_ANSWERS_OF_CONTENT, {**found.parameters, "limit": limit})
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _sweep_facts(found: Due, after: str, limit: int) -> Piece:

@@ -125,7 +125,7 @@ def test_json_object__of_a_plain_call__is_held_to_it_and_repaired(
     project: Project, fake_provider: FakeProvider
 ) -> None:
     messages = ({"role": "user", "content": "no JSON"},)
-    wanted = {"overrides": {"response_format": {"type": "json_object"}}, "messages": messages}
+    wanted: dict[str, Any] = {"overrides": {"response_format": {"type": "json_object"}}, "messages": messages}
     plain = make_request(project, model="local/echo", repair_attempts=1, **wanted)
     result = with_runtime(lambda runtime: runtime.engine.execute(plain))
     assert result.error is not None
