@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
@@ -26,6 +26,7 @@ from tests.factories import make_organization, make_quota
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Pool = AsyncConnectionPool[Any]
+Outcome = TypeVar("Outcome")
 
 
 def with_books(count: int, scenario: Callable[[Pool, list[AllowanceBook]], Awaitable[Any]]) -> Any:
@@ -65,6 +66,18 @@ async def record(pool: Pool, reservation: Reservation) -> None:
     async with pool.connection() as raw, raw.transaction():
         await raw.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
         await raw.execute(ledger.RECORD, ledger.usage_rows([row]))
+
+
+async def in_thread(work: Callable[[], Outcome]) -> Outcome:
+    """Do it in a thread, whose database connection must not outlive it."""
+
+    def done() -> Outcome:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(done)
 
 
 def quota_of(organization: Organization) -> Quota:
@@ -162,11 +175,11 @@ def test_book__unused_for_a_second__gives_back_while_others_are_in_flight() -> N
     async def scenario(pool: Pool, books: list[AllowanceBook]) -> None:
         book = books[0]
         held = await book.take(organization.id)
-        assert await asyncio.to_thread(lambda: quota_of(organization).reserved) == 10
+        assert await in_thread(lambda: quota_of(organization).reserved) == 10
         for lease in book._shelves[organization.id].leases.values():
             lease.touched -= 2
         await book._tidy()
-        assert await asyncio.to_thread(lambda: quota_of(organization).reserved) == 1
+        assert await in_thread(lambda: quota_of(organization).reserved) == 1
         await record(pool, held)
         book.settle(held)
 
@@ -202,8 +215,8 @@ def test_sweep__run_recorded_after_its_lease_expired__is_counted_late_and_once()
 
     async def scenario(pool: Pool, books: list[AllowanceBook]) -> None:
         slow = await books[0].take(organization.id)
-        await asyncio.to_thread(expire_leases)
-        await asyncio.to_thread(sweep_leases)
+        await in_thread(expire_leases)
+        await in_thread(sweep_leases)
         await record(pool, slow)
         books[0].settle(slow)
 
@@ -220,7 +233,7 @@ def test_take__quota_held_by_an_expired_lease__frees_it_without_the_sweeper() ->
 
     async def scenario(pool: Pool, books: list[AllowanceBook]) -> Reservation:
         await books[0].take(organization.id)
-        await asyncio.to_thread(expire_leases)
+        await in_thread(expire_leases)
         return await books[1].take(organization.id)
 
     assert with_books(2, scenario).lease_id is not None
@@ -263,13 +276,10 @@ def test_usage_summary__open_and_closed_leases__adds_up_to_the_ledger() -> None:
         await record(pool, await books[0].take(organization.id, livemode=False))
 
         def read() -> Any:
-            try:
-                with organization_scope(organization.id):
-                    return usage_summary(organization.id)
-            finally:
-                connection.close()
+            with organization_scope(organization.id):
+                return usage_summary(organization.id)
 
-        return await asyncio.to_thread(read)
+        return await in_thread(read)
 
     summary = with_books(1, scenario)
     assert (summary.used, summary.sandbox_used, summary.included, summary.remaining) == (8, 1, 500, 492)
