@@ -229,7 +229,7 @@ MISUSE: Final[tuple[Signal, ...]] = (
         phrases=(
             r"\b(?:{recite})(?: \w+){0,5}? (?:of |in |from )?(?:your|deine[nrms]?"
             r"|tus?)(?: \w+){0,2}? (?:{own_text})\b"
-            r"|\b(?:{recite})\b[^.!?\x00]*?\b(?:everything|all|what|the text|whatever|alles|was"
+            r"|\b(?:{recite})\b[^.!?\n\x00]*?\b(?:everything|all|what|the text|whatever|alles|was"
             r"|todo|lo que)\b[^.!?\x00]{0,12}?\b(?:{told})\b"
             r"|\b(?:what.?s|what is|what stands|was steht|que pone|que hay)(?: \w+){0,5}? (?:top"
             r"|beginning|start|oben|anfang|arriba|principio)(?: \w+){0,3}? (?:chat|conversation|context"

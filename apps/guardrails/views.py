@@ -98,7 +98,7 @@ def hidden_views(text: str, folded: Folded) -> Iterator[View]:
     if _ANY.search(folded.data) is None:
         return
     yield from _encoded(text, folded)
-    if _LEET.search(folded.data) is not None and _has_leet_word(folded.data):
+    if _has_leet_word(folded.data):
         yield View(Folded(folded.data.translate(_FROM_LEET), folded.length, folded.offsets))
     if _SPACED.search(folded.data) is not None:
         yield from _spaced(folded)
@@ -114,7 +114,14 @@ def hidden_views(text: str, folded: Folded) -> Iterator[View]:
 
 def _has_leet_word(data: bytes) -> bool:
     """Whether a word of attacks is there with signs in place of letters."""
-    return any(not match[0].isalpha() for match in _LEET_WORDS.finditer(data))
+    seen = 0
+    for match in _LEET.finditer(data):
+        if match.start() >= seen:
+            seen = data.find(b" ", match.end())
+            seen = seen if seen >= 0 else len(data)
+            if _LEET_WORDS.search(data[data.rfind(b" ", 0, match.start()) + 1 : seen]) is not None:
+                return True
+    return False
 
 
 def _tags(text: str) -> Iterator[View]:
