@@ -38,7 +38,9 @@ def response(
     answer = _response(body, result.run_id, "incomplete" if reason else "completed", result.model)
     return answer | {
         "incomplete_details": {"reason": reason} if reason else None,
-        "output": output if output is not None else whole_output(result),
+        "output": output
+        if output is not None
+        else whole_output(result, "incomplete" if reason else "completed"),
         "usage": usage(result.usage),
         "promptsaas": facts(result),
     }
@@ -69,15 +71,15 @@ def recorded_response(
         answer = _response(None, result.run_id, status, result.model)
         answer |= {
             "error": _error(result.error.type, result.error.message),
+            "output": whole_output(result, "incomplete") if result.text or result.tool_calls else [],
             "usage": usage(result.usage),
             "promptsaas": facts(result) | (error or {}),
         }
     return answer | {"metadata": metadata, "background": background}
 
 
-def whole_output(result: RunResult) -> list[Item]:
+def whole_output(result: RunResult, status: ItemStatus) -> list[Item]:
     """The items of an answer: its text, if it has any, then its calls of functions."""
-    status: ItemStatus = "incomplete" if result.finish_reason in _INCOMPLETE else "completed"
     calls = [_call_item(result.run_id, number, call, status) for number, call in enumerate(result.tool_calls)]
     if calls and not result.text:
         return calls
@@ -133,16 +135,20 @@ class ResponseEvents:
         """The events that end the answer; sent after the run is recorded."""
         if self._text_index is None and not self._calls:
             yield from self._open_text()
-        output = self._output(result)
+        output = self._output("incomplete" if result.finish_reason in _INCOMPLETE else "completed")
         for index, item in enumerate(output):
             yield from self._done(index, item)
         answer = response(self._body, result, output)
         yield self._event(f"response.{answer['status']}", response=answer)
 
     def failed(self, error: PromptsaasError, request_id: str, model: str = "") -> Event:
-        """The event of an answer that broke off."""
+        """The event of an answer that broke off, with what came of it."""
         answer = _response(self._body, self._run_id, "failed", model or _requested(self._body))
-        answer |= {"error": _error(error.type, error.message), "promptsaas": error.body(request_id)}
+        answer |= {
+            "error": _error(error.type, error.message),
+            "output": self._output("incomplete"),
+            "promptsaas": error.body(request_id),
+        }
         return self._event("response.failed", response=answer)
 
     def _text_piece(self, text: str) -> Iterator[Event]:
@@ -190,9 +196,8 @@ class ResponseEvents:
     def _next_place(self) -> int:
         return len(self._places) + (self._text_index is not None)
 
-    def _output(self, result: RunResult) -> list[Item]:
+    def _output(self, status: ItemStatus) -> list[Item]:
         """The items in the order in which they were begun."""
-        status: ItemStatus = "incomplete" if result.finish_reason in _INCOMPLETE else "completed"
         placed = {self._places[number]: item | {"status": status} for number, item in self._calls.items()}
         if self._text_index is not None:
             placed[self._text_index] = _message_item(self._run_id, "".join(self._text), status)

@@ -201,13 +201,15 @@ def test_events__of_an_empty_answer__have_one_empty_message() -> None:
 
 
 def test_events__of_a_failure__tell_openais_code_and_ours() -> None:
-    failed = ResponseEvents(parsed(), uuid7()).failed(
-        ProviderFailure("Gone.", code="provider_failed"), "req_1"
-    )
+    events = ResponseEvents(parsed(), uuid7())
+    assert list(events.piece(RunDelta("Half an")))
+    failed = events.failed(ProviderFailure("Gone.", code="provider_failed"), "req_1")
     answer = failed["response"]
     assert (failed["type"], answer["status"]) == ("response.failed", "failed")
     assert answer["error"] == {"code": "server_error", "message": "Gone."}
     assert answer["promptsaas"]["error"]["code"] == "provider_failed"
+    assert answer["output"][0]["status"] == "incomplete"
+    assert answer["output"][0]["content"][0]["text"] == "Half an"
 
 
 @pytest.mark.parametrize(
