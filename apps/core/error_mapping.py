@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.core import exceptions as django_exceptions
 from django.db import DataError, InterfaceError, OperationalError
+from django.db import InternalError as DatabaseInternalError
 from django.http import Http404
 from redis.exceptions import RedisError
 from rest_framework import exceptions as drf_exceptions
@@ -13,6 +14,8 @@ from apps.core import errors
 from apps.core.logs import get_logger
 
 RETRY_SECONDS: Final = 2
+# idle_in_transaction_session_timeout, transaction_timeout
+_CUT_OFF: Final = ("25P03", "25P04")
 _NON_FIELD: Final = "non_field_errors"
 # What psycopg says of a text that Postgres can't take.
 _NUL_PROBLEM: Final = "cannot contain NUL"
@@ -102,10 +105,16 @@ def _from_outage(exception: Exception) -> errors.PromptsaasError | None:
     if isinstance(exception, drf_exceptions.Throttled):
         return errors.RateLimited("Too many requests.", retry_after=getattr(exception, "wait", None) or 1)
     # Redis raises where its absence may not be passed over: sign-in limits fail closed.
-    if isinstance(exception, OperationalError | InterfaceError | RedisError):
+    if isinstance(exception, OperationalError | InterfaceError | RedisError) or _was_cut_off(exception):
         logger.warning("service.unavailable", exc_info=exception)
         return errors.Unavailable("The service is busy; try again.", retry_after=RETRY_SECONDS)
     return None
+
+
+def _was_cut_off(exception: Exception) -> bool:
+    """Whether Postgres ended the session because we, on a busy machine, let a transaction wait too long."""
+    cause = exception.__cause__
+    return isinstance(exception, DatabaseInternalError) and getattr(cause, "sqlstate", None) in _CUT_OFF
 
 
 def _from_known(exception: Exception) -> errors.PromptsaasError | None:

@@ -12,7 +12,7 @@ from apps.audit.actor import Actor
 from apps.core import crypto
 from apps.core.errors import NotFound
 from apps.core.models import find
-from apps.runs.models import Feedback, Run
+from apps.runs.models import BackgroundRun, Feedback, Run
 
 TABLE: Final = "runs_feedback"
 _MEMBER: Final = "user:"
@@ -53,7 +53,7 @@ def feedback_of(run: Run) -> QuerySet[Feedback]:
     return Feedback.objects.filter(run_id=run.pk, project_id=run.project_id)
 
 
-def feedback_on(runs: Sequence[Run]) -> QuerySet[Feedback]:
+def feedback_on(runs: Sequence[Run | BackgroundRun]) -> QuerySet[Feedback]:
     """Every voice on some runs, oldest first."""
     return Feedback.objects.filter(run_id__in=[run.pk for run in runs]).order_by("pk")
 

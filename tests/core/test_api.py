@@ -5,8 +5,9 @@ from uuid import UUID
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 from django.http import Http404
+from psycopg.errors import IdleInTransactionSessionTimeout
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
@@ -48,6 +49,13 @@ def test_to_error__serializer__names_every_field() -> None:
         ("rows.1.name", "parameter_missing"),
         ("note", "parameter_invalid"),
     }
+
+
+def test_to_error__a_session_that_postgres_ended__may_be_repeated() -> None:
+    ended = InternalError("terminating connection due to idle-in-transaction timeout")
+    ended.__cause__ = IdleInTransactionSessionTimeout()
+    assert (to_error(ended).status, to_error(ended).retry_after) == (503, 2)
+    assert to_error(InternalError("another"), log=False).status == 500
 
 
 def test_to_error__non_field_error__has_no_param() -> None:

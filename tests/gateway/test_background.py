@@ -51,7 +51,8 @@ def test_run__in_the_background__is_accepted_then_read_where_it_says(
         "waiting",
         "none",
     )
-    listed = client.get("/api/v1/runs", {"status": "queued"}, headers=headers).json()
+    asked = {"status": "queued", "expand[]": "feedback"}
+    listed = client.get("/api/v1/runs", asked, headers=headers).json()
     assert [each["id"] for each in listed["data"]] == [accepted["id"]]
 
     assert run_background_pump() == 1

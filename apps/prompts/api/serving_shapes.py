@@ -16,19 +16,29 @@ class CacheRulesSerializer(serializers.Serializer[Any]):
     """When an earlier answer does. 0 seconds switch a cache off; a call's own `cache` comes first."""
 
     exact_seconds = serializers.IntegerField(
-        required=False, min_value=0, max_value=serving.LONGEST_EXACT, help_text="Equal calls."
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=serving.LONGEST_EXACT,
+        help_text="Equal calls.",
     )
     semantic_seconds = serializers.IntegerField(
-        required=False, min_value=0, max_value=serving.LONGEST_SEMANTIC, help_text="Similar calls."
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=serving.LONGEST_SEMANTIC,
+        help_text="Similar calls.",
     )
     threshold = serializers.FloatField(
         required=False,
+        allow_null=True,
         min_value=serving.LEAST_THRESHOLD,
         max_value=1,
         help_text="The least cosine similarity of a similar call.",
     )
     embedding_model = serializers.CharField(
         required=False,
+        allow_null=True,
         allow_blank=True,
         max_length=serving.LONGEST_REFERENCE,
         help_text="Compares calls: <connection>/<model>. Required with semantic_seconds.",
@@ -36,6 +46,7 @@ class CacheRulesSerializer(serializers.Serializer[Any]):
     sensitive_variables = serializers.ListField(
         child=serializers.CharField(),
         required=False,
+        allow_null=True,
         max_length=serving.MOST_SENSITIVE,
         help_text="A similar call answers only where these have equal values.",
     )
@@ -47,15 +58,23 @@ class CallRulesSerializer(serializers.Serializer[Any]):
     fallbacks = serializers.ListField(
         child=serializers.CharField(max_length=serving.LONGEST_REFERENCE),
         required=False,
+        allow_null=True,
         max_length=serving.MOST_FALLBACKS,
         help_text="Models or aliases, tried in order after the prompt's own model.",
     )
-    retries = serializers.IntegerField(required=False, min_value=0, max_value=serving.MOST_RETRIES)
+    retries = serializers.IntegerField(
+        required=False, allow_null=True, min_value=0, max_value=serving.MOST_RETRIES
+    )
     timeout_seconds = serializers.FloatField(
-        required=False, min_value=1, max_value=serving.LONGEST_CALL, help_text="Of one call of a model."
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=serving.LONGEST_CALL,
+        help_text="Of one call of a model.",
     )
     repair_attempts = serializers.IntegerField(
         required=False,
+        allow_null=True,
         min_value=0,
         max_value=serving.MOST_REPAIRS,
         help_text="How often to ask again for an answer that breaks the output schema.",

@@ -44,7 +44,7 @@ FILTER_PARAMETERS = [
 ]
 
 
-def _feedback(runs: Sequence[Run]) -> dict[UUID, list[dict[str, Any]]]:
+def _feedback(runs: Sequence[Run | BackgroundRun]) -> dict[UUID, list[dict[str, Any]]]:
     found: dict[UUID, list[dict[str, Any]]] = {run.pk: [] for run in runs}
     for voice in feedback_on(runs):
         found[voice.run_id].append(feedback_body(voice))
@@ -69,7 +69,8 @@ class RunsAPIView(ProjectAPIView):
         """The project's runs in numbers, newest first. With status queued or running: background runs."""
         status = request.query_params.get("status", "")
         if status in WAITING:
-            return Response(page(waiting_runs(self.project.id, status), request, background_body))
+            waiting = waiting_runs(self.project.id, status)
+            return Response(page(waiting, request, background_body, EXPANSIONS))
         found = queries.list_runs(self.project.id, _filters(self.project, request))
         return Response(page(found, request, run_body, EXPANSIONS))
 
