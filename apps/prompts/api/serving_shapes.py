@@ -109,7 +109,10 @@ class ServingChangeSerializer(serializers.Serializer[Any]):
     """The sections to put in place, each as a whole; null resets one. What is missing stays."""
 
     revision = serializers.IntegerField(
-        required=False, min_value=0, help_text="The revision that you saw; 409 when it is another by now."
+        required=False,
+        allow_null=True,
+        min_value=0,
+        help_text="The revision that you saw; 409 when it is another by now.",
     )
     guardrails = serializers.DictField(required=False, allow_null=True)
     cache = CacheRulesSerializer(required=False, allow_null=True)
