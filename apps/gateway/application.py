@@ -85,7 +85,9 @@ class Gateway:
             seconds = time.perf_counter() - started
             count_request(request.method, request.route or "unmatched", answer.status, seconds)
 
-    def _refusal(self, request: HttpRequest, error: BaseException) -> PromptsaasError | None:
+    def _refusal(
+        self, request: HttpRequest, error: asyncio.CancelledError | Exception
+    ) -> PromptsaasError | None:
         """What a client is told of what ended its request; None where that is not for us to say."""
         if isinstance(error, asyncio.CancelledError):
             # The run that was broken off for the process to end is recorded; its caller may ask another.
