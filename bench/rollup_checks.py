@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, Protocol
-from uuid import UUID
 
 from django.db import connection
 from psycopg_pool import AsyncConnectionPool
@@ -227,22 +226,18 @@ class Writer:
         with organization_scope(cast.project.organization_id):
             self.key = crypto.data_key(cast.project.organization_id)
 
-    async def get(self, organization_id: UUID) -> bytes:
-        """The data key: this is also what the recorder asks for it."""
-        return self.key
-
     def write(self, pace: Pace, seconds: float, job_pid: int) -> None:
         """Record for so many seconds."""
         asyncio.run(self._write(pace, seconds, job_pid))
 
     async def _write(self, pace: Pace, seconds: float, job_pid: int) -> None:
         pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-            kwargs=connection_parameters(), min_size=2, max_size=2, open=False
+            kwargs=connection_parameters(), min_size=1, max_size=1, open=False
         )
         async with pool:
-            recorder = GroupRecorder(pool, self)
+            recorder = GroupRecorder(connection_parameters(), prepares=True)
             await recorder.open()
-            await asyncio.gather(*(recorder.record(self.record()) for _ in range(CALLERS)))
+            await asyncio.gather(*(self._record(recorder) for _ in range(CALLERS)))
             before, began = await _processor_seconds(pool, job_pid), time.monotonic()
             until = began + seconds
             done = await asyncio.gather(*(self._call(recorder, until) for _ in range(CALLERS)))
@@ -255,9 +250,17 @@ class Writer:
     async def _call(self, recorder: GroupRecorder, until: float) -> int:
         done = 0
         while time.monotonic() < until:
-            await recorder.record(self.record())
+            await self._record(recorder)
             done += 1
         return done
+
+    async def _record(self, recorder: GroupRecorder) -> None:
+        """Submit a run and wait for its commit."""
+        told: asyncio.Future[bool | Exception] = asyncio.get_running_loop().create_future()
+        recorder.submit(self.record(), self.key, told.set_result)
+        outcome = await told
+        if isinstance(outcome, Exception):
+            raise outcome
 
     def record(self) -> RunRecord:
         """A finished run of one of a dozen versions, with one of three keys."""
