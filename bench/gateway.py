@@ -98,12 +98,9 @@ def measure_peers(figures: Figures, ports: Upstreams, place: Path) -> None:
     """Each peer alone on the core, asked for the same messages from the same upstream."""
     ours.move_servers()
     direct = direct_call(ports.instant, place)
-    for start in (
-        lambda: peers.litellm(ports.instant, place),
-        lambda: peers.portkey(ports.instant, place),
-        lambda: peers.phoenix(place),
-    ):
-        with start() as peer:
+    starts = [peers.litellm(ports.instant, place), peers.portkey(ports.instant, place), peers.phoenix(place)]
+    for start in starts:
+        with start as peer:
             _demand_answer(peer.call)
             measure(peer.call, connections=16, seconds=WARM_UP_SECONDS)
             for _ in range(ROUNDS):

@@ -45,7 +45,7 @@ http {{
 def main() -> int:
     """Run and print; 1 when a line says FAILED."""
     given = [float(each) for each in sys.argv[1:]]
-    minutes, between, rate = (*given, *(5, 30, 60)[len(given) :])
+    minutes, between, rate = [*given, *[5.0, 30.0, 60.0][len(given) :]]
     with ExitStack() as stack:
         stack.enter_context(own_database(BENCH))
         ports = stack.enter_context(upstreams())

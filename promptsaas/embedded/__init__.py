@@ -1,7 +1,7 @@
 """Embedded Postgres and Valkey: real servers from wheels, used when DATABASE_URL and REDIS_URL are unset.
 
-A profile ("demo", "test", "bench") is one pair of servers with its own data. Both listen on unix sockets in a 0700
-folder only. Starting is explicit; `endpoints()` and `secret()` never start anything.
+A profile ("demo", "test", "bench") is one pair of servers with its own data. Both listen on unix sockets in
+a 0700 folder only. Starting is explicit; `endpoints()` and `secret()` never start anything.
 """
 
 import fcntl

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -27,8 +28,8 @@ async def body_of(answer: Answer) -> bytes:
 
 
 def with_origin(
-    settings: Settings, serve: Serve, use: Callable[[Origin], Awaitable[object]], headers: dict[str, str]
-) -> object:
+    settings: Settings, serve: Serve, use: Callable[[Origin], Awaitable[Any]], headers: dict[str, str]
+) -> Any:
     async def serving(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await serve(reader, writer)
@@ -37,7 +38,7 @@ def with_origin(
         finally:
             writer.close()
 
-    async def run() -> object:
+    async def run() -> Any:
         server = await asyncio.start_server(serving, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         settings.OUTBOUND_ALLOWED_HOSTS = [f"127.0.0.1:{port}"]
@@ -54,7 +55,7 @@ def with_origin(
     return asyncio.run(run())
 
 
-def asked(settings: Settings, *answers: bytes, then_close: bool = False) -> object:
+def asked(settings: Settings, *answers: bytes, then_close: bool = False) -> Any:
     """What comes of two calls to a server that answers each with these bytes."""
     served: list[bytes] = []
     connections: list[int] = []
@@ -69,7 +70,7 @@ def asked(settings: Settings, *answers: bytes, then_close: bool = False) -> obje
             if then_close:
                 break
 
-    async def use(origin: Origin) -> object:
+    async def use(origin: Origin) -> Any:
         found = []
         for number in range(2):
             answer = await origin.post("/x", b"%d" % number, {"X-Call": str(number)})
@@ -80,7 +81,7 @@ def asked(settings: Settings, *answers: bytes, then_close: bool = False) -> obje
 
 
 def test_post__two_calls__share_a_connection_and_carry_their_headers(settings: Settings) -> None:
-    found, connections, served = asked(settings, HELLO)  # type: ignore[misc]
+    found, connections, served = asked(settings, HELLO)
     assert found == [(200, b"hello"), (200, b"hello")]
     assert connections == 1
     assert served[1].startswith(b"POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1:")
@@ -99,13 +100,13 @@ def test_post__two_calls__share_a_connection_and_carry_their_headers(settings: S
     ids=["interim", "chunked", "in pieces"],
 )
 def test_post__any_framing__is_read_whole(settings: Settings, answers: tuple[bytes, ...]) -> None:
-    found, connections, _ = asked(settings, *answers)  # type: ignore[misc]
+    found, connections, _ = asked(settings, *answers)
     assert found == [(200, b"hello"), (200, b"hello")]
     assert connections == 1
 
 
 def test_post__body_that_ends_with_the_connection__is_whole(settings: Settings) -> None:
-    found, connections, _ = asked(  # type: ignore[misc]
+    found, connections, _ = asked(
         settings, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", then_close=True
     )
     assert found == [(200, b"hello"), (200, b"hello")]
@@ -126,7 +127,7 @@ def test_post__line_break_in_a_header__is_refused(settings: Settings) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raise AssertionError("nothing may be sent")
 
-    async def use(origin: Origin) -> object:
+    async def use(origin: Origin) -> Any:
         with pytest.raises(BadAnswer):
             await origin.post("/x", b"", {"X": "a\r\nHost: evil"})
         return None
@@ -135,7 +136,7 @@ def test_post__line_break_in_a_header__is_refused(settings: Settings) -> None:
 
 
 def test_post__bytes_after_the_answer__drop_the_connection(settings: Settings) -> None:
-    found, connections, _ = asked(settings, HELLO + b"HTTP/1.1 200 OK\r\n")  # type: ignore[misc]
+    found, connections, _ = asked(settings, HELLO + b"HTTP/1.1 200 OK\r\n")
     assert found == [(200, b"hello"), (200, b"hello")]
     assert connections == 2
 
@@ -154,7 +155,7 @@ def test_read_any__reader_that_is_slow__keeps_the_server_waiting(settings: Setti
             sent += READ_BUFFER
         writer.close()
 
-    async def use(origin: Origin) -> object:
+    async def use(origin: Origin) -> Any:
         answer = await origin.post("/x", b"")
         before = -1
         while before != sent:  # until the server gets nothing more off
@@ -164,7 +165,7 @@ def test_read_any__reader_that_is_slow__keeps_the_server_waiting(settings: Setti
         held = sent
         return held, len(await body_of(answer))
 
-    held, got = with_origin(settings, serve, use, {})  # type: ignore[misc]
+    held, got = with_origin(settings, serve, use, {})
     assert held < size
     assert got == size
 
