@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from apps.core.chat_content import text_of
 from apps.core.errors import InvalidRequest
+from apps.prompts.serving import CacheRules
 from apps.providers.sandbox import embedding as sandbox
 from apps.providers.types import (
     SANDBOX,
@@ -47,7 +48,7 @@ async def embed(
     engine: Engine, request: RunRequest, inputs: Sequence[Input], parameters: dict[str, Any]
 ) -> Embedded:
     """Embed the inputs, whose `input_messages` the request has. Raises core errors for what is refused."""
-    prepared = _without_fallbacks(await engine.prepare(request))
+    prepared = _itself(await engine.prepare(request))
     caller = _Caller(prepared.target.provider, inputs)
     model = prepared.target.model
     if prepared.target.sandbox and not request.livemode:
@@ -58,10 +59,10 @@ async def embed(
     return Embedded(result, caller.vectors)
 
 
-def _without_fallbacks(prepared: PreparedRun) -> PreparedRun:
-    """Another model's vectors can't stand in for these: they would not compare."""
+def _itself(prepared: PreparedRun) -> PreparedRun:
+    """The run with nothing in its model's place: another's vectors would not compare, caches keep none."""
     calls = replace(prepared.rules.calls, fallbacks=())
-    return replace(prepared, rules=replace(prepared.rules, calls=calls))
+    return replace(prepared, rules=replace(prepared.rules, calls=calls, cache=CacheRules()))
 
 
 @dataclass(eq=False, slots=True)
