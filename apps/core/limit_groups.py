@@ -87,7 +87,13 @@ class GroupedLimits:
         answer: asyncio.Future[Verdict] = self._loop.create_future()
         self._asks.append(_Ask(takes, answer))
         self._send_soon()
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # The verdict may have come in the turn in which whoever asked was leaving.
+            if not answer.cancelled() and answer.done() and answer.result().allowed:
+                self.give_back(takes)
+            raise
 
     def refused_here(self, takes: Sequence[Take]) -> Verdict | None:
         """The refusal of rates that are known to be used up; None where they may pass. Takes nothing."""

@@ -121,6 +121,9 @@ class Engine:
         except asyncio.CancelledError:
             await self._finish(flight, cancelled=True)
             raise
+        except BaseException:
+            self._release(flight)  # a fault of ours: it must not keep what is for others
+            raise
         return await self._finish(flight)
 
     async def stream(self, request: RunRequest) -> AsyncGenerator[RunStarted | RunDelta | RunResult, None]:
@@ -143,6 +146,9 @@ class Engine:
                 await self._guard_output(flight)
         except (asyncio.CancelledError, GeneratorExit):
             await self._finish(flight, cancelled=True)
+            raise
+        except BaseException:
+            self._release(flight)
             raise
         yield await self._finish(flight)
 

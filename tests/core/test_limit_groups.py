@@ -134,6 +134,27 @@ def test_take__asker_gone_meanwhile__is_given_back(redis: redis_library.Redis) -
     assert in_loop(use) == [10]
 
 
+def test_take__asker_leaves_as_the_verdict_comes__is_given_back(redis: redis_library.Redis) -> None:
+    bound, places = rate(10), slots(1)
+
+    async def use(grouped: GroupedLimits) -> tuple[int, bool]:
+        await grouped.take([Take(bound, 0)])
+        asking: asyncio.Task[Verdict]
+
+        async def be_told_first() -> None:
+            await grouped.take([Take(rate(5))])
+            asking.cancel()  # its verdict is there, and it has not seen it yet
+
+        first = asyncio.ensure_future(be_told_first())
+        asking = asyncio.ensure_future(grouped.take([Take(bound, 5), Take(places, 1, b"a")]))
+        await asyncio.gather(first, asking, return_exceptions=True)
+        assert asking.cancelled()
+        after = await grouped.take([Take(bound, 0), Take(places, 1, b"b")])
+        return remaining(after)[0], after.allowed
+
+    assert in_loop(use) == (10, True)
+
+
 def test_redis_flushed__what_the_process_knows__is_told_again(redis: redis_library.Redis) -> None:
     bound, places = rate(10), slots(1)
 

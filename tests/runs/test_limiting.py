@@ -1,6 +1,7 @@
 """Limits of runs through the engine: prompt, end user, organization, key; tokens settled; patience."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from apps.runs.runtime import Runtime
 from apps.runs.types import RunRequest, RunResult
 from apps.tenants.models import Organization, Project
 from tests.factories import make_project, make_prompt
+from tests.runs.calls import ScriptedProvider
 from tests.runs.support import make_request, with_runtime
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -138,6 +140,19 @@ def test_concurrency__all_taken__refuses_until_one_has_ended() -> None:
     refused = [each for each in at_once if isinstance(each, RateLimited)]
     assert [each.extra["limit"] for each in refused] == ["prompt.concurrent_runs"] * 3
     assert isinstance(later[0], RunResult)
+
+
+def test_concurrency__a_run_ends_in_a_fault__its_place_is_free_again() -> None:
+    project = make_limited(concurrent_runs=1)
+
+    async def use(runtime: Runtime) -> list[RunResult | PromptsaasError]:
+        prepared = await runtime.engine.prepare(ask(project))
+        faulty = replace(prepared.target, provider=ScriptedProvider(RuntimeError("a fault")))
+        with pytest.raises(RuntimeError):
+            await runtime.engine.carry_out(replace(prepared, target=faulty))
+        return await run_each(runtime, ask(project))
+
+    assert names(with_runtime(use)) == [""]
 
 
 def test_organization_limit__of_a_run_without_a_key__is_looked_up_and_changed_at_once() -> None:
