@@ -65,7 +65,7 @@ def read_verdict(answer: str) -> Verdict | None:
     begin, end = answer.find("{"), answer.rfind("}")
     try:
         value = json.loads(answer[begin : end + 1])
-    except ValueError:
+    except (ValueError, RecursionError):  # of brackets without end
         return None
     score, category = (value.get("score"), value.get("category")) if isinstance(value, dict) else (None, None)
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:

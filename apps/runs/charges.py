@@ -60,15 +60,19 @@ def settle(prepared: PreparedRun, progress: Progress, usage: Usage, origin: Usag
 
 
 def summed(prices: Sequence[Price]) -> Price:
-    """Several prices as one, whose snapshot lists the parts; the sum is unknown where a part is."""
+    """Several prices as one, whose snapshot lists the parts; the sum is unknown where a part is.
+
+    What the sandbox asks is made up: beside real prices, such as a judge's, it is told but not summed.
+    """
     if len(prices) == 1:
         return prices[0]
-    amounts = [each.amount for each in prices if each.amount is not None]
     parts = [{"status": each.status, **each.snapshot} for each in prices]
-    if len(amounts) < len(prices):
+    counted = [each for each in prices if each.status != "sandbox"] or prices
+    amounts = [each.amount for each in counted if each.amount is not None]
+    if len(amounts) < len(counted):
         return Price("unknown", None, {"reason": "the price of a part is unknown", "parts": parts})
-    snapshot = {**prices[0].snapshot, "parts": parts}
-    return Price(_status({each.status for each in prices}), sum(amounts, Decimal(0)), snapshot)
+    snapshot = {**counted[0].snapshot, "parts": parts}
+    return Price(_status({each.status for each in counted}), sum(amounts, Decimal(0)), snapshot)
 
 
 def total(spent: Iterable[Usage | None]) -> Usage:

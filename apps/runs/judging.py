@@ -39,8 +39,8 @@ async def judge_output(prepared: PreparedRun, progress: Progress, targets: Targe
     if guard is None or progress.judged or progress.answer is None or progress.withheld is not None:
         return
     progress.judged = True
-    calls = call_pieces(progress.tool_calls, "tool_calls", trusted=False)
-    pieces = [*answer_pieces(progress.text, is_json=False), *calls]
+    said = answer_pieces(progress.text, is_json=False) if progress.text else ()
+    pieces = [*said, *call_pieces(progress.tool_calls, "tool_calls", trusted=False)]
     for hit in await _judge("output", guard, pieces, prepared, progress, targets):
         if hit.action == "block":
             progress.withheld = withheld(progress, hit.rule)
@@ -61,7 +61,7 @@ async def _judge(
     targets: TargetSource,
 ) -> tuple[Hit, ...]:
     judge = guard.policy.judge
-    if judge is None or not judge.judges(side):
+    if judge is None or not judge.judges(side) or not pieces:
         return ()
     left = time.perf_counter()
     verdict = await _ask(judge, side, pieces, prepared, progress, targets)

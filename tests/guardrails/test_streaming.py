@@ -121,6 +121,7 @@ def test_marker__each_mode__marks_and_cannot_be_imitated(mode: str, inner: str) 
         ('{"score": 2}', None),
         ('{"score": true}', None),
         ("no idea", None),
+        ('{"score": ' + "[" * 100_000 + "}", None),
         ("[]", None),
         ("", None),
     ],
