@@ -197,6 +197,8 @@ class Answer:
             text = self._unpack.decompress(piece, READ_BUFFER)
         except zlib.error as error:
             raise BadAnswer("The answer can't be unpacked.") from error
+        if self._unpack.unused_data:
+            raise BadAnswer("The answer goes on behind its end.")  # it would be kept, however much it is
         if self._unpack.unconsumed_tail:
             self._pieces.appendleft(self._unpack.unconsumed_tail)
             self._size += len(self._unpack.unconsumed_tail)
@@ -259,15 +261,15 @@ class _Line(asyncio.Protocol):
         if self._head is None and self._answer is None:
             self.abort()  # nobody asked
             return
+        self._head_size += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, UnicodeDecodeError):
             self._fail(BadAnswer("The answer is not HTTP."))
             return
-        if self._head is not None:
-            self._head_size += len(data)
-            if self._head_size > LARGEST_HEAD:
-                self._fail(BadAnswer("The answer's head is too large."))
+        # Lines behind the body count as well: only the body itself may be of any length.
+        if self._head_size > LARGEST_HEAD:
+            self._fail(BadAnswer("The answer's head is too large."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -299,6 +301,7 @@ class _Line(asyncio.Protocol):
         self._head = None
 
     def on_body(self, piece: bytes) -> None:
+        self._head_size = 0
         if self._answer is not None and self._answer.fed(piece) and self._transport is not None:
             self._is_paused = True
             self._transport.pause_reading()
@@ -307,7 +310,7 @@ class _Line(asyncio.Protocol):
         answer, self._answer = self._answer, None
         if answer is None:
             return
-        self._head_size = 0
+        self._head_size, self._headers = 0, {}  # lines behind a body are no headers of the next answer
         answer.ended()
         if self._parser.should_keep_alive() and self._transport is not None:
             self.resume()

@@ -1,6 +1,7 @@
 """The lean HTTP client against servers of every kind. What becomes of answers is tried in test_wire."""
 
 import asyncio
+import gzip
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -139,6 +140,46 @@ def test_post__bytes_after_the_answer__drop_the_connection(settings: Settings) -
     found, connections, _ = asked(settings, HELLO + b"HTTP/1.1 200 OK\r\n")
     assert found == [(200, b"hello"), (200, b"hello")]
     assert connections == 2
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
+PACKED = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"hello")
+
+
+@pytest.mark.parametrize(
+    ("beginning", "more"),
+    [(CHUNKED, b"X: " + b"x" * READ_BUFFER), (CHUNKED, b"X: x\r\n" * 10_000), (PACKED, b"x" * READ_BUFFER)],
+    ids=["one line behind the body", "lines behind the body", "bytes behind what is packed"],
+)
+def test_read_any__answer_that_goes_on_behind_its_end__is_not_kept(
+    settings: Settings, beginning: bytes, more: bytes
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        writer.write(beginning)
+        while not writer.is_closing():
+            writer.write(more)
+            await writer.drain()
+
+    async def use(origin: Origin) -> Any:
+        with pytest.raises(BadAnswer):
+            await body_of(await origin.post("/x", b""))
+
+    with_origin(settings, serve, use, {})
+
+
+def test_post__lines_behind_a_body__are_no_headers_of_the_next_answer(settings: Settings) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        writer.write(CHUNKED + b"X-Request-Id: first\r\n\r\n")
+        await request_of(reader)
+        writer.write(HELLO)
+
+    async def use(origin: Origin) -> Any:
+        await body_of(await origin.post("/x", b""))
+        return (await origin.post("/x", b"")).headers
+
+    assert "x-request-id" not in with_origin(settings, serve, use, {})
 
 
 def test_read_any__reader_that_is_slow__keeps_the_server_waiting(settings: Settings) -> None:
