@@ -19,6 +19,8 @@ from apps.providers.types import (
 
 LONGEST_TEXT: Final = 4 * 1024 * 1024
 """Characters of a streamed answer; the engine keeps less."""
+LARGEST_NUMBER: Final = 3.4e38
+"""Of a vector: what four bytes hold, which is how callers and the database take it."""
 TEXT_TOO_LONG: Final = "The provider's answer is longer than 4 MiB."
 
 
@@ -103,6 +105,8 @@ def embedding_result(answer: Any, request: EmbeddingRequest, call_id: str | None
     vectors = [[float(number) for number in row["embedding"]] for row in rows]
     if [row["index"] for row in rows] != list(range(len(request.texts))) or not all(vectors):
         raise ValueError("not a vector for each text")
+    if max(map(max, vectors)) > LARGEST_NUMBER or min(map(min, vectors)) < -LARGEST_NUMBER:
+        raise ValueError("not a number of four bytes")
     usage = usage_of(answer.get("usage"))
     return EmbeddingResult(vectors, usage, word(answer.get("model")) or request.model, call_id)
 

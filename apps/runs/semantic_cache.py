@@ -117,7 +117,7 @@ class SemanticAnswers:
             async with asyncio.timeout(KEEP_SECONDS * self._patience):
                 await self._calls.run(lambda: _add(organization_id, entry))
         except (DatabaseError, InterfaceError, PromptsaasError, TimeoutError) as error:
-            logger.warning("runs.similar_answer_not_kept", extra={"error": str(error)})
+            logger.warning("runs.similar_answer_not_kept", extra={"error": _told(error)})
 
     async def _is_there(self) -> bool:
         if time.monotonic() - self._asked_at > BELIEVED_SECONDS:
@@ -169,10 +169,15 @@ class SemanticAnswers:
         return self._resting.get(name, 0.0) > time.monotonic()
 
     def _rest(self, name: tuple[UUID, str], error: Exception) -> None:
-        logger.warning("runs.semantic_cache_rests", extra={"error": str(error)})
+        logger.warning("runs.semantic_cache_rests", extra={"error": _told(error)})
         if len(self._resting) >= MOST_RESTING:
             self._resting.clear()
         self._resting[name] = time.monotonic() + REST_SECONDS
+
+
+def _told(error: Exception) -> str:
+    """What may stand in a log: a provider's own words may quote the question."""
+    return error.reason if isinstance(error, ProviderCallError) else str(error) or type(error).__name__
 
 
 def _note(

@@ -324,3 +324,22 @@ def test_embed__vectors__come_in_the_order_of_the_texts(settings: Settings) -> N
                 await provider.embed(EmbeddingRequest("e", ("a", "b", "c"), timeout_seconds=2))
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("number", [1e300, -1e39])
+def test_embed__numbers_that_four_bytes_do_not_hold__are_not_understood(
+    settings: Settings, number: float
+) -> None:
+    body = json.dumps({"data": [{"index": 0, "embedding": [0.5, number]}]}).encode()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _asked(reader)
+        writer.write(answer(body))
+        writer.close()
+
+    async def run() -> None:
+        async with provider_of(serve, settings) as provider:
+            with pytest.raises(ProviderCallError):
+                await provider.embed(EmbeddingRequest("e", ("a",), timeout_seconds=2))
+
+    asyncio.run(run())

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from django.db import connection
@@ -12,16 +12,22 @@ from apps.audit.actor import SYSTEM
 from apps.core.scope import organization_scope, system_scope
 from apps.prompts import services as prompt_services
 from apps.prompts.models import Prompt
+from apps.providers.types import CallErrorReason
 from apps.retention.services import set_content_storing
 from apps.runs import cache_entries, jobs
 from apps.runs.models import CacheEntry, Run
 from apps.runs.runtime import Runtime
 from apps.runs.types import CacheWish, RunDelta, RunRequest, RunResult
 from apps.tenants.models import Project
-from tests.factories import make_cache_entry, make_content, make_project, make_prompt
+from tests.factories import make_cache_entry, make_connection, make_content, make_project, make_prompt
+from tests.fake_provider import FakeProvider, fake_provider
 from tests.runs.support import make_request, with_runtime
 
+__all__ = ["fake_provider"]
+
 pytestmark = pytest.mark.django_db(transaction=True)
+
+CALL_ERRORS = get_args(CallErrorReason)
 
 ASKED = "How can I return a pair of shoes that I bought last week?"
 ALMOST = "How can I return the pair of shoes that I bought last week"
@@ -269,3 +275,18 @@ def test_stream__a_semantic_hit__is_one_piece(project: Project) -> None:
     assert started.cache == "semantic_hit"
     assert piece == RunDelta(first.text, cached=True)
     assert result.cached_from == first.run_id
+
+
+def test_embedding_fails__log__has_the_reason_without_the_providers_words(
+    fake_provider: FakeProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = make_project()
+    make_connection(project=project, name="local", base_url=fake_provider.base_url, models=("*",))
+    _set_rules(project, embedding_model="local/broken")
+    request = make_request(
+        project, model="local/echo", variables={}, messages=({"role": "user", "content": ASKED},)
+    )
+    result = with_runtime(lambda runtime: runtime.engine.execute(request))
+    assert result.status == "succeeded"
+    [rests] = [each for each in caplog.records if each.message == "runs.semantic_cache_rests"]
+    assert vars(rests)["error"] in CALL_ERRORS
