@@ -49,6 +49,10 @@ PLACES: Final[dict[str, tuple[str, Callable[[Project], Any]]]] = {
         "{organization}/{project}/settings/providers/prices/",
         lambda project: make_price(project=project, pattern=f"made/{uuid4().hex}"),
     ),
+    "aliases": (
+        "{organization}/{project}/settings/providers/aliases/",
+        lambda project: TENANT_FACTORIES["providers.ModelAlias"](project),
+    ),
     "alerts": ("{organization}/{project}/alerts/", lambda project: make_alert_rule(project=project)),
     "incidents": ("{organization}/{project}/incidents/", lambda project: make_incident(project=project)),
     "webhooks": (
