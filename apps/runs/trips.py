@@ -61,6 +61,7 @@ class Trip:
     _number: int = 0
     _began: int = 0
     _holds: bool = False
+    _passed_over: tuple[Target, ChatRequest, AttemptKind] | None = None
 
     def __post_init__(self) -> None:
         self.target, self.chat = self.route.target, self.route.chat
@@ -70,7 +71,7 @@ class Trip:
     async def enter(self) -> bool:
         """Whether the target may be called now: then an attempt has begun, else progress says why not."""
         while not await self._admitted():
-            if not await self._fall_back():
+            if not await self._fall_back() and not self._return():
                 return False
         self.progress.called = True
         self.progress.target = self.target
@@ -115,6 +116,7 @@ class Trip:
             return True
         if self._left and health.rests(self.target.model):
             self._note(RESTING, refused=True)
+            self._passed_over = self._passed_over or (self.target, self.chat, self.kind)
             return False
         if not health.slots.take_now() and not await health.slots.take(self._patience()):
             self._refuse("busy", BUSY, BUSY_RETRY_SECONDS)
@@ -179,6 +181,14 @@ class Trip:
             self._number, self.kind = 0, "fallback"
             return True
         return False
+
+    def _return(self) -> bool:
+        """Go back to the model that was passed over for its pause: no fallback could be asked instead."""
+        if self._passed_over is None:
+            return False
+        self.target, self.chat, self.kind = self._passed_over
+        self._number, self._passed_over = 0, None
+        return True
 
     def _adopt(self, target: Target) -> None:
         """Make a target the next one. Raises PromptsaasError for one that can't stand in."""

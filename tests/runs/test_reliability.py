@@ -229,6 +229,22 @@ def test_complete__open_breaker_and_no_fallback__fails_at_once_and_says_when() -
     assert progress.error.retry_after >= 1
 
 
+def test_complete__a_model_that_rests_and_no_fallback_to_be_had__is_asked_after_all() -> None:
+    resting = health()
+    resting.rest_model("m", 30)
+    first = ScriptedProvider(ANSWER)
+    closed = target(ScriptedProvider(), "second/n", health=opened(Clock()))
+    progress = run(way(target(first, health=resting), closed, fallbacks=("gone/m", "second/n")))
+    assert progress.answer == ANSWER
+    assert progress.error is None
+    assert [error for _, _, error in attempts(progress)] == [
+        "rate_limited",
+        "connection_not_found",
+        "breaker_open",
+        "",
+    ]
+
+
 def test_complete__model_that_was_told_to_rest__is_skipped_only_if_there_is_a_fallback() -> None:
     resting = health()
     resting.rest_model("m", 30)
