@@ -25,10 +25,14 @@ _UNSPACED: Final = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHM
 
 @dataclass(frozen=True, slots=True)
 class DenyPattern:
-    """The compiled words of a list, in their two kinds; None where there are none."""
+    """The compiled words of a list, in their two kinds; None where there are none.
+
+    `folded` is the source of the first kind, empty where there are none.
+    """
 
     latin: Any | None
     other: Any | None
+    folded: str = ""
 
 
 def pattern_of(word: str) -> str | None:
@@ -48,12 +52,13 @@ def compile_words(words: tuple[str, ...]) -> DenyPattern:
     return DenyPattern(
         re2.compile("|".join(latin).encode("latin-1"), _options(latin=True)) if latin else None,
         re2.compile("|".join(other), _options(latin=False)) if other else None,
+        "|".join(latin),
     )
 
 
-def find_words(patterns: DenyPattern, text: str, folded: Folded) -> Iterator[tuple[int, int]]:
-    """Start and end, in characters of the text, of every word found."""
-    if patterns.latin is not None:
+def find_words(patterns: DenyPattern, text: str, folded: Folded, *, latin: bool) -> Iterator[tuple[int, int]]:
+    """Start and end, in characters of the text, of every word found; `latin` is whether to look for those."""
+    if latin and patterns.latin is not None:
         for _, match in zip(range(MOST_FOUND), patterns.latin.finditer(folded.data), strict=False):
             start, end = match.span()
             if not _cuts_bytes(folded.data, start, end):

@@ -1,13 +1,11 @@
 """How much a text looks like an attempt to give the model other orders, by which signals. Pure."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import re2
-
-from apps.guardrails.expressions import MEMORY, folded_pattern
+from apps.guardrails.expressions import PatternSet, folded_pattern
 from apps.guardrails.folding import Folded
 from apps.guardrails.signals import ENCODED, HIDDEN, SIGNALS, expand, expand_stems
 from apps.guardrails.views import View, hidden_views
@@ -44,26 +42,9 @@ class _Compiled:
     pattern: Any
 
 
-def _stem_set(latin: Any) -> Any:
-    stems = re2.Set.SearchSet(latin)
-    for signal in SIGNALS:
-        stems.Add(expand_stems(signal.stems).encode())
-    stems.Compile()
-    return stems
-
-
-def _set_options() -> Any:
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.log_errors = False
-    options.never_capture = True
-    options.max_mem = 8 * MEMORY
-    return options
-
-
 _SIGNALS: Final = tuple(_Compiled(s.name, s.weight, folded_pattern(expand(s.phrases))) for s in SIGNALS)
-_ANY_STEM: Final = folded_pattern("|".join(expand_stems(signal.stems) for signal in SIGNALS))
-_STEMS: Final = _stem_set(_set_options())
+STEMS: Final = PatternSet([expand_stems(signal.stems) for signal in SIGNALS])
+"""Tells by their numbers which signals are worth looking for."""
 
 # What talks about attacks instead of being one.
 _ABOUT: Final = folded_pattern(
@@ -94,12 +75,17 @@ _ABOUT_FACTOR: Final = 0.4
 _QUOTED_FACTOR: Final = 0.4
 
 
-def suspicions(text: str, folded: Folded, starts: Sequence[int]) -> dict[int, Suspicion]:
-    """What was found, by piece; `starts` are the characters at which pieces of the text begin, from 0."""
+def suspicions(
+    text: str, folded: Folded, starts: Sequence[int], likely: Sequence[int], *, disguised: bool
+) -> dict[int, Suspicion]:
+    """What was found, by piece; `starts` are the characters at which pieces of the text begin, from 0.
+
+    `likely` are the signals that STEMS tells of, `disguised` whether the text has a sign of other readings.
+    """
     found: dict[int, Suspicion] = {}
-    _look(View(folded), starts, found, extra=None)
-    for view in hidden_views(text, folded):
-        _look(view, starts, found, extra=("encoded_text", ENCODED))
+    _look(View(folded), likely, starts, found, extra=None)
+    for view in hidden_views(text, folded, disguised=disguised):
+        _look(view, STEMS.find(view.folded.data), starts, found, extra=("encoded_text", ENCODED))
     if found and _HIDING.search(folded.data) is not None:
         for suspicion in found.values():
             suspicion.weights["hidden_text"] = HIDDEN
@@ -107,10 +93,14 @@ def suspicions(text: str, folded: Folded, starts: Sequence[int]) -> dict[int, Su
 
 
 def _look(
-    view: View, starts: Sequence[int], found: dict[int, Suspicion], extra: tuple[str, float] | None
+    view: View,
+    likely: Sequence[int],
+    starts: Sequence[int],
+    found: dict[int, Suspicion],
+    extra: tuple[str, float] | None,
 ) -> None:
     data = view.folded.data
-    for signal in _likely(data):
+    for signal in map(_SIGNALS.__getitem__, likely):
         for _, match in zip(range(MOST_MATCHES), signal.pattern.finditer(data), strict=False):
             first, last = match.span()
             start, end = view.span(first, last)
@@ -124,15 +114,6 @@ def _look(
             suspicion.add(signal.name, weight, start, end)
             if extra is not None:
                 suspicion.weights[extra[0]] = extra[1]
-
-
-def _likely(data: bytes) -> Iterator[_Compiled]:
-    """The signals of which a stem is there."""
-    numbers = _STEMS.Match(data)
-    if not numbers and _ANY_STEM.search(data) is not None:
-        # The set also answers nothing where it runs out of memory; then every signal is looked for.
-        return iter(_SIGNALS)
-    return (_SIGNALS[number] for number in numbers or ())
 
 
 def _factor(data: bytes, first: int, last: int) -> float:

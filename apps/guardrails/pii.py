@@ -30,16 +30,20 @@ class Found:
 Finder = Callable[[bytes], Iterator[Found]]
 
 
-def find(folded: Folded, text: str, types: tuple[PiiType, ...]) -> list[Found]:
-    """Every value of the types, in their order; what lies inside a secret is only the secret."""
+def find(
+    folded: Folded, text: str, types: tuple[PiiType, ...], *, numbers: bool, secrets: bool
+) -> list[Found]:
+    """Every value of the types, in their order; what lies inside a secret is only the secret.
+
+    `numbers` and `secrets` are whether their patterns are there.
+    """
     found: list[Found] = []
-    numbers = _NUMBERS.search(folded.data) is not None
     for kind in types:
-        if not numbers and kind in _NUMERIC:
+        if (kind in NUMERIC and not numbers) or (kind == "secrets" and not secrets):
             continue
         if kind == "secrets":
-            secrets = find_secrets(folded, text)
-            found.extend(Found("secrets", start, end, signal) for start, end, signal in secrets)
+            keys = find_secrets(folded, text)
+            found.extend(Found("secrets", start, end, signal) for start, end, signal in keys)
         else:
             found.extend(_FINDERS[kind](folded.data))
     if len(found) < 2:
@@ -252,12 +256,13 @@ def _ssns(data: bytes) -> Iterator[Found]:
             yield Found("us_ssn", start, end)
 
 
-# One look tells that there is no number worth another one: seven digits near each other, or an address.
-_NUMBERS: Final = folded_pattern(
+NUMBERS_PATTERN: Final = (
     r"[0-9](?:[ ()./\-]{0,3}[0-9]){6}|[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"
     r"|:[0-9a-f]{0,4}:|[a-z]{2}[0-9]{2}[ \-]?[a-z0-9]{4}"
 )
-_NUMERIC: Final = frozenset({"phone", "card", "iban", "ip", "us_ssn"})
+"""Tells whether there is a number worth another look: seven digits near each other, or an address."""
+NUMERIC: Final[frozenset[PiiType]] = frozenset({"phone", "card", "iban", "ip", "us_ssn"})
+"""The types that are only looked for where there is such a number."""
 _DIGITS: Final = frozenset(b"0123456789")
 _LOWER: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz")
 _ALPHANUMERIC: Final = _DIGITS | _LOWER

@@ -4,16 +4,24 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Final
 
 from apps.guardrails import pii
 from apps.guardrails.canary import find_canary
-from apps.guardrails.deny_list import compile_words, find_words
-from apps.guardrails.expressions import customer_pattern
+from apps.guardrails.deny_list import find_words
 from apps.guardrails.findings import CLEAN, MOST_HITS, STRENGTH, Hit, HitKind, Piece, Scan
-from apps.guardrails.folding import Folded, fold
 from apps.guardrails.injection import suspicions
+from apps.guardrails.plans import (
+    DISGUISES,
+    MOST_SINGLE_PIECES,
+    NUMBERS,
+    SECRETS,
+    SEPARATOR,
+    Plan,
+    Seen,
+    plan_of,
+    words_sign,
+)
 from apps.guardrails.redaction import Cut, Redacted
 from apps.guardrails.rules import (
     Action,
@@ -23,15 +31,11 @@ from apps.guardrails.rules import (
     LengthRule,
     PiiRule,
     RegexRule,
-    Rule,
     Side,
 )
 
 CountTokens = Callable[[str], int]
 MOST_MATCHES: Final = 10_000
-MOST_SINGLE_PIECES: Final = 50
-# Between pieces; no text can hold NUL, and no rule's pattern crosses it unless a customer's does.
-SEPARATOR: Final = "\n\x00\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +73,40 @@ def scan(
     canary: str = "",
 ) -> Scan:
     """What the rules of a side say of the pieces. `canary` is the token that no answer may hold."""
-    rules = _rules(policy, side)
-    if not pieces or not (rules or canary):
-        return replace(CLEAN, texts=tuple(piece.text for piece in pieces))
-    joined = _Joined(pieces)
-    finds, score = _finds(policy, rules, joined, count_tokens, canary)
-    hits, texts = joined.settle(finds, side) if finds else ((), tuple(piece.text for piece in pieces))
+    plan = plan_of(policy, side)
+    texts = tuple(piece.text for piece in pieces)
+    if not pieces or not (plan.rules or canary):
+        return replace(CLEAN, texts=texts)
+    seen = plan.look(texts, canary)
+    if seen is None:
+        return Scan((), texts, 0.0 if plan.injects else None)
+    joined = _Joined(pieces, seen)
+    finds, score = _finds(policy, plan, joined, count_tokens, canary)
+    hits, texts = joined.settle(finds, side) if finds else ((), texts)
     return Scan(hits, texts, score)
 
 
 def find_cuts(policy: GuardPolicy, text: str, canary: str) -> tuple[list[Cut], bool]:
     """What has to be cut out of a part of an answer, and whether a rule blocks it."""
-    finds, _ = _finds(policy, _rules(policy, "output"), _Joined([Piece("output", text)]), None, canary)
+    plan = plan_of(policy, "output")
+    seen = plan.look((text,), canary)
+    if seen is None:
+        return [], False
+    finds, _ = _finds(policy, plan, _Joined([Piece("output", text)], seen), None, canary)
     cuts = [Cut(find.start, find.end, find.placeholder) for find in finds if find.action == "redact"]
     return cuts, any(find.action == "block" for find in finds)
 
 
 def _finds(
     policy: GuardPolicy,
-    rules: "tuple[_Compiled, ...]",
+    plan: Plan,
     joined: "_Joined",
     count_tokens: CountTokens | None,
     canary: str,
 ) -> tuple[list[_Find], float | None]:
     finds: list[_Find] = []
     score: float | None = None
-    for rule, pattern in rules:
+    for rule, pattern in plan.rules:
         if isinstance(rule, InjectionRule):
             score = max(score or 0.0, joined.injection(rule, finds))
         elif isinstance(rule, LengthRule):
@@ -109,52 +121,33 @@ def _finds(
     return finds, score
 
 
-_Compiled = tuple[Rule, Any]
-
-
-@lru_cache(maxsize=1_000)
-def _rules(policy: GuardPolicy, side: Side) -> tuple[_Compiled, ...]:
-    """The rules of a side, each with its own compiled pattern if it has one."""
-    return tuple((rule, _pattern(rule)) for rule in policy.rules_on(side))
-
-
-def _pattern(rule: Rule) -> Any:
-    if isinstance(rule, DenyListRule):
-        return compile_words(rule.words)
-    return customer_pattern(rule.pattern) if isinstance(rule, RegexRule) else None
-
-
 class _Joined:
     """All pieces as one text: rules then cost one look, however many pieces there are."""
 
-    def __init__(self, pieces: Sequence[Piece]) -> None:
+    def __init__(self, pieces: Sequence[Piece], seen: Seen) -> None:
         self.pieces = pieces
-        self.text = pieces[0].text if len(pieces) == 1 else SEPARATOR.join(piece.text for piece in pieces)
+        self.text = seen.text
+        self.folded = seen.folded
+        self.seen = seen
         self.starts: list[int] = []
         place = 0
         for piece in pieces:
             self.starts.append(place)
             place += len(piece.text) + len(SEPARATOR)
-        self._folded: Folded | None = None
 
-    @property
-    def folded(self) -> Folded:
-        """The text as built-in rules see it."""
-        if self._folded is None:
-            self._folded = fold(self.text)
-        return self._folded
-
-    def look(self, rule: Rule, pattern: Any) -> Iterator[_Find]:
+    def look(self, rule: PiiRule | DenyListRule | RegexRule, pattern: Any) -> Iterator[_Find]:
         """What a rule about single places finds."""
+        signs = self.seen.signs
         if isinstance(rule, PiiRule):
-            for one in pii.find(self.folded, self.text, rule.types):
+            numbers, secrets = NUMBERS in signs, SECRETS in signs
+            for one in pii.find(self.folded, self.text, rule.types, numbers=numbers, secrets=secrets):
                 start, end = self.folded.span(one.start, one.end)
                 signals = (one.signal,) if one.signal else ()
                 yield _Find(rule.name, "pii", rule.action, start, end, one.type, signals=signals)
         elif isinstance(rule, DenyListRule):
-            for start, end in find_words(pattern, self.text, self.folded):
+            for start, end in find_words(pattern, self.text, self.folded, latin=words_sign(rule) in signs):
                 yield _Find(rule.name, "deny_list", rule.action, start, end)
-        elif isinstance(rule, RegexRule):
+        else:
             for start, end in self._matches(pattern):
                 yield _Find(rule.name, "regex", rule.action, start, end)
 
@@ -180,15 +173,18 @@ class _Joined:
     def injection(self, rule: InjectionRule, finds: list[_Find]) -> float:
         """Add a find for each piece over the threshold; the highest score of all."""
         highest = 0.0
-        for number, suspicion in suspicions(self.text, self.folded, self.starts).items():
+        found = suspicions(
+            self.text, self.folded, self.starts, self.seen.signals, disguised=DISGUISES in self.seen.signs
+        )
+        for number, suspicion in found.items():
             if self.pieces[number].trusted:
                 continue
             score = suspicion.score
             highest = max(highest, score)
             if score >= rule.threshold:
                 signals = tuple(sorted(suspicion.weights, key=lambda name: -suspicion.weights[name]))
-                found = _Find(rule.name, "injection", rule.action, suspicion.start, suspicion.end)
-                finds.append(replace(found, score=score, signals=signals))
+                find = _Find(rule.name, "injection", rule.action, suspicion.start, suspicion.end)
+                finds.append(replace(find, score=score, signals=signals))
         return highest
 
     def lengths(self, rule: LengthRule, count_tokens: CountTokens | None) -> Iterator[_Find]:

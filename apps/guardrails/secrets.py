@@ -31,7 +31,9 @@ _FORMS: Final[dict[str, str]] = {
     r"|auth[_\-]?token|passw(?:or)?d|passwort|kennwort|contrasena|\bpwd|\bsecret|\btoken)"
     r"[\"']? ?[:=] ?[\"']?[^\s\"'<>{}$(),;]{8,}",
 }
-_ANY: Final = folded_pattern("|".join(f"(?:{pattern})" for pattern in _FORMS.values()))
+SECRETS_PATTERN: Final = "|".join(f"(?:{pattern})" for pattern in _FORMS.values())
+"""Tells whether a folded text has something of a secret's form."""
+_ANY: Final = folded_pattern(SECRETS_PATTERN)
 _EACH: Final = {name: folded_pattern(rf"^(?:{pattern})") for name, pattern in _FORMS.items()}
 _ASSIGNMENT: Final = re.compile(rb"[\"']?\s?[:=]\s?[\"']?")
 

@@ -29,10 +29,10 @@ _BACKWARDS_PATTERN: Final = (
 )
 _ROT13: Final = folded_pattern(_ROT13_PATTERN)
 _BACKWARDS: Final = folded_pattern(_BACKWARDS_PATTERN)
-# One look tells that there is no disguise, as a rule.
-_ANY: Final = folded_pattern(
-    "|".join((_ENCODED_PATTERN, _LEET_PATTERN, _SPACED_PATTERN, _ROT13_PATTERN, _BACKWARDS_PATTERN))
+SIGN_PATTERN: Final = "|".join(
+    (_ENCODED_PATTERN, _LEET_PATTERN, _SPACED_PATTERN, _ROT13_PATTERN, _BACKWARDS_PATTERN)
 )
+"""Tells whether a folded text has a sign of a disguise."""
 _IN_LEET: Final = {
     "a": "[a4@]",
     "b": "[b8]",
@@ -91,11 +91,14 @@ class View:
         return self.whole or self.folded.span(start, end)
 
 
-def hidden_views(text: str, folded: Folded) -> Iterator[View]:
-    """Every other reading of the text that there is a sign of."""
+def hidden_views(text: str, folded: Folded, *, disguised: bool) -> Iterator[View]:
+    """Every other reading of the text that there is a sign of.
+
+    `disguised` is whether SIGN_PATTERN is there.
+    """
     if not text.isascii():
         yield from _tags(text)
-    if _ANY.search(folded.data) is None:
+    if not disguised:
         return
     yield from _encoded(text, folded)
     if _has_leet_word(folded.data):

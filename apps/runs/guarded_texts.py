@@ -37,6 +37,17 @@ def value_pieces(values: Mapping[str, Any]) -> Iterator[Piece]:
             yield Piece(place, text)
 
 
+def texts_of_values(values: Mapping[str, Any]) -> list[str]:
+    """The texts of `value_pieces`, without their places."""
+    texts: list[str] = []
+    for value in values.values():
+        if isinstance(value, str):
+            texts.append(value)
+        else:
+            texts.extend(text for _, text in _leaves(value, ""))
+    return texts
+
+
 def replace_values(values: Mapping[str, Any], texts: Iterator[str]) -> dict[str, Any]:
     """The variables with their texts replaced."""
     return {name: _rebuilt(value, texts) for name, value in values.items()}

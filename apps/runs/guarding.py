@@ -15,6 +15,7 @@ from apps.core.chat_content import text_of, with_texts
 from apps.guardrails.canary import make_canary, with_canary
 from apps.guardrails.findings import MOST_HITS, Hit, Piece, Scan
 from apps.guardrails.guard import Guard
+from apps.guardrails.plans import plan_of
 from apps.guardrails.rules import GuardPolicy, Spotlight
 from apps.guardrails.scanning import scan
 from apps.guardrails.spotlight import Marker, make_marker
@@ -33,6 +34,7 @@ from apps.runs.guarded_texts import (
     replace_calls,
     replace_messages,
     replace_values,
+    texts_of_values,
     value_pieces,
 )
 from apps.runs.outputs import expected_of, parse_json, parse_output
@@ -63,20 +65,23 @@ async def guard_input(
     """
     values = _values(request, prompt)
     first = len(prompt.messages) if prompt else 0
-    pieces = [*value_pieces(values), *message_pieces(request.messages, first)]
-    scanned = await _scan(partial(scan, policy, "input", pieces, count_tokens=_counter(model)), pieces)
-    request, values = _with_texts(request, values, pieces, scanned)
+    hits: tuple[Hit, ...] = ()
+    judged: tuple[Piece, ...] = ()
+    if policy.judge is not None or not _is_clean(policy, values, request.messages):
+        pieces = [*value_pieces(values), *message_pieces(request.messages, first)]
+        scanned = await _scan(partial(scan, policy, "input", pieces, count_tokens=_counter(model)), pieces)
+        request, values = _with_texts(request, values, pieces, scanned)
+        hits = scanned.hits
+        judged = _untrusted(pieces, scanned.texts) if policy.judge is not None else ()
     marker = (
         make_marker(policy.spotlight.mode, secret, _purpose(request, prompt)) if policy.spotlight else None
     )
     messages = _rendered(policy.spotlight, request, prompt, values, marker)
-    hits = scanned.hits
     if hits:
         hits = discreet(_moved(hits, len(messages) - first - len(request.messages)))
     canary = ""
     if policy.canary is not None:
         canary, messages = _with_canary(messages, make_canary(secret, _purpose(request, prompt)))
-    judged = _untrusted(pieces, scanned.texts) if policy.judge is not None else ()
     return GuardedInput(request, messages, Guard(policy, hits, _blocker(hits), canary, judged))
 
 
@@ -90,6 +95,8 @@ def guard_answer(prepared: PreparedRun, progress: Progress) -> None:
     if not text and not calls:
         return
     is_json = expected_of(prepared.chat) is not None and not calls
+    if not calls and not is_json and plan_of(guard.policy, "output").look((text,), guard.canary) is None:
+        return
     pieces = [*answer_pieces(text, is_json=is_json), *call_pieces(calls, "tool_calls", trusted=False)]
     count = _counter(prepared.target.model)
     found = scan(guard.policy, "output", pieces, count_tokens=count, canary=guard.canary)
@@ -173,6 +180,16 @@ def _released(text: str, progress: Progress, *, cached: bool) -> Iterable[RunDel
     if text:
         progress.released.append(text)
         yield RunDelta(text, cached=cached)
+
+
+def _is_clean(policy: GuardPolicy, values: Mapping[str, Any], messages: Messages) -> bool:
+    """Whether one quick look tells that no rule finds anything in a request, as of most."""
+    texts = texts_of_values(values)
+    if messages:
+        texts.extend(piece.text for piece in message_pieces(messages, 0))
+    if not texts:
+        return True
+    return sum(map(len, texts)) < LONG_CHARACTERS and plan_of(policy, "input").look(texts) is None
 
 
 def _untrusted(pieces: list[Piece], texts: tuple[str, ...]) -> tuple[Piece, ...]:
