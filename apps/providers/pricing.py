@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 import genai_prices
 from genai_prices import types as price_types
 
+from apps.core.records import record
 from apps.providers.price_rules import PriceRule
 from apps.providers.sandbox import CONNECTION, embedding, find_model
 from apps.providers.types import Usage
@@ -21,11 +22,10 @@ from apps.providers.types import Usage
 PriceStatus = Literal["priced", "free", "unknown", "sandbox", "none"]
 MILLION: Final = Decimal(1_000_000)
 SOURCE: Final = f"genai-prices {importlib.metadata.version('genai-prices')}"
-OWN: Final = "own price"
 _SHOWN_PRICES: Final = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Price:
     """What a call costs in US dollars; `amount` is None when the price is unknown.
 
@@ -137,22 +137,8 @@ def _own_price(rule: PriceRule, given: int, answered: int, cached: int, at: date
     cached = min(cached, given)
     for_cached = rule.input_price if rule.cached_input_price is None else rule.cached_input_price
     amount = (given - cached) * rule.input_price + cached * for_cached + answered * rule.output_price
-    listed = {"input": rule.input_price, "output": rule.output_price, "cache_read": rule.cached_input_price}
-    snapshot = {
-        "source": OWN,
-        "price_id": rule.id,
-        "pattern": rule.pattern,
-        "at": at.isoformat(),
-        "usd_per_million_tokens": {
-            name: plain_amount(each) for name, each in listed.items() if each is not None
-        },
-    }
+    snapshot = {**rule.snapshot, "at": at.isoformat()}
     return Price("free" if rule.is_free else "priced", amount / MILLION, snapshot)
-
-
-def plain_amount(amount: Decimal) -> str:
-    """An amount without zeros at its end, as in 2.5."""
-    return f"{amount.normalize():f}"
 
 
 def _listed_price(found: price_types.PriceCalculation, at: datetime) -> Price:

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 from apps.core.errors import InvalidRequest
+from apps.core.records import record
 from apps.providers.patterns import matches
 
 CallErrorReason = Literal[
@@ -22,7 +23,7 @@ CallErrorReason = Literal[
 """Why a call failed; `breaker_open` and `busy` were never made: the connection was failing, or full."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ChatRequest:
     """One chat call: `model` is the provider's own id, without the connection in front.
 
@@ -39,7 +40,7 @@ class ChatRequest:
     tools: tuple[dict[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Usage:
     """Tokens as the provider reported them; None means that it did not say.
 
@@ -53,7 +54,7 @@ class Usage:
     cache_write_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ChatResult:
     """A finished answer; `model` is the id that the provider says it used.
 
@@ -69,7 +70,7 @@ class ChatResult:
     tool_calls: tuple[dict[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ChatDelta:
     """A piece of a streamed answer: text, or pieces of tool calls.
 

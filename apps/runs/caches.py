@@ -27,7 +27,7 @@ class Invalidated(Protocol):
     def clear(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Entry(Generic[Value]):
     value: Value | None
     refusal: PromptsaasError | None
@@ -81,6 +81,17 @@ class ReadThroughCache(Generic[Key, Value]):
         # One waiter's cancellation must not take the load from the others.
         return await asyncio.shield(task)
 
+    @property
+    def generation(self) -> int:
+        """How many changes the cache was told of; see `put`."""
+        return self._generation
+
+    def put(self, key: Key, value: Value, generation: int) -> None:
+        """Keep a value that was made of what was so at a generation, unless there was a change since."""
+        if generation == self._generation:
+            tags = tuple(self._tags(key, value))
+            self._store(key, _Entry(value, None, tags, time.monotonic() + self._seconds))
+
     def invalidate(self, tag: Tag) -> None:
         """Drop every entry with the tag, and keep loads that began before from being stored."""
         self._generation += 1
@@ -103,9 +114,7 @@ class ReadThroughCache(Generic[Key, Value]):
             raise
         finally:
             del self._loading[key]
-        if generation == self._generation:
-            tags = tuple(self._tags(key, value))
-            self._store(key, _Entry(value, None, tags, time.monotonic() + self._seconds))
+        self.put(key, value, generation)
         return value
 
     def _store(self, key: Key, entry: _Entry[Value]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from apps.core.chat_content import text_of
 from apps.providers import tokens
-from apps.providers.price_rules import rule_for
+from apps.providers.price_rules import held_at
 from apps.providers.pricing import Price, PriceStatus, price
 from apps.providers.types import ChatRequest, Usage
 from apps.runs.inputs import clean_text
@@ -28,7 +28,7 @@ def charge_attempt(attempt: Attempt, target: Target, usage: Usage, at: datetime)
 
 def price_of(target: Target, usage: Usage, at: datetime) -> Price:
     """The price of a call of a target, by the organization's own prices first."""
-    rule = rule_for(target.prices, target.reference, at) if target.prices else None
+    rule = held_at(target.prices, at) if target.prices else None
     return price(target.kind, target.model, usage, at, rule)
 
 
@@ -91,7 +91,10 @@ def total(spent: Iterable[Usage | None]) -> Usage:
 def clamped(usage: Usage) -> Usage:
     """What fits the columns: providers aren't trusted to."""
     counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cache_write_tokens)
-    if all(count is None or 0 <= count <= MOST_TOKENS for count in counts):
+    for count in counts:
+        if count is not None and not 0 <= count <= MOST_TOKENS:
+            break
+    else:
         return usage
     return Usage(*(None if count is None else max(0, min(count, MOST_TOKENS)) for count in counts))
 

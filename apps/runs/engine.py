@@ -163,7 +163,14 @@ class Engine:
         if not asked.model:
             raise InvalidRequest("No model was named.", code="model_missing", param="model")
         target = await self._dependencies.targets.open(request, asked.model)
-        chat = replace(asked, model=target.model)
+        chat = ChatRequest(
+            target.model,
+            asked.messages,
+            asked.parameters,
+            asked.output_schema,
+            asked.timeout_seconds,
+            asked.tools,
+        )
         target.provider.check(chat)
         request = await self._as_stored(request)
         return PreparedRun(request, prompt, target, chat, datetime.now(UTC), rules, guard)

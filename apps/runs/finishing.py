@@ -57,7 +57,7 @@ def finished(
     verdict = _verdict(prepared.chat, progress, text, cancelled)
     if refusal is not None and progress.answer is not None:
         verdict = "failed", refusal.error, None
-    result = replace(_result(prepared, progress, text, verdict, spent), tool_calls=calls)
+    result = _result(prepared, progress, text, verdict, spent, calls)
     target = progress.answered or progress.target or prepared.target
     return RunRecord(
         request=prepared.request,
@@ -89,6 +89,7 @@ def _result(
     text: str,
     verdict: _Verdict,
     spent: tuple[Usage, UsageOrigin],
+    calls: tuple[dict[str, Any], ...],
 ) -> RunResult:
     request, prompt, answer = prepared.request, prepared.prompt, progress.answer
     target = progress.answered or progress.target or prepared.target
@@ -113,6 +114,7 @@ def _result(
         version_number=prompt.number if prompt else None,
         label=request.prompt.label if request.prompt else None,
         cached_from=progress.cached_from,
+        tool_calls=calls,
         usage_origin=spent[1],
         cache=progress.cache_outcome,
         cache_kind=progress.cache_kind,

@@ -21,10 +21,10 @@ from apps.providers import queries as provider_queries
 from apps.providers.adapters import open_provider
 from apps.providers.alias_queries import ALIASES_CHANGED
 from apps.providers.health import ConnectionHealth, HealthBook
-from apps.providers.price_rules import PriceRule
+from apps.providers.price_rules import PriceRule, rules_for
 from apps.providers.types import SANDBOX, Connection, Provider
 from apps.runs.blocking import BlockingCalls
-from apps.runs.caches import Invalidated, ReadThroughCache
+from apps.runs.caches import Invalidated, ReadThroughCache, Tag
 from apps.runs.types import PromptReference, RunRequest, Target
 from apps.tenants.queries import CONTENT_CHANGED, stores_content
 
@@ -32,7 +32,18 @@ STALE_AFTER_SECONDS: Final = 1.0
 FRESH_WAIT_SECONDS: Final = 1.0
 # A call that was begun on a connection may still run when the connection is changed.
 RETIRE_AFTER_SECONDS: Final = 900.0
+# Much shorter than that, since a provider may be retired while a target still names it.
+TARGET_SECONDS: Final = 60.0
 TEST_MODEL: Final = "sandbox/standard"
+
+
+_Place = tuple[int, int]
+"""Organization and project as numbers: a UUID's own hash and comparison are Python's, a number's are C's."""
+_Reference = tuple[int, str, str | None, int | None]
+
+
+def _place(request: RunRequest) -> _Place:
+    return request.organization_id.int, request.project_id.int
 
 
 class Freshness:
@@ -96,23 +107,28 @@ class CachedPrompts:
     def __init__(self, calls: BlockingCalls, freshness: Freshness) -> None:
         self._calls = calls
         self._freshness = freshness
-        self._cache: ReadThroughCache[tuple[UUID, PromptReference], ResolvedPrompt] = ReadThroughCache(
+        self._cache: ReadThroughCache[_Reference, ResolvedPrompt] = ReadThroughCache(
             lambda key, prompt: (
                 ("prompt", str(prompt.prompt_id)),
                 ("label", str(prompt.prompt_id)),
-                (SERVING_CHANGED, str(key[0])),
+                (SERVING_CHANGED, str(UUID(int=key[0]))),
             )
         )
-        self._rules: ReadThroughCache[tuple[UUID, UUID], ServingRules] = ReadThroughCache(
-            lambda key, rules: ((SERVING_CHANGED, str(key[1])),)
+        self._rules: ReadThroughCache[_Place, ServingRules] = ReadThroughCache(
+            lambda key, rules: ((SERVING_CHANGED, str(UUID(int=key[1]))),)
         )
         freshness.watch(self._cache, self._rules)
 
     async def resolve(self, request: RunRequest, reference: PromptReference) -> ResolvedPrompt:
         """See PromptSource.resolve."""
-        await self._freshness.demand()
+        if not self._freshness.is_fresh():
+            await self._freshness.demand()
+        key = (request.project_id.int, reference.name, reference.label, reference.number)
+        found = self._cache.peek(key)
+        if found is not None:
+            return found
         return await self._cache.get(
-            (request.project_id, reference),
+            key,
             lambda: self._calls.run(lambda: _resolve(request.organization_id, request.project_id, reference)),
         )
 
@@ -120,7 +136,7 @@ class CachedPrompts:
         """See PromptSource.rules."""
         await self._freshness.demand()
         return await self._rules.get(
-            (request.organization_id, request.project_id),
+            _place(request),
             lambda: self._calls.run(lambda: _rules(request.organization_id, request.project_id)),
         )
 
@@ -133,19 +149,17 @@ class _Opened:
 
 
 class CachedTargets:
-    """TargetSource: opened providers, per project and connection. psk_test_ keys always get the sandbox."""
+    """TargetSource: opened providers, per project and connection. psk_test_ keys always get the sandbox.
+
+    What comes of alias, connection and prices together is kept per model too, since every run asks for it.
+    """
 
     def __init__(self, calls: BlockingCalls, freshness: Freshness) -> None:
         self._calls = calls
         self._freshness = freshness
         self.health = HealthBook()
         self._cache: ReadThroughCache[tuple[UUID, UUID, str], _Opened] = ReadThroughCache(
-            lambda key, value: (
-                ("connection", f"{key[1]}:{key[2]}"),
-                ("connection", f"{key[0]}:{key[2]}"),  # one of every project
-            ),
-            size=1000,
-            dispose=self._retire,
+            lambda key, value: _connection_tags(key[0], key[1], key[2]), size=1000, dispose=self._retire
         )
         self._prices: ReadThroughCache[tuple[UUID, UUID], tuple[PriceRule, ...]] = ReadThroughCache(
             lambda key, value: (("prices", str(key[0])),)
@@ -153,12 +167,26 @@ class CachedTargets:
         self._aliases: ReadThroughCache[tuple[UUID, UUID], Mapping[str, str]] = ReadThroughCache(
             lambda key, value: ((ALIASES_CHANGED, str(key[0])),)
         )
+        self._targets: ReadThroughCache[tuple[int, int, bool, str], Target] = ReadThroughCache(
+            _target_tags, seconds=TARGET_SECONDS
+        )
         self._retired: dict[Provider, asyncio.Task[None]] = {}
-        freshness.watch(self._cache, self._prices, self._aliases)
+        freshness.watch(self._cache, self._prices, self._aliases, self._targets)
 
     async def open(self, request: RunRequest, model: str) -> Target:
         """See TargetSource.open."""
-        await self._freshness.demand()
+        if not self._freshness.is_fresh():
+            await self._freshness.demand()
+        key = (*_place(request), request.livemode, model)
+        known = self._targets.peek(key)
+        if known is not None:
+            return known
+        generation = self._targets.generation
+        target = await self._find(request, model)
+        self._targets.put(key, target, generation)
+        return target
+
+    async def _find(self, request: RunRequest, model: str) -> Target:
         place = (request.organization_id, request.project_id)
         aliases = await self._aliases.get(place, lambda: self._calls.run(lambda: _load_aliases(*place)))
         slug, _, model_id = aliases.get(model, model).partition("/")
@@ -182,13 +210,14 @@ class CachedTargets:
             model_id,
             provider,
             sandbox=False,
-            prices=prices,
+            prices=rules_for(prices, f"{slug}/{model_id}"),
             asked=model,
             health=opened.health,
         )
 
     async def close(self) -> None:
         """Close every provider that is open. No call may run any more."""
+        self._targets.clear()
         self._cache.clear()
         for provider, task in list(self._retired.items()):
             task.cancel()
@@ -217,19 +246,19 @@ class CachedContentRules:
     def __init__(self, calls: BlockingCalls, freshness: Freshness) -> None:
         self._calls = calls
         self._freshness = freshness
-        self._cache: ReadThroughCache[tuple[UUID, UUID], bool] = ReadThroughCache(
-            lambda key, value: ((CONTENT_CHANGED, str(key[0])),)
+        self._cache: ReadThroughCache[_Place, bool] = ReadThroughCache(
+            lambda key, value: ((CONTENT_CHANGED, str(UUID(int=key[0]))),)
         )
         freshness.watch(self._cache)
 
     def known(self, request: RunRequest) -> bool | None:
         """See ContentRules.known."""
-        return self._cache.peek((request.organization_id, request.project_id))
+        return self._cache.peek(_place(request))
 
     async def stores(self, request: RunRequest) -> bool:
         """See ContentRules.stores. Freshness was demanded by the sources that were asked before."""
         return await self._cache.get(
-            (request.organization_id, request.project_id),
+            _place(request),
             lambda: self._calls.run(lambda: _stores_content(request.organization_id, request.project_id)),
         )
 
@@ -250,6 +279,20 @@ class CachedDataKeys:
         if found is not None:
             return found
         return await self._calls.run(lambda: _load_data_key(organization_id))
+
+
+def _connection_tags(organization_id: UUID, project_id: UUID, slug: str) -> tuple[Tag, ...]:
+    # Of the project, and one of every project.
+    return ("connection", f"{project_id}:{slug}"), ("connection", f"{organization_id}:{slug}")
+
+
+def _target_tags(key: tuple[int, int, bool, str], target: Target) -> tuple[Tag, ...]:
+    organization_id, project_id = UUID(int=key[0]), UUID(int=key[1])
+    return (
+        *_connection_tags(organization_id, project_id, target.connection),
+        ("prices", str(organization_id)),
+        (ALIASES_CHANGED, str(organization_id)),
+    )
 
 
 def _resolve(organization_id: UUID, project_id: UUID, reference: PromptReference) -> ResolvedPrompt:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from apps.billing.allowance import Reservation
 from apps.core.limit_bounds import Bounds, Verdict
+from apps.core.records import record
 from apps.guardrails.guard import Guard
 from apps.prompts.serving import DEFAULT, ServingRules
 from apps.prompts.types import ResolvedPrompt
@@ -69,7 +70,7 @@ class InlinePrompt:
     serving: ServingRules = DEFAULT
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CacheWish:
     """What a call says of the caches; None leaves it to the policy.
 
@@ -82,7 +83,7 @@ class CacheWish:
     threshold: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RunRequest:
     """One run asked for: of `prompt`, of `inline` content, or of `model` with `messages`.
 
@@ -141,7 +142,7 @@ class RunError:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Attempt:
     """One call to the provider; times in milliseconds from the run's start.
 
@@ -182,7 +183,7 @@ def _usage_json(usage: Usage) -> dict[str, int | None]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RunStarted:
     """A streamed run has passed every check and is about to be called: later failures are its own.
 
@@ -194,7 +195,7 @@ class RunStarted:
     cache: CacheOutcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RunDelta:
     """A piece of a streamed answer: text, or OpenAI's deltas of tool calls. `cached`: an earlier run's."""
 
@@ -203,7 +204,7 @@ class RunDelta:
     tool_calls: tuple[dict[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RunResult:
     """A finished run, already recorded. `parsed` is the answer as JSON where the version has a schema."""
 
@@ -235,7 +236,7 @@ class RunResult:
     """False when a companion dropped the record because its fence was lost: the caller must not use it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RunRecord:
     """Everything that is written about a run, in one transaction, by a Recorder.
 
@@ -311,8 +312,9 @@ class RecordCompanion(Protocol):
 class Target:
     """Where a model reference leads: an open provider and what pricing needs to know of it.
 
-    `prices` are the organization's own. `asked` is the reference that was asked for, an alias as a rule where
-    it is another one. Without `health` (the sandbox) calls are neither held back nor counted.
+    `prices` are the organization's own for this model; the first that holds is the one. `asked` is the
+    reference that was asked for, an alias as a rule where it is another one. Without `health` (the sandbox)
+    calls are neither held back nor counted.
     """
 
     connection: str
@@ -323,14 +325,14 @@ class Target:
     prices: tuple[PriceRule, ...] = ()
     asked: str = ""
     health: ConnectionHealth | None = None
+    reference: str = field(init=False)
+    """The model as runs name it."""
 
-    @property
-    def reference(self) -> str:
-        """The model as runs name it."""
-        return f"{self.connection}/{self.model}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reference", f"{self.connection}/{self.model}")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PreparedRun:
     """A run ready to be called: everything is found, rendered and checked, nothing is spent.
 

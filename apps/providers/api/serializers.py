@@ -7,7 +7,7 @@ from rest_framework import serializers
 from apps.providers.catalogue import PricedModel
 from apps.providers.connection_values import MOST_CONCURRENT_CALLS
 from apps.providers.models import PriceOverride, ProviderAPI, ProviderCredential
-from apps.providers.pricing import plain_amount
+from apps.providers.price_rules import plain_amount
 
 APIS = ProviderAPI.values
 

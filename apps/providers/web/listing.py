@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.core.tables import Column, Filter, Table, register
 from apps.providers import queries
 from apps.providers.models import ModelAlias, PriceOverride, ProviderAPI, ProviderCredential
-from apps.providers.pricing import plain_amount
+from apps.providers.price_rules import plain_amount
 
 SERVES: Final = [(queries.THIS_PROJECT, "This project"), (queries.EVERY_PROJECT, "Every project")]
 TESTS: Final = [
