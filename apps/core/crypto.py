@@ -7,6 +7,7 @@ not open. Rotation rewraps the data keys and touches no row; deleting a data key
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -70,13 +71,28 @@ def unseal(sealed: bytes, *, organization_id: UUID | None, table: str, column: s
 
 def associated_data(*, organization_id: UUID | None, table: str, column: str, row_id: UUID) -> bytes:
     """The place that a sealed value is bound to."""
-    return "\x1f".join((_owner(organization_id), table, column, str(row_id))).encode()
+    return f"{_owner(organization_id)}\x1f{table}\x1f{column}\x1f{row_id}".encode()
 
 
 def seal_bytes(key: bytes, plaintext: bytes, associated_data: bytes) -> bytes:
     """Pure form of `seal`: 1 byte of format, 12 of nonce, the ciphertext, 16 of tag."""
     nonce = os.urandom(NONCE_BYTES)
     return FORMAT + nonce + AESGCM(key).encrypt(nonce, plaintext, associated_data)
+
+
+def seal_columns(
+    key: bytes, columns: Mapping[str, bytes], *, organization_id: UUID | None, table: str, row_id: UUID
+) -> dict[str, bytes]:
+    """Pure form of `seal` for columns of one row: to each its plaintext; the cipher is set up once."""
+    cipher = AESGCM(key)
+    before, after = f"{_owner(organization_id)}\x1f{table}\x1f", f"\x1f{row_id}"
+    sealed = {}
+    for column, plaintext in columns.items():
+        nonce = os.urandom(NONCE_BYTES)
+        sealed[column] = (
+            FORMAT + nonce + cipher.encrypt(nonce, plaintext, f"{before}{column}{after}".encode())
+        )
+    return sealed
 
 
 def unseal_bytes(key: bytes, sealed: bytes | memoryview, associated_data: bytes) -> bytes:

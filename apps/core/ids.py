@@ -15,9 +15,9 @@ ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 LENGTH: Final = 26
 RANDOMS_AT_ONCE: Final = 256
 _VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
-# Two characters for each 10 bits: a request writes several ids, and character by character they took 20 µs.
+# Two characters for each 10 bits, shifted in parts of 30: a request writes several ids, and character by
+# character they took 20 µs.
 _PAIRS: Final = [first + second for first in ALPHABET for second in ALPHABET]
-_SHIFTS: Final = range(120, -10, -10)
 _VERSION_7: Final = 0x7 << 76 | 0x2 << 62
 _RANDOM_BITS: Final = (1 << 76) - 1 & ~(0x3 << 62)
 
@@ -100,7 +100,14 @@ def encode(prefix: str, value: UUID) -> str:
     if prefix not in PREFIXES:
         raise KeyError(prefix)
     number, pairs = value.int, _PAIRS
-    return f"{prefix}_{''.join([pairs[number >> shift & 1023] for shift in _SHIFTS])}"
+    first, second = number >> 100, number >> 70 & 0x3FFFFFFF
+    third, fourth = number >> 40 & 0x3FFFFFFF, number >> 10 & 0x3FFFFFFF
+    return (
+        f"{prefix}_{pairs[first >> 20]}{pairs[first >> 10 & 1023]}{pairs[first & 1023]}"
+        f"{pairs[second >> 20]}{pairs[second >> 10 & 1023]}{pairs[second & 1023]}"
+        f"{pairs[third >> 20]}{pairs[third >> 10 & 1023]}{pairs[third & 1023]}"
+        f"{pairs[fourth >> 20]}{pairs[fourth >> 10 & 1023]}{pairs[fourth & 1023]}{pairs[number & 1023]}"
+    )
 
 
 def decode(prefix: str, text: str) -> UUID:

@@ -8,7 +8,7 @@ from apps.core.error_mapping import to_error
 from apps.gateway.calls import run_request
 from apps.gateway.chat_answers import Chunks, completion
 from apps.gateway.chat_requests import ChatBody, parse_chat_body
-from apps.gateway.http import HttpRequest, JsonAnswer, Send, end_stream, send_event, send_json, start_stream
+from apps.gateway.http import HttpRequest, Send, end_stream, send_event, start_stream
 from apps.gateway.running import (
     Item,
     Items,
@@ -17,7 +17,6 @@ from apps.gateway.running import (
     fingerprint_of,
     first_of_answer,
     serve_run,
-    tell_cache,
 )
 from apps.gateway.serving import Serving
 from apps.runs.types import RunDelta, RunRequest, RunResult
@@ -42,20 +41,11 @@ async def complete_chat(serving: Serving, request: HttpRequest, send: Send, fact
     def build(run_id: UUID, claim: UUID | None) -> RunRequest:
         return run_request(body, facts, run_id=run_id, request=request, claim=claim)
 
-    async def answer(run_id: UUID, items: Items) -> None:
-        exchange = _Exchange(request, send, body, run_id)
-        await (_stream if body.stream else _whole)(exchange, items)
+    async def stream(run_id: UUID, items: Items) -> None:
+        await _stream(_Exchange(request, send, body, run_id), items)
 
-    await serve_run(serving, request, facts, Job(build, answer, fingerprint_of(request, raw), body.stream))
-
-
-async def _whole(exchange: _Exchange, items: Items) -> None:
-    async with aclosing(items):
-        async for item in items:
-            if isinstance(item, RunResult):
-                tell_cache(exchange.request, item)
-                demand_answer(item)
-                await send_json(exchange.request, exchange.send, JsonAnswer(completion(item)))
+    job = Job(build, completion, stream if body.stream else None, fingerprint_of(request, raw))
+    await serve_run(serving, request, send, facts, job)
 
 
 async def _stream(exchange: _Exchange, items: Items) -> None:

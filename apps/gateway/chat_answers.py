@@ -34,8 +34,9 @@ def failure(result: RunResult, error: RunError) -> PromptsaasError:
 
 def completion(result: RunResult) -> dict[str, Any]:
     """The body of a whole answer."""
+    told = facts(result)
     return {
-        "id": ids.encode("run", result.run_id),
+        "id": told["run_id"],
         "object": "chat.completion",
         "created": created_at(result.run_id),
         "model": result.model,
@@ -48,7 +49,7 @@ def completion(result: RunResult) -> dict[str, Any]:
             }
         ],
         "usage": usage(result.usage),
-        "promptsaas": facts(result),
+        "promptsaas": told,
     }
 
 

@@ -1,6 +1,8 @@
 """The body of POST /v1/chat/completions. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from apps.core.errors import InvalidRequest
@@ -27,6 +29,7 @@ _ONLY: Final[fields.SpecialFields] = {
 }
 
 _FIELDS: Final = _OWN_FIELDS | PARAMETERS.keys() | _ONLY.keys()
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,15 @@ def parse_chat_body(body: Any) -> ChatBody:
         requested=typed(body, "model", str, ""),
         model=model,
         prompt=prompt,
-        messages=clean_messages(typed(body, "messages", list, [])),
+        messages=clean_messages(typed(body, "messages", list, ())),
         variables=prompt_variables | typed(body, "variables", dict, {}),
-        parameters={name: body[name] for name in PARAMETERS if body.get(name) is not None},
+        parameters=_parameters(body),
         metadata=fields.metadata(body),
         user=fields.user(body),
         unit=fields.unit(body),
         store=typed(body, "store", bool, True),
         stream=stream,
-        include_usage=bool(typed(body, "stream_options", dict, {}).get("include_usage", False)),
+        include_usage=bool(typed(body, "stream_options", dict, _NOTHING).get("include_usage", False)),
         cache=cache_wish(body),
         repair_attempts=repair_attempts(body),
         tools=fields.tools(body),
@@ -92,6 +95,12 @@ def parse_reference(text: str, *, param: str = "model") -> PromptReference:
         code="prompt_malformed",
         param=param,
     )
+
+
+def _parameters(body: dict[str, Any]) -> dict[str, Any]:
+    if PARAMETERS.keys().isdisjoint(body):
+        return {}
+    return {name: body[name] for name in PARAMETERS if body.get(name) is not None}
 
 
 def _target(body: dict[str, Any]) -> tuple[str | None, PromptReference | None, dict[str, Any]]:

@@ -35,8 +35,8 @@ async def create_embeddings(serving: Serving, request: HttpRequest, send: Send, 
         demand_answer(embedded.result)
         await send_json(request, send, JsonAnswer(embedding_list(embedded, as_base64=body.as_base64)))
 
-    with serving.run_slot():
-        await unless_disconnected(request, answer())
+    with serving.run_slot() as task:
+        await unless_disconnected(request, answer(), task)
 
 
 def embedding_list(embedded: Embedded, *, as_base64: bool) -> dict[str, Any]:

@@ -30,6 +30,8 @@ def object_body(body: Any, allowed: frozenset[str]) -> dict[str, Any]:
     """The body as an object that holds none but the allowed fields."""
     if not isinstance(body, dict):
         raise InvalidRequest("The body is a JSON object.", code="invalid_json")
+    if body.keys() <= allowed:
+        return body
     for name in body:
         if name not in allowed:
             raise InvalidRequest(f"'{name}' is not supported.", code="unsupported_parameter", param=name)
@@ -49,6 +51,8 @@ def typed(body: dict[str, Any], name: str, kind: type[Any], default: Any, *, pat
 def metadata(body: dict[str, Any]) -> dict[str, str]:
     """`metadata`: text to text, bounded."""
     found: dict[str, str] = typed(body, "metadata", dict, {})
+    if not found:
+        return found
     if len(found) > METADATA_PAIRS:
         raise InvalidRequest(f"metadata holds at most {METADATA_PAIRS} pairs.", param="metadata")
     for key, value in found.items():
@@ -75,6 +79,8 @@ def unit(body: dict[str, Any]) -> str:
 
 def refuse_special(body: dict[str, Any], only: SpecialFields) -> None:
     """Raise InvalidRequest for fields that are taken only with a value that asks for nothing special."""
+    if only.keys().isdisjoint(body):
+        return
     for name in body.keys() & only.keys():
         harmless, reason = only[name]
         value = body[name]
@@ -83,6 +89,8 @@ def refuse_special(body: dict[str, Any], only: SpecialFields) -> None:
 
 
 def _name(body: dict[str, Any], field: str) -> str:
+    if body.get(field) is None:
+        return ""
     found: str = typed(body, field, str, "")
     if len(found) > USER_LENGTH:
         raise InvalidRequest(f"{field} has at most {USER_LENGTH} characters.", param=field)

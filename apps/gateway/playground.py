@@ -16,8 +16,8 @@ from apps.gateway.chat_options import cache_wish, repair_attempts
 from apps.gateway.fields import LONGEST_RUN_SECONDS, typed
 from apps.gateway.http import HttpRequest, Send
 from apps.gateway.prompt_bodies import call_parameters
-from apps.gateway.run_answers import RunExchange, answer_run
-from apps.gateway.running import running, unless_disconnected
+from apps.gateway.run_answers import RunExchange, stream_run
+from apps.gateway.running import unless_disconnected
 from apps.gateway.serving import Serving
 from apps.prompts.types import VersionContent
 from apps.runs.inline import Asked, attributed
@@ -43,12 +43,13 @@ class PlaygroundBody:
 async def run_playground(serving: Serving, request: HttpRequest, send: Send, who: PlaygroundUser) -> None:
     """Stream a run. A client that goes away ends the call; what came until then is recorded."""
     body = parse_playground(await request.json())
-    with serving.run_slot():
+    with serving.run_slot() as task:
         inline = await serving.runtime.calls.run(lambda: _inline(who, body.asked))
         run = playground_request(who, inline, body, request_id=request.request_id)
         log_fields.note_id("run_id", "run", run.run_id)
-        exchange = RunExchange(request, send, run.run_id, livemode=True, stream=True)
-        await unless_disconnected(request, answer_run(exchange, running(serving, run, stream=True)))
+        exchange = RunExchange(request, send, run.run_id, livemode=True)
+        pieces = serving.runtime.engine.stream(run)
+        await unless_disconnected(request, stream_run(exchange, pieces), task)
 
 
 def parse_playground(body: Any) -> PlaygroundBody:

@@ -12,13 +12,12 @@ from apps.gateway import prompt_bodies
 from apps.gateway.background import BackgroundJob, serve_background
 from apps.gateway.calls import run_request
 from apps.gateway.http import HttpRequest, JsonAnswer, Send, send_json, send_not_modified
-from apps.gateway.prompt_bodies import PromptCall
-from apps.gateway.run_answers import RunExchange, answer_run
+from apps.gateway.run_answers import RunExchange, run_body, stream_run
 from apps.gateway.running import Items, Job, fingerprint_of, serve_run
 from apps.gateway.serving import Serving
 from apps.prompts.rendering import unknown_names
 from apps.providers.types import ChatRequest
-from apps.runs.types import RunRequest
+from apps.runs.types import RunRequest, RunResult
 from apps.tenants.access import AccessFacts
 
 # A moved label reaches us within a second; a client that keeps its copy is told for how long it may.
@@ -71,26 +70,18 @@ async def run_prompt(serving: Serving, request: HttpRequest, send: Send, facts: 
     def build(run_id: UUID, claim: UUID | None) -> RunRequest:
         return run_request(call, facts, run_id=run_id, request=request, claim=claim)
 
-    async def answer(run_id: UUID, items: Items) -> None:
-        await answer_run(_exchange(request, send, facts, call, run_id), items)
+    def body(result: RunResult) -> dict[str, Any]:
+        return run_body(result, livemode=facts.livemode)
+
+    async def stream(run_id: UUID, items: Items) -> None:
+        await stream_run(RunExchange(request, send, run_id, livemode=facts.livemode), items)
 
     same = fingerprint_of(request, {"path": request.path, "body": raw})
     if call.background:
         await serve_background(serving, request, send, facts, BackgroundJob(build, same))
         return
-    await serve_run(serving, request, facts, Job(build, answer, same, call.stream))
-
-
-def _exchange(
-    request: HttpRequest, send: Send, facts: AccessFacts, call: PromptCall, run_id: UUID
-) -> RunExchange:
-    return RunExchange(
-        request,
-        send,
-        run_id,
-        livemode=facts.livemode,
-        stream=call.stream,
-    )
+    job = Job(build, body, stream if call.stream else None, same)
+    await serve_run(serving, request, send, facts, job)
 
 
 async def _provider_request(serving: Serving, run: RunRequest) -> tuple[dict[str, Any] | None, str | None]:

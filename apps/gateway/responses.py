@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from apps.core.error_mapping import to_error
 from apps.gateway.background import BackgroundJob, serve_background
 from apps.gateway.calls import run_request
-from apps.gateway.http import HttpRequest, JsonAnswer, Send, end_stream, send_event, send_json, start_stream
+from apps.gateway.http import HttpRequest, Send, end_stream, send_event, start_stream
 from apps.gateway.response_answers import ResponseEvents, queued_response, response
 from apps.gateway.response_requests import ResponseBody, parse_response_body
 from apps.gateway.running import (
@@ -20,7 +21,6 @@ from apps.gateway.running import (
     fingerprint_of,
     first_of_answer,
     serve_run,
-    tell_cache,
 )
 from apps.gateway.serving import Serving
 from apps.runs.types import RunDelta, RunRequest, RunResult
@@ -45,25 +45,16 @@ async def create_response(serving: Serving, request: HttpRequest, send: Send, fa
     def build(run_id: UUID, claim: UUID | None) -> RunRequest:
         return run_request(body, facts, run_id=run_id, request=request, claim=claim)
 
-    async def answer(run_id: UUID, items: Items) -> None:
-        exchange = _Exchange(request, send, body, run_id)
-        await (_stream if body.stream else _whole)(exchange, items)
+    async def stream(run_id: UUID, items: Items) -> None:
+        await _stream(_Exchange(request, send, body, run_id), items)
 
     same = fingerprint_of(request, {"path": request.path, "body": raw})
     if body.background:
-        job = BackgroundJob(build, same, lambda run: queued_response(body, run.pk))
-        await serve_background(serving, request, send, facts, job)
+        later = BackgroundJob(build, same, lambda run: queued_response(body, run.pk))
+        await serve_background(serving, request, send, facts, later)
         return
-    await serve_run(serving, request, facts, Job(build, answer, same, body.stream))
-
-
-async def _whole(exchange: _Exchange, items: Items) -> None:
-    async with aclosing(items):
-        async for item in items:
-            if isinstance(item, RunResult):
-                tell_cache(exchange.request, item)
-                demand_answer(item)
-                await send_json(exchange.request, exchange.send, JsonAnswer(response(exchange.body, item)))
+    job = Job(build, partial(response, body), stream if body.stream else None, same)
+    await serve_run(serving, request, send, facts, job)
 
 
 async def _stream(exchange: _Exchange, items: Items) -> None:

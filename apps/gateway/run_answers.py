@@ -14,26 +14,25 @@ from apps.core import ids
 from apps.core.error_mapping import to_error
 from apps.core.errors import PromptsaasError
 from apps.gateway.chat_answers import cache_facts, cost, failure
-from apps.gateway.http import HttpRequest, JsonAnswer, Send, end_stream, send_event, send_json, start_stream
+from apps.gateway.http import HttpRequest, Send, end_stream, send_event, start_stream
 from apps.gateway.running import Item, Items, demand_answer, demand_record, tell_cache
 from apps.runs.types import RunDelta, RunResult, RunStarted
 
 
 @dataclass(frozen=True, slots=True)
 class RunExchange:
-    """Whom to answer about a run, and what only the entrance knows of it."""
+    """Whom to answer about a streamed run, and what only the entrance knows of it."""
 
     request: HttpRequest
     send: Send
     run_id: UUID
     livemode: bool
-    stream: bool
 
 
-async def answer_run(exchange: RunExchange, items: Items) -> None:
-    """Send a run's answer, whole or as events. Raises core errors as long as nothing was sent."""
+async def stream_run(exchange: RunExchange, items: Items) -> None:
+    """Send a run's answer as events. Raises core errors as long as nothing was sent."""
     async with aclosing(items):
-        await (_stream if exchange.stream else _whole)(exchange, items)
+        await _stream(exchange, items)
 
 
 def run_body(result: RunResult, *, livemode: bool) -> dict[str, Any]:
@@ -65,15 +64,6 @@ def run_body(result: RunResult, *, livemode: bool) -> dict[str, Any]:
         "cached_from": ids.encode("run", result.cached_from) if result.cached_from else None,
         "cache": cache_facts(result),
     }
-
-
-async def _whole(exchange: RunExchange, items: Items) -> None:
-    async for item in items:
-        if isinstance(item, RunResult):
-            tell_cache(exchange.request, item)
-            demand_answer(item)
-            answer = JsonAnswer(run_body(item, livemode=exchange.livemode))
-            await send_json(exchange.request, exchange.send, answer)
 
 
 async def _stream(exchange: RunExchange, items: Items) -> None:

@@ -15,7 +15,7 @@ from apps.core.logs import get_logger
 from apps.core.scope import organization_scope
 from apps.gateway.chat_answers import failure
 from apps.gateway.fields import LONGEST_RUN_SECONDS, fingerprint
-from apps.gateway.http import Disconnected, HttpRequest
+from apps.gateway.http import Disconnected, HttpRequest, JsonAnswer, Send, send_json
 from apps.gateway.serving import Serving
 from apps.runs import queries
 from apps.runs.idempotency import LONGEST_KEY, Claimed, KeyedRequest, Replay
@@ -40,44 +40,45 @@ logger = get_logger(__name__)
 class Job:
     """What a handler wants run, and how it answers.
 
-    `build` makes the run of an id and a claim; `answer` sends what comes of it; equal `fingerprint`s under
-    one Idempotency-Key are one run.
+    `build` makes the run of an id and a claim; equal `fingerprint`s under one Idempotency-Key are one run.
+    `body` is that of a whole answer; `stream` sends it piece by piece, None where that was not asked for.
     """
 
     build: Callable[[UUID, UUID | None], RunRequest]
-    answer: Callable[[UUID, Items], Coroutine[Any, Any, None]]
+    body: Callable[[RunResult], dict[str, Any]]
+    stream: Callable[[UUID, Items], Coroutine[Any, Any, None]] | None
     fingerprint: bytes
-    stream: bool
 
 
-async def serve_run(serving: Serving, request: HttpRequest, facts: AccessFacts, job: Job) -> None:
+async def serve_run(serving: Serving, request: HttpRequest, send: Send, facts: AccessFacts, job: Job) -> None:
     """Run and answer; the same again under one Idempotency-Key is answered from the first run.
 
     Raises core errors as long as nothing was sent.
     """
-    with serving.run_slot():
+    with serving.run_slot() as task:
         run_id = ids.uuid7()
         log_fields.note_id("run_id", "run", run_id)
         claim = await claim_key(serving, request, facts, job.fingerprint, run_id)
         if isinstance(claim, Replay):
             await serving.door.charge(request)
             request.answer_headers[b"idempotent-replayed"] = b"true"
-            items = _recorded(serving, facts, claim.run_id)
-            await unless_disconnected(request, job.answer(claim.run_id, items))
+            result = await _recorded(serving, facts, claim.run_id)
+            if job.stream is None:
+                await _send_whole(request, send, job, result)
+            else:
+                await unless_disconnected(request, job.stream(claim.run_id, _pieces_of(result)), task)
             return
         try:
             run = job.build(run_id, claim.id if claim else None)
-            items = running(serving, run, stream=job.stream)
-            await unless_disconnected(request, job.answer(run_id, items))
+            if job.stream is None:
+                work = _run_whole(serving, request, send, job, run)
+            else:
+                work = job.stream(run_id, serving.runtime.engine.stream(run))
+            await unless_disconnected(request, work, task)
         except BaseException:
             if claim is not None:
                 await release_key(serving, claim)
             raise
-
-
-def running(serving: Serving, run: RunRequest, *, stream: bool) -> Items:
-    """The items of a run; a run that isn't streamed has but one, its result."""
-    return serving.runtime.engine.stream(run) if stream else _executed(serving, run)
 
 
 async def first_of_answer(request: HttpRequest, items: Items) -> RunDelta | RunResult:
@@ -114,14 +115,14 @@ def tell_cache(request: HttpRequest, item: Item) -> None:
         request.answer_headers[b"promptsaas-cache"] = _CACHE_WORDS[told]
 
 
-async def unless_disconnected(request: HttpRequest, work: Coroutine[Any, Any, None]) -> None:
+async def unless_disconnected(
+    request: HttpRequest, work: Coroutine[Any, Any, None], task: "asyncio.Task[Any]"
+) -> None:
     """Await the work; when the client goes, cancel it: the upstream call ends, what was used is recorded.
 
-    The work is done in this task, and whether the client is still there is asked only of what takes longer
-    than a moment: two tasks for each request would cost as much as all the rest of it.
+    The work is done in `task`, which is this one, and whether the client is still there is asked only of
+    what takes longer than a moment: two tasks for each request would cost as much as all the rest of it.
     """
-    task = asyncio.current_task()
-    assert task is not None
     watch = _Watch(request, task)
     asked = task.cancelling()
     try:
@@ -142,7 +143,7 @@ class _Watch:
         self._request = request
         self._task = task
         self._waiting: asyncio.Task[None] | None = None
-        self._later = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
+        self._later = task.get_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
 
     def end(self) -> None:
         """Stop watching."""
@@ -160,16 +161,26 @@ class _Watch:
             self._task.cancel()
 
 
-async def _executed(serving: Serving, run: RunRequest) -> Items:
-    yield await serving.runtime.engine.execute(run)
+async def _run_whole(serving: Serving, request: HttpRequest, send: Send, job: Job, run: RunRequest) -> None:
+    await _send_whole(request, send, job, await serving.runtime.engine.execute(run))
 
 
-async def _recorded(serving: Serving, facts: AccessFacts, run_id: UUID) -> Items:
+async def _send_whole(request: HttpRequest, send: Send, job: Job, result: RunResult) -> None:
+    tell_cache(request, result)
+    demand_answer(result)
+    await send_json(request, send, JsonAnswer(job.body(result)))
+
+
+async def _recorded(serving: Serving, facts: AccessFacts, run_id: UUID) -> RunResult:
     def load() -> RunResult:
         with organization_scope(facts.organization_id):
             return queries.load_result(facts.project_id, run_id)
 
-    result = await serving.runtime.calls.run(load)
+    return await serving.runtime.calls.run(load)
+
+
+async def _pieces_of(result: RunResult) -> Items:
+    """A run's answer as its stream gave it, in one piece."""
     yield RunStarted(result.created_at, result.model)
     calls = tuple({"index": index, **call} for index, call in enumerate(result.tool_calls))
     yield RunDelta(result.text, cached=result.cached_from is not None, tool_calls=calls)

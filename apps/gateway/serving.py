@@ -2,8 +2,8 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from django.conf import settings
@@ -51,17 +51,12 @@ class Serving:
         self._draining: asyncio.Task[None]
         self._in_flight: set[asyncio.Task[Any]] = set()
 
-    @contextmanager
-    def run_slot(self) -> Iterator[None]:
-        """Count this task's run in flight. Raises Unavailable when the process can't carry another."""
-        task = asyncio.current_task()
-        if task is None or self.draining or len(self._in_flight) >= MOST_RUNS_AT_ONCE:
-            raise Unavailable("The gateway is busy; try again.", code="overloaded", retry_after=1)
-        self._in_flight.add(task)
-        try:
-            yield
-        finally:
-            self._in_flight.discard(task)
+    def run_slot(self) -> "RunSlot":
+        """A block that counts this task's run in flight.
+
+        Entering it raises Unavailable when the process can't carry another.
+        """
+        return RunSlot(self, self._in_flight)
 
     async def mark_used_forever(self) -> None:
         """Note now and then which keys were used; losing a note is harmless."""
@@ -100,6 +95,29 @@ class Serving:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+
+
+class RunSlot:
+    """What `Serving.run_slot` gives; `task` is the one in which the run is carried out."""
+
+    __slots__ = ("_in_flight", "_serving", "task")
+
+    task: asyncio.Task[Any]
+
+    def __init__(self, serving: Serving, in_flight: set[asyncio.Task[Any]]) -> None:
+        self._serving = serving
+        self._in_flight = in_flight
+
+    def __enter__(self) -> asyncio.Task[Any]:
+        task = asyncio.current_task()
+        if task is None or self._serving.draining or len(self._in_flight) >= MOST_RUNS_AT_ONCE:
+            raise Unavailable("The gateway is busy; try again.", code="overloaded", retry_after=1)
+        self._in_flight.add(task)
+        self.task = task
+        return task
+
+    def __exit__(self, *_: object) -> None:
+        self._in_flight.discard(self.task)
 
 
 def spare_the_collector() -> None:

@@ -135,11 +135,14 @@ def seal(record: RunRecord, data_key: bytes) -> SealedRecord:
         "output": record.result.text,
         **_where_given(record),
     }
-    return SealedRecord(
-        record,
-        _seal(record, data_key, "content", orjson.dumps(content)),
-        _seal(record, data_key, "preview", orjson.dumps(_preview(record))),
+    sealed = crypto.seal_columns(
+        data_key,
+        {"content": orjson.dumps(content), "preview": orjson.dumps(_preview(record))},
+        organization_id=record.request.organization_id,
+        table=PAYLOAD_TABLE,
+        row_id=record.request.run_id,
     )
+    return SealedRecord(record, sealed["content"], sealed["preview"])
 
 
 def parameters(rows: Sequence[SealedRecord]) -> dict[str, str]:
@@ -258,16 +261,3 @@ def _own_microseconds(record: RunRecord) -> int | None:
 
 def _bytea(value: bytes) -> str:
     return "\\x" + value.hex()
-
-
-def _seal(record: RunRecord, data_key: bytes, column: str, plaintext: bytes) -> bytes:
-    return crypto.seal_bytes(
-        data_key,
-        plaintext,
-        crypto.associated_data(
-            organization_id=record.request.organization_id,
-            table=PAYLOAD_TABLE,
-            column=column,
-            row_id=record.request.run_id,
-        ),
-    )
