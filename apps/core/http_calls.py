@@ -159,7 +159,7 @@ class Answer:
                 raise self._error
             if self._is_whole:
                 return self._unpack.decompress(b"", READ_BUFFER) if self._unpack is not None else b""
-            self._waiting = asyncio.get_running_loop().create_future()
+            self._waiting = self._line.new_future()
             try:
                 await self._waiting
             finally:
@@ -218,6 +218,7 @@ class _Line(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser = httptools.HttpResponseParser(self)
         self._head: asyncio.Future[Answer] | None = None
         self._answer: Answer | None = None
+        self._loop = asyncio.get_running_loop()
         self._headers: dict[str, str] = {}
         self._head_size = 0
         self._is_paused = False
@@ -231,7 +232,7 @@ class _Line(asyncio.Protocol):
         """Send a request; its answer once the head has come."""
         if self._transport is None:
             raise ConnectionLost("The connection was closed.")
-        self._head = asyncio.get_running_loop().create_future()
+        self._head = self._loop.create_future()
         self._transport.write(request)
         try:
             return await self._head
@@ -250,6 +251,10 @@ class _Line(asyncio.Protocol):
         if self._is_paused and self._transport is not None:
             self._is_paused = False
             self._transport.resume_reading()
+
+    def new_future(self) -> "asyncio.Future[None]":
+        """A future of the connection's loop; asking for the running one each time is a system call."""
+        return self._loop.create_future()
 
     # asyncio.Protocol
 

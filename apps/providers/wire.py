@@ -5,8 +5,8 @@ is off the path of runs (see sdk_listing). A call never retries. What goes wrong
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Mapping
+from types import TracebackType
 from typing import Any, Final
 
 import orjson
@@ -47,6 +47,7 @@ class Wire:
             **key,
             **connection.headers,
         }
+        self._translating = _Translating(self.errors)
         self._origin: Origin | None = None
         default_ssl_context()
 
@@ -93,23 +94,9 @@ class Wire:
                 answer.close()
                 raise
 
-    @contextmanager
-    def translating(self) -> Iterator[None]:
+    def translating(self) -> "_Translating":
         """Turn whatever a call and the reading of its answer raise into ProviderCallError."""
-        try:
-            yield
-        except ProviderCallError:
-            raise
-        except TimeoutError as late:
-            raise self.errors.late() from late
-        except PromptsaasError as refused:
-            raise self.errors.refused(refused.message) from None
-        except EventTooLarge:
-            raise self.errors.refused(TOO_LARGE) from None
-        except OSError as broken:
-            raise self.errors.broken() from broken
-        except (ValueError, TypeError, AttributeError, LookupError) as odd:
-            raise self.errors.not_understood() from odd
+        return self._translating
 
     async def close(self) -> None:
         """Close the connections that are held open."""
@@ -141,6 +128,34 @@ class Wire:
         except orjson.JSONDecodeError:
             body = None
         return self.errors.of_status(answer.status, body, answer.headers)
+
+
+class _Translating:
+    """See Wire.translating; one for all calls, since it keeps nothing of any."""
+
+    __slots__ = ("_errors",)
+
+    def __init__(self, errors: CallErrors) -> None:
+        self._errors = errors
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, ProviderCallError):
+            return
+        if isinstance(error, TimeoutError):
+            raise self._errors.late() from error
+        if isinstance(error, PromptsaasError):
+            raise self._errors.refused(error.message) from None
+        if isinstance(error, EventTooLarge):
+            raise self._errors.refused(TOO_LARGE) from None
+        if isinstance(error, OSError):
+            raise self._errors.broken() from error
+        if isinstance(error, ValueError | TypeError | AttributeError | LookupError):
+            raise self._errors.not_understood() from error
 
 
 async def _next_chunk(answer: Answer, timeout_seconds: float) -> bytes:
