@@ -24,6 +24,7 @@ from apps.billing import lease_sql, plans
 from apps.core import ids
 from apps.core.errors import QuotaExceeded, Unavailable
 from apps.core.logs import get_logger
+from apps.core.records import record
 from apps.core.scope import SYSTEM_ROLE
 
 LEASE_SECONDS: Final = 30.0
@@ -39,7 +40,7 @@ _FAILURES = (psycopg.OperationalError, PoolTimeout)
 logger = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reservation:
     """One run that may happen. `meter` and `lease_id` go into its usage row; None: the meter has no quota."""
 

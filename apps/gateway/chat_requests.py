@@ -1,11 +1,11 @@
 """The body of POST /v1/chat/completions. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 from apps.core.errors import InvalidRequest
+from apps.core.records import record
 from apps.gateway import fields
 from apps.gateway.chat_options import cache_wish, repair_attempts
 from apps.gateway.fields import typed
@@ -32,7 +32,7 @@ _FIELDS: Final = _OWN_FIELDS | PARAMETERS.keys() | _ONLY.keys()
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ChatBody:
     """A checked body. `requested` is the model as the caller named it."""
 

@@ -12,6 +12,7 @@ from apps.core.deadlines import Deadline
 from apps.core.errors import InvalidRequest, PromptsaasError
 from apps.core.json_bodies import BODY_LIMIT, dump_json, parse_json
 from apps.core.limit_bounds import Take
+from apps.core.records import record
 from apps.core.request_id import new_request_id
 
 Message = MutableMapping[str, Any]
@@ -21,6 +22,8 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 BODY_SECONDS: Final = 30.0
 READER_SECONDS: Final = 30.0
+UNREAD_BYTES: Final = 4 * 1024
+"""What the server reads over without ending the connection."""
 JSON_TYPE: Final = (b"content-type", b"application/json")
 # An answer holds what a model or a customer wrote: no browser may take it for a page.
 ALWAYS: Final = (
@@ -70,6 +73,7 @@ class HttpRequest:
     route: str = ""
     owed: tuple[Take, ...] = ()
     arrived: float = field(default_factory=time.perf_counter)
+    _is_read: bool = False
 
     def header(self, name: bytes) -> str:
         """A header's text, empty if it is absent."""
@@ -115,7 +119,17 @@ class HttpRequest:
                 raise InvalidRequest(f"The body is larger than {BODY_LIMIT:,} bytes.", code="body_too_large")
             chunks.append(chunk)
             if not message.get("more_body"):
+                self._is_read = True
                 return b"".join(chunks)
+
+    def note_unread(self) -> None:
+        """Before an answer: say so where the server hangs up behind it, since much of a body is on its way.
+
+        A client that isn't told sends its next request into a connection that closes.
+        """
+        declared = self.headers.get(b"content-length", b"0")
+        if not self._is_read and (not declared.isdigit() or int(declared[:20]) > UNREAD_BYTES):
+            self.answer_headers[b"connection"] = b"close"
 
     async def disconnected(self) -> None:
         """Return when the client has gone. Only after the body was read."""
@@ -123,7 +137,7 @@ class HttpRequest:
             pass
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class JsonAnswer:
     """A whole answer; bytes are JSON already."""
 

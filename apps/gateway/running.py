@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from psycopg_pool import PoolTimeout
 from apps.core import ids, log_fields
 from apps.core.errors import Conflict, InvalidRequest
 from apps.core.logs import get_logger
+from apps.core.records import record
 from apps.core.scope import organization_scope
 from apps.gateway.chat_answers import failure
 from apps.gateway.fields import LONGEST_RUN_SECONDS, fingerprint
@@ -25,7 +25,7 @@ from apps.tenants.access import AccessFacts
 Item = RunStarted | RunDelta | RunResult
 Items = AsyncGenerator[Item, None]
 
-WATCH_AFTER_SECONDS: Final = 0.05
+WATCH_AFTER_SECONDS: Final = 0.2
 _CACHE_WORDS: Final[dict[CacheOutcome, bytes]] = {
     "off": b"off",
     "miss": b"miss",
@@ -36,7 +36,7 @@ _CACHE_WORDS: Final[dict[CacheOutcome, bytes]] = {
 logger = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Job:
     """What a handler wants run, and how it answers.
 
@@ -200,7 +200,7 @@ async def claim_key(
             code="idempotency_key_invalid",
             param="Idempotency-Key",
         )
-    keyed = KeyedRequest(facts.organization_id, facts.project_id, key, fingerprint)
+    keyed = KeyedRequest(facts.organization_id, facts.project_id, key, fingerprint, facts.livemode)
     return await serving.runtime.keys.claim(keyed, run_id=run_id, seconds=LONGEST_RUN_SECONDS)
 
 

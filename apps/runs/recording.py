@@ -204,9 +204,10 @@ class _Link:
                 connection = self._connection or await self._connect()
                 await connection.execute(f"BEGIN; SET LOCAL ROLE {SYSTEM_ROLE}")
                 yield connection
-                if (await connection.execute("COMMIT")).statusmessage != "COMMIT":
+                if connection.pgconn.transaction_status != TransactionStatus.INTRANS:
                     # Postgres calls the commit of a failed transaction a success, under another name.
                     raise psycopg.OperationalError("the transaction was rolled back")
+                await connection.commit()
         except BROKEN:
             self._was_lost = True
             await self.close()
