@@ -24,6 +24,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from apps.core import tallies
+
 OTHER: Final = "other"
 FOLDER: Final = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 # Values without a name of their own that are known as such; more than these are looked up each time.
@@ -76,6 +78,7 @@ def highest_gauge(name: str, help_text: str) -> Gauge:
 
 def counted() -> CollectorRegistry:
     """A new registry with everything that the processes of this server have counted."""
+    tallies.flush()
     registry = CollectorRegistry()
     if not FOLDER:
         registry.register(REGISTRY)
@@ -193,8 +196,8 @@ def count_request(method: str, route: str, status: int, seconds: float) -> None:
     series = _requests.get((method, route, status))
     if series is None:
         series = _series_of(method, route, status)
-    series[0].inc()
-    series[1].observe(seconds)
+    tallies.count(series[0])
+    tallies.observe(series[1], seconds)
 
 
 def _series_of(method: str, route: str, status: int) -> _Requests:

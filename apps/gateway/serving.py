@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
+from apps.core import tallies
 from apps.core.errors import Unavailable
 from apps.core.logs import get_logger
 from apps.core.metrics import highest_gauge, summed_gauge
@@ -134,7 +135,7 @@ def spare_the_collector() -> None:
 @asynccontextmanager
 async def open_serving() -> AsyncIterator[Serving]:
     """Open everything that a gateway process needs, in the running loop."""
-    async with open_runtime() as runtime:
+    async with tallies.gathering(), open_runtime() as runtime:
         serving = Serving(runtime)
         marking = asyncio.create_task(serving.mark_used_forever())
         reporting = asyncio.create_task(serving.report_forever())

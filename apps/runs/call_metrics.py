@@ -7,6 +7,7 @@ from typing import Final
 
 from prometheus_client import Counter
 
+from apps.core import tallies
 from apps.core.metrics import counter
 from apps.providers.naming import listed_provider
 from apps.runs.types import AttemptKind
@@ -44,7 +45,7 @@ RETRIES_WITHHELD: Final = counter(
 def count_attempt(address: str, sandbox: bool, kind: AttemptKind, error: str) -> None:
     """Count an attempt that has ended, or was refused; `address` is what its target's kind is."""
     if not sandbox:
-        _series(address, kind, error).inc()
+        tallies.count(_series(address, kind, error))
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from prometheus_client import Counter, Histogram
 
-from apps.core import ids
+from apps.core import ids, tallies
 from apps.core.metrics import OTHER, BoundedValues, counter, histogram
 from apps.prompts.types import LATEST, PRODUCTION
 from apps.providers.naming import listed_names
@@ -85,7 +85,7 @@ def count_run(record: RunRecord) -> None:
     series = _run_series.get(key)
     if series is None:
         series = _run_series[key] = RUNS.labels(*key)
-    series.inc()
+    tallies.count(series)
     if result.cached_from is not None:
         CACHED_RUNS.inc()
     else:
@@ -99,13 +99,14 @@ def _count_call(record: RunRecord) -> None:
     series = _model_series.get((provider, model))
     if series is None:
         series = _model_series[provider, model] = _new_model_series(provider, model)
-    _duration(provider, model, result.error.code if result.error else "").observe(result.latency_ms / 1000)
+    duration = _duration(provider, model, result.error.code if result.error else "")
+    tallies.observe(duration, result.latency_ms / 1000)
     if result.usage.input_tokens is not None:
-        series.input_tokens.observe(result.usage.input_tokens)
+        tallies.observe(series.input_tokens, result.usage.input_tokens)
     if result.usage.output_tokens is not None:
-        series.output_tokens.observe(result.usage.output_tokens)
+        tallies.observe(series.output_tokens, result.usage.output_tokens)
     if result.price is not None and result.price.amount is not None:
-        series.cost.inc(float(result.price.amount))
+        tallies.count(series.cost, float(result.price.amount))
     elif record.charged:
         series.unpriced.inc()
 
