@@ -80,6 +80,7 @@ class Gateway:
                 # Half an answer is out; the server closes the connection when the application raises.
                 raise
             if not answer.started:
+                request.note_unread()
                 await send_json(request, answer.send, error_answer(request, refusal))
         finally:
             seconds = time.perf_counter() - started

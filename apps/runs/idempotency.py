@@ -67,11 +67,12 @@ class KeyedRequest:
     project_id: UUID
     key: str
     fingerprint: bytes
+    livemode: bool = True
 
     @property
     def owner(self) -> str:
-        """Within whom the key is unique: the project's runs."""
-        return f"runs:{self.project_id}"
+        """Within whom the key is unique: the project's runs; a test key is given no live answer."""
+        return f"runs:{self.project_id}" if self.livemode else f"test-runs:{self.project_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,27 @@ def test_idempotency__the_same_again__replays_one_run(client: httpx2.Client, pro
     assert len(_runs(project)) == 1
 
 
+def test_idempotency__test_key__is_given_no_live_answer(client: httpx2.Client, project: Project) -> None:
+    asked = {"Idempotency-Key": "order-1"}
+    test = {"Authorization": f"Bearer {make_api_key(project=project, livemode=False)[1]}"}
+    answers = [client.post(CHAT, json=HELLO, headers=headers) for headers in (asked, asked | test)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert "idempotent-replayed" not in answers[1].headers
+    assert [run.livemode for run in _runs(project)] == [True, False]
+
+
+def test_refusal__before_a_long_body_was_read__tells_that_the_connection_ends(
+    client: httpx2.Client, project: Project
+) -> None:
+    long = b"x" * 1_000_000
+    wrong = {"Authorization": "Bearer psk_wrong"}
+    for _ in range(3):
+        answer = client.post(CHAT, content=long, headers=wrong)
+        assert (answer.status_code, answer.headers["connection"]) == (401, "close")
+    assert "connection" not in client.post(CHAT, content=b"x", headers=wrong).headers
+    assert "connection" not in client.post(CHAT, content=long).headers
+
+
 def test_idempotency__concurrent_twins__make_one_run(client: httpx2.Client, project: Project) -> None:
     body = {**HELLO, "sandbox_latency_ms": 300}
     with ThreadPoolExecutor(8) as pool:
