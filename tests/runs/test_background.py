@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from apps.audit.actor import SYSTEM
@@ -19,12 +20,13 @@ from apps.core.ids import uuid7
 from apps.core.models import OutboxMessage
 from apps.core.scope import organization_scope, system_scope
 from apps.runs.background import requests, ringing, starting
+from apps.runs.background.executing import request_of
 from apps.runs.background.leases import BackgroundCompanion, Claim, LeaseStore
-from apps.runs.background.pump import Times
+from apps.runs.background.pump import Pump, Times
 from apps.runs.background.sweeping import purge, sweep
 from apps.runs.jobs import pump, run_pump
 from apps.runs.models import BackgroundPump, BackgroundRun, BackgroundStatus, Run
-from apps.runs.runtime import Runtime
+from apps.runs.runtime import Runtime, open_runtime
 from apps.runs.types import CacheWish, PromptReference, RunRequest
 from apps.tenants import services as tenant_services
 from apps.tenants.models import Project
@@ -212,6 +214,31 @@ def test_pump__a_process_that_is_told_to_end__hands_its_runs_over(project: Proje
     _pumping(lambda: reload(run).status == "running", lambda: os.kill(os.getpid(), signal.SIGTERM))
 
     assert (reload(run).status, records(run), topics()) == ("queued", ([], 0), [])
+
+
+def test_pump__a_database_that_is_away_as_it_rings__goes_on_with_its_runs(project: Project) -> None:
+    run = make_background_run(project=project, overrides={"sandbox_latency_ms": 150})
+    pump_id = _ring()
+
+    async def away() -> None:
+        raise OperationalError("the server closed the connection")
+
+    async def work() -> int:
+        claims: dict[UUID, Claim] = {}
+        async with open_runtime([BackgroundCompanion(claims)]) as runtime:
+            working = Pump(
+                store=LeaseStore(runtime.pool, pump_id, 15.0),
+                execute=runtime.engine.execute,
+                prepare=lambda claim: runtime.calls.run(lambda: request_of(claim)),
+                ring=away,
+                claims=claims,
+                times=replace(QUICK, turn=0.0),
+            )
+            await working.run()
+        return working.completed
+
+    assert asyncio.run(work()) == 1
+    assert reload(run).status == "succeeded"
 
 
 def _ring() -> UUID:

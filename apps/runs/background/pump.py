@@ -17,6 +17,7 @@ from typing import Final
 from uuid import UUID
 
 import psycopg
+from django.db import DatabaseError, InterfaceError
 from psycopg_pool import PoolTimeout
 
 from apps.core import ids
@@ -91,8 +92,7 @@ class Pump:
         try:
             await self._fill()
             self.slots = 0
-            await self.store.beat(0)
-            await self.ring()
+            await self._hand_over()
             await self._drain()
         finally:
             watcher.cancel()
@@ -117,8 +117,20 @@ class Pump:
                     return
                 if now - rung_at >= self.times.turn:
                     rung_at = now
-                    await self.ring()
+                    await self._ring_safely()
             await self._sleep(self.times.look)
+
+    async def _hand_over(self) -> None:
+        with suppress(*DATABASE_AWAY):
+            await self.store.beat(0)
+        await self._ring_safely()
+
+    async def _ring_safely(self) -> None:
+        """Ask for a successor; without a database nobody comes, and the runs in work go on."""
+        try:
+            await self.ring()
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("background.ring_failed", extra={"error": str(error)})
 
     async def _sleep(self, seconds: float) -> None:
         """Until a slot is free, at most `seconds`; a breath more lets a group of slots come together."""
