@@ -26,6 +26,7 @@ SIZE_LIMIT: Final = 32 * 1024 * 1024
 TIME_LIMIT_SECONDS: Final = 600.0
 CONNECT_SECONDS: Final = 10.0
 LONGEST_HOST: Final = 253
+LONGEST_LABEL: Final = 63
 ADDRESSES_TRIED: Final = 3
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
@@ -123,6 +124,8 @@ def _check_host(host: str) -> None:
     last = host.rstrip(".").rpartition(".")[2]
     if not last or last[0].isdigit():
         raise OutboundRefused("The host is not a name.")
+    if not all(0 < len(label) <= LONGEST_LABEL for label in host.removesuffix(".").split(".")):
+        raise OutboundRefused("The host is not a name.")
     if "." not in host.rstrip(".") or last.lower() in {"localhost", "local", "internal"}:
         raise OutboundRefused("The host is not a public name.")
 
@@ -142,7 +145,7 @@ def resolve(host: str, port: int) -> list[str]:
     """The system's resolver. An address stands for itself."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter of what can't be a name
         return []
     return [str(entry[4][0]) for entry in found]
 
@@ -151,7 +154,7 @@ async def resolve_async(host: str, port: int) -> list[str]:
     """`resolve` for an event loop."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter of what can't be a name
         return []
     return [str(entry[4][0]) for entry in found]
 

@@ -13,6 +13,8 @@ from apps.core.outbound import OutboundLimit, OutboundRefused
 
 # Written in every way that a resolver or a parser may read as an address of our own network.
 REFUSED_URLS = [
+    "https://api..example.com/",
+    f"https://{'a' * 64}.example.com/",
     "http://example.com/",
     "ftp://example.com/",
     "file:///etc/passwd",
@@ -289,6 +291,12 @@ def test_async_client__slow_resolver__times_out(settings: Settings) -> None:
                 await client.get("https://example.com/")
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", ["a..example.com", f"{'a' * 64}.example.com", ".", "a\0b.example.com"])
+def test_resolve__what_is_no_name__has_no_address(name: str) -> None:
+    assert outbound.resolve(name, 443) == []
+    assert asyncio.run(outbound.resolve_async(name, 443)) == []
 
 
 def test_resolve__unknown_name__has_no_address() -> None:
