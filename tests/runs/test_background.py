@@ -15,14 +15,14 @@ from django.utils import timezone
 
 from apps.audit.actor import SYSTEM
 from apps.billing.models import UsageEvent
-from apps.core.errors import Conflict, InvalidRequest, RateLimited
+from apps.core.errors import Conflict, InvalidRequest, RateLimited, Unavailable
 from apps.core.ids import uuid7
 from apps.core.models import OutboxMessage
 from apps.core.scope import organization_scope, system_scope
 from apps.runs.background import requests, ringing, starting
 from apps.runs.background.executing import request_of
 from apps.runs.background.leases import BackgroundCompanion, Claim, LeaseStore
-from apps.runs.background.pump import Pump, Times
+from apps.runs.background.pump import MOST_ATTEMPTS, RECORDING_FAILED, Pump, Times
 from apps.runs.background.sweeping import purge, sweep
 from apps.runs.jobs import pump, run_pump
 from apps.runs.models import BackgroundPump, BackgroundRun, BackgroundStatus, Run
@@ -223,22 +223,44 @@ def test_pump__a_database_that_is_away_as_it_rings__goes_on_with_its_runs(projec
     async def away() -> None:
         raise OperationalError("the server closed the connection")
 
+    assert _pump_with(pump_id, ring=away, times=replace(QUICK, turn=0.0)) == 1
+    assert reload(run).status == "succeeded"
+
+
+def test_pump__answers_that_are_never_recorded__are_not_paid_for_without_end(project: Project) -> None:
+    run = make_background_run(project=project)
+    calls: list[UUID] = []
+
+    async def lost(request: RunRequest) -> Any:
+        calls.append(request.run_id)
+        raise Unavailable("The run could not be recorded.", code=RECORDING_FAILED)
+
+    _pump_with(_ring(), execute=lost, times=replace(QUICK, idle=0.5))
+    assert len(calls) == MOST_ATTEMPTS
+    assert (reload(run).status, reload(run).error_code) == ("failed", "given_up")
+
+
+def _pump_with(pump_id: UUID, **changed: Any) -> int:
+    """Let a pump of a real engine work, with something changed; returns how many runs it completed."""
+
+    async def nobody() -> None:
+        return None
+
     async def work() -> int:
         claims: dict[UUID, Claim] = {}
         async with open_runtime([BackgroundCompanion(claims)]) as runtime:
-            working = Pump(
-                store=LeaseStore(runtime.pool, pump_id, 15.0),
-                execute=runtime.engine.execute,
-                prepare=lambda claim: runtime.calls.run(lambda: request_of(claim)),
-                ring=away,
-                claims=claims,
-                times=replace(QUICK, turn=0.0),
-            )
+            given: dict[str, Any] = {
+                "store": LeaseStore(runtime.pool, pump_id, 15.0),
+                "execute": runtime.engine.execute,
+                "prepare": lambda claim: runtime.calls.run(lambda: request_of(claim)),
+                "ring": nobody,
+                "claims": claims,
+            }
+            working = Pump(**given | changed)
             await working.run()
         return working.completed
 
-    assert asyncio.run(work()) == 1
-    assert reload(run).status == "succeeded"
+    return asyncio.run(work())
 
 
 def _ring() -> UUID:

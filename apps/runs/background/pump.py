@@ -39,6 +39,7 @@ NOT_STORABLE: Final = RunError(
 )
 DATABASE_AWAY: Final = (psycopg.OperationalError, PoolTimeout)
 WAIT_AND_SEE: Final = frozenset({429, 503})
+RECORDING_FAILED: Final = "recording_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,8 @@ class Pump:
             result = await self.execute(await self.prepare(claim))
         except PromptsaasError as refusal:
             if refusal.status in WAIT_AND_SEE and not isinstance(refusal, QuotaExceeded):
-                await self._put_back(claim)
+                # An answer that could not be recorded was paid for: that must not go on for ever.
+                await self._put_back(claim, unspent=refusal.code != RECORDING_FAILED)
             else:
                 await self.store.refuse(claim, _error(refusal))
         except psycopg.Error:
@@ -186,10 +188,10 @@ class Pump:
         else:
             self.completed += result.recorded
 
-    async def _put_back(self, claim: Claim) -> None:
+    async def _put_back(self, claim: Claim, *, unspent: bool) -> None:
         """A limit, or something of ours that is away: the run waits a second, then anybody may take it."""
         await asyncio.sleep(self.times.pause)
-        await self.store.release([claim], unspent=True)
+        await self.store.release([claim], unspent=unspent)
 
     async def _drain(self) -> None:
         until = time.monotonic() + self.times.drain
