@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TEXTS = ("a", "b")
 
 
-def make_served(sections: dict[str, Any]) -> Project:
+def make_served(sections: Any) -> Project:
     project = make_project()
     with organization_scope(project.organization_id):
         services.change_serving(actor=SYSTEM, project=project, prompt=None, sections=sections)
