@@ -22,11 +22,10 @@ def overrides_of(prepared: PreparedRun) -> tuple[str, ...]:
     defaults = _defaults(prompt)
     if prompt is None or defaults is None:
         return ()
-    names = (
-        *(f"parameter:{name}" for name in _parameters(defaults, prepared.chat.parameters)),
-        *(f"variable:{name}" for name in _variables(defaults, prompt, prepared.request.variables)),
-    )
-    return tuple(sorted(names)[:MOST_NAMES])
+    names = [f"parameter:{name}" for name in _parameters(defaults, prepared.chat.parameters)]
+    names += [f"variable:{name}" for name in _variables(defaults, prompt, prepared.request.variables)]
+    names.sort()
+    return tuple(names[:MOST_NAMES])
 
 
 def _defaults(prompt: ResolvedPrompt | InlinePrompt | None) -> VersionDefaults | None:

@@ -40,7 +40,7 @@ class PromptReference:
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class VersionDefaults:
     """What a saved version sets for a call that says nothing else: its variables and its parameters."""
 

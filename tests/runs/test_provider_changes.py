@@ -1,6 +1,7 @@
 """What an engine that is serving makes of changed connections: a change holds within a second."""
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -91,6 +92,56 @@ def test_connection__model_disabled__is_refused_within_a_second(fake_provider: F
     assert isinstance(before, RunResult)
     assert isinstance(after, InvalidRequest)
     assert fake_provider.calls["echo"] >= 1
+
+
+def test_target__in_use__follows_new_prices_and_aliases_within_a_second(fake_provider: FakeProvider) -> None:
+    project = make_project()
+    make_connection(
+        project=project, name="main", base_url=fake_provider.base_url, models=("*",), every_project=True
+    )
+
+    def price() -> None:
+        with organization_scope(project.organization_id):
+            services.create_price(
+                actor=SYSTEM,
+                organization=project.organization,
+                project=project,
+                pattern="main/*",
+                input_price=Decimal(3),
+                output_price=Decimal(0),
+            )
+
+    def alias() -> None:
+        with organization_scope(project.organization_id):
+            services.create_alias(
+                actor=SYSTEM,
+                organization=project.organization,
+                project=project,
+                name="main/echo",
+                target="main/other",
+            )
+
+    def is_priced(found: Outcome) -> bool:
+        return isinstance(found, RunResult) and found.price is not None and found.price.status == "priced"
+
+    async def use(runtime: Runtime) -> list[Outcome]:
+        ask = asking(runtime, project, "main/echo")
+        unpriced = await ask()
+        await runtime.calls.run(price)
+        priced = await within_a_second(ask, is_priced)
+        await runtime.calls.run(alias)
+        led = await within_a_second(
+            ask, lambda found: isinstance(found, RunResult) and found.model == "main/other"
+        )
+        return [unpriced, priced, led]
+
+    unpriced, priced, led = with_runtime(use)
+    assert not is_priced(unpriced)
+    assert isinstance(priced, RunResult)
+    assert priced.price is not None
+    assert priced.price.snapshot["usd_per_million_tokens"] == {"input": "3", "output": "0"}
+    assert isinstance(led, RunResult)
+    assert (led.model, led.asked_model) == ("main/other", "main/echo")
 
 
 def test_anthropic__run__is_recorded_with_the_providers_request_id(fake_anthropic: FakeAnthropic) -> None:
