@@ -47,6 +47,31 @@ def test_check__names_in_output_conditions_and_loops__are_found_with_their_place
     assert places(template) == [("name", 1, 7), ("plan", 2, 7), ("blocked", 2, 30), ("notes", 3, 13)]
 
 
+@pytest.mark.parametrize("template", ["{{ a }}", "x\r\n{{a}}}} {{\t a  }}{ {{ a }}\n", "{{ a }}{{ a }}"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "<é>\r\n",
+        "{{ a }}",
+        "",
+        12,
+        2**70,
+        -(2**63),
+        1.5,
+        -0.0,
+        5.0,
+        1e22,
+        True,
+        {"k": [1, "z", None, 2.0]},
+        [],
+    ],
+)
+def test_render__template_that_only_puts_out__reads_as_on_the_engine(template: str, value: Any) -> None:
+    declared = [variable("a", "text" if isinstance(value, str) else "json")]
+    on_engine = render_one(template + "{% if false %}{% endif %}", declared, {"a": value})
+    assert render_one(template, declared, {"a": value}) == on_engine
+
+
 def test_check__loop_values__are_not_variables_outside_their_loop_they_are() -> None:
     template = "{% for n in notes %}{{ n }}{{ loop.index }}{% else %}{{ n }}{% endfor %}"
     assert [name for name, _, _ in places(template)] == ["notes", "n"]

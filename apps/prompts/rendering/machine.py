@@ -5,11 +5,10 @@ and shrinks with the longest text, since copying or searching a text costs one s
 length; every value put out passes a counting finalizer; every look into data is metered.
 """
 
-import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
 from minijinja import Environment, TemplateError
@@ -24,7 +23,7 @@ from apps.prompts.rendering.grammar import (
     Variable,
     inspect_template,
 )
-from apps.prompts.rendering.values import check_size, coerce_values
+from apps.prompts.rendering.values import measured_values
 
 MAX_OUTPUT_CHARACTERS: Final = 1024 * 1024
 MAX_FUEL: Final = 2**17
@@ -34,6 +33,10 @@ TEXT_CHARACTERS: Final = 2**25
 SCANNED_CHARACTERS: Final = 2**31
 CACHED_CHARACTERS: Final = 2**24
 _NAME: Final = "message"
+_ABSENT: Final = object()
+# A variable put out and nothing else; what begins any other tag.
+_PLAIN_TAG: Final = re.compile(r"\{\{[ \t]*([A-Za-z][A-Za-z0-9_]*)[ \t]*\}\}")
+_TAG: Final = re.compile(r"\{[{%#]")
 _BUILT_IN: Final = re.compile(r"`([^`]{1,200})`")
 
 # Taken out of the engine as well, so that a template the check misread still finds nothing to grow with.
@@ -62,8 +65,7 @@ def render(
     Raises InvalidRequest: ``variable_missing`` (param ``variables.<name>``), ``variable_invalid``,
     ``variables_too_large``, ``rendered_too_large``, ``template_too_expensive``, ``template_failed``.
     """
-    plain = coerce_values(variables, values)
-    longest = check_size(plain)
+    plain, longest = measured_values(variables, values)
     remaining = MAX_OUTPUT_CHARACTERS
     rendered: list[dict[str, Any]] = []
     for number, message in enumerate(messages):
@@ -86,16 +88,31 @@ def render_text(
     if "{" not in template:
         _check_length(template, cap, place)
         return template
+    try:
+        compiled = _cache.get(template)
+    except TemplateProblem as problem:
+        raise _not_allowed(problem, place) from None
+    text = compiled.fill(plain, cap, mark)
+    return text if text is not None else _run(compiled, plain, longest, cap, place, mark)
+
+
+def _run(
+    compiled: "_Compiled",
+    plain: Mapping[str, Any],
+    longest: int,
+    cap: int,
+    place: int,
+    mark: Callable[[str], str] | None,
+) -> str:
+    """A template on the engine."""
     before = data.set_meter(data.Meter(cap, mark))
     try:
-        environment = _cache.get(template).environment(longest)
+        environment = compiled.environment(longest)
         text = environment.render_template(_NAME, **{name: data.face(value) for name, value in plain.items()})
         if data.current_meter().exceeded is not None:
             raise data.current_meter().exceeded  # type: ignore[misc]
     except data.RenderLimit as limit:
         raise _refused(limit, place) from None
-    except TemplateProblem as problem:
-        raise _not_allowed(problem, place) from None
     except (TemplateError, ValueError, TypeError, OverflowError) as error:
         raise _explained(error, plain, place) from None
     finally:
@@ -162,12 +179,16 @@ def _explained(error: Exception, plain: Mapping[str, Any], place: int) -> Invali
 
 
 def _finalize(value: Any) -> str:
-    text = data.as_text(value)
     meter = data.current_meter()
-    if meter.mark is not None and not isinstance(value, int | float):
-        text = meter.mark(text)
+    text = _put_out(value, meter.mark)
     meter.count_output(len(text))
     return text
+
+
+def _put_out(value: Any, mark: Callable[[str], str] | None) -> str:
+    """How a value stands in the prompt; numbers are not marked."""
+    text = data.as_text(value)
+    return text if mark is None or isinstance(value, int | float) else mark(text)
 
 
 def _environment(template: str, fuel: int) -> Environment:
@@ -193,13 +214,38 @@ def _environment(template: str, fuel: int) -> Environment:
 
 
 class _Compiled:
-    """A template that passed the check, with one engine for each amount of fuel it was run with."""
+    """A template that passed the check, with one engine for each amount of fuel it was run with.
+
+    One that only puts out variables, as most do, needs no engine: its text lies between their names.
+    """
 
     def __init__(self, template: str) -> None:
         self._template = template
-        text = inspect_template(template).longest_text_in_loop
+        checked = inspect_template(template)
+        self._parts = _plain_parts(template, {variable.name for variable in checked.variables})
+        text = checked.longest_text_in_loop
         self._fuel = min(MAX_FUEL, TEXT_CHARACTERS // max(text, 1))
         self._environments: dict[int, Environment] = {}
+
+    def fill(self, plain: Mapping[str, Any], cap: int, mark: Callable[[str], str] | None) -> str | None:
+        """The text without the engine; None where that has to run, also to say what is wrong."""
+        if self._parts is None:
+            return None
+        parts = self._parts.copy()
+        size = 0
+        for place in range(1, len(parts), 2):
+            name = parts[place]
+            value = plain.get(name, _ABSENT)
+            # The engine has a spelling of its own for numbers such as -0.0.
+            if value is _ABSENT or isinstance(value, float):
+                return None
+            plainly = mark is None and type(value) is str
+            parts[place] = text = value if plainly else _put_out(data.face(value), mark)
+            size += len(text)
+            if size > cap:
+                return None
+        whole = "".join(parts)
+        return whole if len(whole) <= cap else None
 
     def environment(self, longest: int) -> Environment:
         """The engine for values whose longest text has this many characters."""
@@ -210,31 +256,41 @@ class _Compiled:
         return environment
 
 
+def _plain_parts(template: str, names: Set[str]) -> list[str] | None:
+    """Text and names in turn; None where a template does more than to put out variables."""
+    parts = _PLAIN_TAG.split(template)
+    if not names >= set(parts[1::2]) or any(_TAG.search(text) for text in parts[::2]):
+        return None
+    return None if any(text.endswith("{") for text in parts[:-1:2]) else parts
+
+
 def _power_of_two(number: int) -> int:
     return 1 << (max(number, 1).bit_length() - 1)
 
 
 class _Cache:
-    """Compiled templates by the hash of their text, the least recently used dropped first."""
+    """Compiled templates by their text, the least recently used dropped first.
+
+    A text keeps its own hash: whoever asks with the same object, as the runs of a prompt do, pays nothing.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._lock = threading.Lock()
-        self._entries: OrderedDict[bytes, tuple[_Compiled, int]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[_Compiled, int]] = OrderedDict()
         self._characters = 0
 
     def get(self, template: str) -> _Compiled:
         """Raises TemplateProblem when the template is not allowed."""
-        key = hashlib.blake2b(template.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         with self._lock:
-            found = self._entries.get(key)
+            found = self._entries.get(template)
             if found is not None:
-                self._entries.move_to_end(key)
+                self._entries.move_to_end(template)
                 return found[0]
         compiled = _Compiled(template)
         with self._lock:
-            if key not in self._entries:
-                self._entries[key] = (compiled, len(template) + 1000)
+            if template not in self._entries:
+                self._entries[template] = (compiled, len(template) + 1000)
                 self._characters += len(template) + 1000
             while self._characters > self._capacity:
                 _, (_, size) = self._entries.popitem(last=False)

@@ -30,10 +30,20 @@ def coerce_values(variables: Iterable[Mapping[str, Any]], values: Mapping[str, A
     as absent for these three. Raises InvalidRequest (``variable_missing``, ``variable_invalid``,
     ``variables_too_large``) with param ``variables.<name>``.
     """
+    return measured_values(variables, values)[0]
+
+
+def measured_values(
+    variables: Iterable[Mapping[str, Any]], values: Mapping[str, Any]
+) -> tuple[dict[str, Any], int]:
+    """`coerce_values`, and the length of the longest text within them."""
     result: dict[str, Any] = {}
     for variable in variables:
-        name = variable["name"]
-        value = coerce(variable["type"], values.get(name), name)
+        name, kind = variable["name"], variable["type"]
+        value = values.get(name)
+        # Most values are plain texts already.
+        if kind != "text" or not isinstance(value, str) or not value.isascii() or "\x00" in value:
+            value = coerce(kind, value, name)
         if value is None:
             value = variable.get("default")
         if value is None and variable.get("required", True):
@@ -43,8 +53,7 @@ def coerce_values(variables: Iterable[Mapping[str, Any]], values: Mapping[str, A
                 param=f"variables.{name}",
             )
         result[name] = value
-    check_size(result)
-    return result
+    return result, check_size(result)
 
 
 def coerce_default(kind: str, value: Any, name: str) -> Any:
