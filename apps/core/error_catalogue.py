@@ -99,7 +99,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "file_too_large": "The file is larger than the limit. Split it.",
     "feedback_not_yours": "A member's feedback is taken back by that member only.",
     "file_unreadable": "The file can't be read as CSV or JSONL; the message says why.",
-    "guardrail_blocked": "A guardrail of the prompt or the project blocked the request or the answer; the message names it.",
+    "guardrail_blocked": "A guardrail blocked the request or the answer; the message names it.",
     "header_invalid": "A header's name or value is not allowed.",
     "idempotency_key_in_use": "A request with this Idempotency-Key is still running. Repeat a moment later.",
     "idempotency_key_invalid": "An Idempotency-Key has 1 to 255 printable characters.",

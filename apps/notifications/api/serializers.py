@@ -95,7 +95,7 @@ class DeliverySerializer(serializers.Serializer[Any]):
     delivered_at = serializers.DateTimeField(allow_null=True)
 
 
-class AttemptSerializer(serializers.Serializer[Any]):
+class DeliveryAttemptSerializer(serializers.Serializer[Any]):
     """One try. What the receiver answered beside its status is not kept."""
 
     started_at = serializers.DateTimeField()
@@ -108,7 +108,7 @@ class DeliveryDetailSerializer(DeliverySerializer):
     """A delivery with what was sent and every attempt."""
 
     body = serializers.DictField(allow_null=True, help_text="The event as it was sent.")
-    attempt_log = AttemptSerializer(many=True)
+    attempt_log = DeliveryAttemptSerializer(many=True)
 
 
 def webhook_body(endpoint: WebhookEndpoint) -> dict[str, Any]:
