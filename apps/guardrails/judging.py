@@ -12,7 +12,6 @@ Category = Literal["none", "injection", "jailbreak", "prompt_leak", "harmful", "
 CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
 UNAVAILABLE: Final = "judge_unavailable"
 MOST_CHARACTERS: Final = 20_000
-MOST_TOKENS: Final = 200
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
