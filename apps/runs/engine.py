@@ -13,67 +13,30 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from apps.billing.allowance import AllowanceBook, Reservation
-from apps.core.errors import InvalidRequest, PromptsaasError
-from apps.guardrails.guard import Guard
-from apps.guardrails.policy import OFF, GuardPolicy
-from apps.prompts.rendering import render
-from apps.prompts.serving import ServingRules
-from apps.prompts.types import ResolvedPrompt
+from apps.billing.allowance import Reservation
+from apps.core.errors import PromptsaasError
 from apps.providers.types import ChatRequest
-from apps.runs import calling, finishing, guarding, judging, repair
-from apps.runs.answers import Answers, Lookup
-from apps.runs.calling import RetryPolicy
-from apps.runs.inputs import check_request, check_tool_choice, merged_parameters
-from apps.runs.limiting import Hold, RunLimits
-from apps.runs.output_checks import check_calls, check_size
+from apps.runs import calling, finishing, guarding, judging, preparing, repair
+from apps.runs.answers import Lookup
+from apps.runs.limiting import Hold
+from apps.runs.output_checks import check_calls
+from apps.runs.preparing import Dependencies, Prompt, as_stored
 from apps.runs.progress import Progress
-from apps.runs.response_formats import expected_schema
 from apps.runs.run_metrics import count_run
 from apps.runs.types import (
-    ContentRules,
-    DataKeys,
-    InlinePrompt,
-    OutputCheck,
     OutputRefusal,
     PreparedRun,
-    PromptSource,
-    Recorder,
     RunDelta,
     RunRecord,
     RunRequest,
     RunResult,
     RunStarted,
-    TargetSource,
 )
-
-Prompt = ResolvedPrompt | InlinePrompt
-
-
-@dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What an engine is given. `output_checks` look at every answer, and the first that refuses decides.
-
-    Without `answers` nothing is cached, without `contents` every run's content is stored unless the request
-    says otherwise.
-    """
-
-    prompts: PromptSource
-    targets: TargetSource
-    allowance: AllowanceBook
-    recorder: Recorder
-    data_keys: DataKeys
-    answers: Answers | None = None
-    contents: ContentRules | None = None
-    limits: RunLimits | None = None
-    output_checks: tuple[OutputCheck, ...] = (check_size,)
-    retries: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 @dataclass(slots=True)
@@ -84,16 +47,6 @@ class Flight:
     progress: Progress
     reservation: Reservation
     hold: Hold | None = None
-
-
-class _Rendered(NamedTuple):
-    """What a run would ask; `request` is as it may be stored."""
-
-    request: RunRequest
-    prompt: Prompt | None
-    chat: ChatRequest
-    rules: ServingRules
-    guard: Guard | None
 
 
 class Engine:
@@ -159,65 +112,15 @@ class Engine:
 
     async def prepare(self, request: RunRequest) -> PreparedRun:
         """Everything that comes before a run is spent on. Raises core errors for what is refused."""
-        request, prompt, asked, rules, guard = await self._rendered(request)
-        if not asked.model:
-            raise InvalidRequest("No model was named.", code="model_missing", param="model")
-        target = await self._dependencies.targets.open(request, asked.model)
-        chat = ChatRequest(
-            target.model,
-            asked.messages,
-            asked.parameters,
-            asked.output_schema,
-            asked.timeout_seconds,
-            asked.tools,
-        )
-        target.provider.check(chat)
-        request = await self._as_stored(request)
-        return PreparedRun(request, prompt, target, chat, datetime.now(UTC), rules, guard)
+        return await preparing.prepare(self._dependencies, request)
 
-    async def render(self, request: RunRequest) -> tuple[ResolvedPrompt | InlinePrompt | None, ChatRequest]:
+    async def render(self, request: RunRequest) -> tuple[Prompt | None, ChatRequest]:
         """The prompt, and what its run would ask; the model is still the reference, empty if none is named.
 
         Raises core errors for what is refused.
         """
-        rendered = await self._rendered(request)
-        return rendered.prompt, rendered.chat
-
-    async def _rendered(self, request: RunRequest) -> "_Rendered":
-        check_request(request)
-        prompt: ResolvedPrompt | InlinePrompt | None = request.inline
-        if request.prompt is not None:
-            prompt = await self._dependencies.prompts.resolve(request, request.prompt)
-        tools = request.tools if request.tools is not None else prompt.tools if prompt else ()
-        check_tool_choice(request.overrides, tools)
-        rules = prompt.serving if prompt else await self._dependencies.prompts.rules(request)
-        model = request.model or (prompt.model if prompt else "")
-        guard: Guard | None = None
-        if rules.guardrails is OFF:
-            messages = _messages(request, prompt)
-        else:
-            _check_messages(request, prompt)
-            request, messages, guard = await self._guarded(rules.guardrails, request, prompt, model)
-        chat = ChatRequest(
-            model=model,
-            messages=messages,
-            parameters=merged_parameters(prompt.parameters if prompt else {}, request.overrides),
-            output_schema=expected_schema(request.overrides, prompt.output_schema if prompt else None),
-            timeout_seconds=request.timeout_seconds,
-            tools=tools,
-        )
-        return _Rendered(request, prompt, chat, rules, guard)
-
-    async def _guarded(
-        self, policy: GuardPolicy, request: RunRequest, prompt: Prompt | None, model: str
-    ) -> guarding.GuardedInput:
-        """Render with everything from outside checked; marks depend on the organization's key."""
-        keys = self._dependencies.data_keys
-        secret = b""
-        if policy.canary or policy.spotlight:
-            known = keys.known(request.organization_id)
-            secret = known if known is not None else await keys.get(request.organization_id)
-        return await guarding.guard_input(policy, request, prompt, model, secret)
+        found = await preparing.rendered(self._dependencies, request)
+        return found.prompt, found.chat
 
     async def _enter(self, prepared: PreparedRun) -> Flight:
         """What may still end a run without a call; the run's clock starts here."""
@@ -314,13 +217,6 @@ class Engine:
         if flight.prepared.guard is not None:
             await judging.judge_input(flight.prepared, flight.progress, self._dependencies.targets)
 
-    async def _as_stored(self, request: RunRequest) -> RunRequest:
-        """The request with what the project says now of storing content; it only ever takes away."""
-        contents = self._dependencies.contents
-        if contents is None or not request.record_payload or await contents.stores(request):
-            return request
-        return replace(request, record_payload=False)
-
     async def _finish(self, flight: Flight, *, cancelled: bool = False) -> RunResult:
         """Settle and record. What has ended is recorded whatever becomes of this task.
 
@@ -356,7 +252,7 @@ class Engine:
     async def _stores(self, request: RunRequest) -> bool:
         """The same; a run that has ended must be recorded even if nobody can be asked."""
         try:
-            return (await self._as_stored(request)).record_payload
+            return (await as_stored(self._dependencies.contents, request)).record_payload
         except (DatabaseError, InterfaceError, PromptsaasError):
             return request.record_payload
 
@@ -450,16 +346,3 @@ def _tell(told: "asyncio.Future[RunResult]", outcome: bool | Exception, result: 
         told.exception()  # marks it as retrieved: the caller may be gone
     else:
         told.set_result(result if outcome else finishing.unrecorded(result))
-
-
-def _messages(request: RunRequest, prompt: Prompt | None) -> tuple[dict[str, Any], ...]:
-    _check_messages(request, prompt)
-    if prompt is None:
-        return request.messages
-    rendered = render(prompt.messages, prompt.variables, dict(request.variables))
-    return (*rendered, *request.messages)
-
-
-def _check_messages(request: RunRequest, prompt: Prompt | None) -> None:
-    if prompt is None and not request.messages:
-        raise InvalidRequest("At least one message is needed.", code="messages_missing", param="messages")

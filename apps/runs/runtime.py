@@ -17,9 +17,10 @@ from apps.runs.answer_cache import WAIT_SECONDS, AnswerCache
 from apps.runs.blocking import BlockingCalls
 from apps.runs.cached_answers import CachedAnswers
 from apps.runs.calling import RetryPolicy
-from apps.runs.engine import Dependencies, Engine
+from apps.runs.engine import Engine
 from apps.runs.idempotency import RunKeys
 from apps.runs.limiting import RunLimits
+from apps.runs.preparing import Dependencies
 from apps.runs.recording import GroupRecorder
 from apps.runs.semantic_cache import SemanticAnswers
 from apps.runs.sources import CachedContentRules, CachedDataKeys, CachedPrompts, CachedTargets, Freshness
