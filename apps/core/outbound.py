@@ -89,11 +89,6 @@ def _is_allowed(host: str, port: int) -> bool:
     return f"{name.lower()}:{port}" in {entry.lower() for entry in settings.OUTBOUND_ALLOWED_HOSTS}
 
 
-def is_allowed_origin(url: httpx2.URL) -> bool:
-    """Whether the operator has allowed the host and port of a URL."""
-    return _is_allowed(url.host, _port(url))
-
-
 def _port(url: httpx2.URL) -> int:
     return url.port or (80 if url.scheme == "http" else PORT)
 

@@ -67,12 +67,6 @@ def fold(text: str) -> Folded:
     return Folded(data, len(text))
 
 
-def fold_word(word: str) -> bytes | None:
-    """The plain form of a word to look for; None where letters of it have none."""
-    data = fold(word).data
-    return None if LETTER in data else data
-
-
 def _uneven(text: str) -> Folded:
     """Character by character, for texts whose offsets shift."""
     parts: list[bytes] = []

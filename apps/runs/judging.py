@@ -36,7 +36,9 @@ async def judge_input(prepared: PreparedRun, progress: Progress, targets: Target
 async def judge_output(prepared: PreparedRun, progress: Progress, targets: TargetSource) -> None:
     """Ask about the answer, once; may set `progress.withheld`."""
     guard = prepared.guard
-    if guard is None or progress.judged or progress.answer is None or progress.withheld is not None:
+    if guard is None or guard.policy.judge is None or progress.judged:
+        return
+    if progress.answer is None or progress.withheld is not None:
         return
     progress.judged = True
     said = answer_pieces(progress.text, is_json=False) if progress.text else ()
