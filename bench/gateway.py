@@ -18,11 +18,10 @@ from pathlib import Path
 import httpx2
 import orjson
 
-from bench.http_load import post
 from bench.own_database import BENCH, own_database
 from bench.serving import ours, peers
 from bench.serving.cores import largest_megabytes
-from bench.serving.streams import Streamed, stream_all
+from bench.serving.streams import Streamed, post, stream_all
 from bench.serving.table import Line, print_lines, write_lines
 from bench.serving.upstreams import CHUNKS, WAIT_MS, Upstreams, require_programs, upstreams
 from bench.serving.wrk import Call, Rounds, measure
@@ -113,9 +112,9 @@ def measure_streams(
     figures: Figures, ports: Upstreams, prepared: ours.Prepared, address: Address, pid: int
 ) -> None:
     """Few streams for the time to the first piece, direct and through us; then many at once."""
-    direct = post("localhost", "/v1/chat/completions", orjson.dumps({"stream": True, "messages": []}), "none")
+    direct = post("/v1/chat/completions", orjson.dumps({"stream": True, "messages": []}), "none")
     body = orjson.dumps(ours.chat_body("streaming", stream=True))
-    through = post("localhost", "/v1/chat/completions", body, prepared.token)
+    through = post("/v1/chat/completions", body, prepared.token)
     figures.stream("warm-up", address.port, through, FEW_STREAMS)
     for _ in range(ROUNDS):
         figures.stream("direct", ports.streaming, direct, FEW_STREAMS)

@@ -22,7 +22,8 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from bench.chaos.support import Arena, arena, gateways, line
+from bench.chaos.checks import line
+from bench.chaos.support import Arena, arena, gateways
 from bench.chaos_batch import Processes
 
 WAIT_MS: Final = 500

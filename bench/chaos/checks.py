@@ -16,10 +16,18 @@ class Check:
 
 def tell(*checks: Check) -> int:
     """Print a line for each; 1 when one does not hold."""
-    for check in checks:
-        figure = f"{check.figure:,.2f}" if check.figure % 1 else f"{check.figure:,.0f}"
-        print(f"{'ok' if check.holds else 'FAILED':7} {check.words}: {figure}")
-    return 0 if all(check.holds for check in checks) else 1
+    failed = [line(check.words, _written(check.figure), check.holds) for check in checks]
+    return 1 if any(failed) else 0
+
+
+def line(words: str, figure: object, holds: bool) -> bool:
+    """Print one line of a report; whether it fails."""
+    print(f"{'ok' if holds else 'FAILED':7} {words}: {figure}")
+    return not holds
+
+
+def _written(figure: float) -> str:
+    return f"{figure:,.2f}" if figure % 1 else f"{figure:,.0f}"
 
 
 def missing(acknowledged: list[str]) -> tuple[int, int, int]:

@@ -22,7 +22,8 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from bench.chaos.support import Arena, RunningGateway, arena, gateways, line
+from bench.chaos.checks import line
+from bench.chaos.support import Arena, RunningGateway, arena, gateways
 
 REQUESTS: Final = 100
 WAIT_MS: Final = 1_500

@@ -14,7 +14,8 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from bench.chaos.support import Arena, RunningGateway, arena, chat_body, gateways, line
+from bench.chaos.checks import line
+from bench.chaos.support import Arena, RunningGateway, arena, chat_body, gateways
 
 REQUESTS: Final = 200
 LEFT: Final = 10

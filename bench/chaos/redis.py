@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import orjson
 
-from bench.chaos.checks import missing
+from bench.chaos.checks import line, missing
 from bench.chaos.steady_load import Outcome, SteadyLoad
-from bench.chaos.support import Arena, arena, chat_body, gateways, line
+from bench.chaos.support import Arena, arena, chat_body, gateways
 
 CALM_SECONDS: Final = 8.0
 HANG_SECONDS: Final = 8.0

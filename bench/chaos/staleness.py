@@ -17,7 +17,8 @@ from typing import Any, Final
 import aiohttp
 
 from apps.audit.actor import SYSTEM
-from bench.chaos.support import Arena, RunningGateway, arena, gateways, line
+from bench.chaos.checks import line
+from bench.chaos.support import Arena, RunningGateway, arena, gateways
 
 ALLOWED_SECONDS: Final = 1.0
 WATCHED_SECONDS: Final = 2.0

@@ -23,7 +23,7 @@ import redis as redis_library
 
 from bench.own_database import TEST, own_database
 from bench.serving.ours import wait_until_ready
-from bench.serving.upstreams import free_port
+from bench.serving.upstreams import free_port, running
 from promptsaas.embedded import Places, programs
 from promptsaas.serving import Address, gateway_command
 
@@ -153,28 +153,12 @@ def chat_body(**more: Any) -> dict[str, Any]:
     return {"model": "prompt:chaos@production", "messages": [], "variables": {"word": "hello"}, **more}
 
 
-def line(words: str, figure: object, holds: bool) -> bool:
-    """Print one line of a report; whether it fails."""
-    print(f"{'ok' if holds else 'FAILED':7} {words}: {figure}")
-    return not holds
-
-
 @contextmanager
 def _upstream(wait_ms: int) -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "bench.serving.slow_upstream", str(port), str(wait_ms), "5", "20"]
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+    with running(command, port, core=None):
         yield port
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _use(redis_url: str, upstream_port: int) -> None:

@@ -18,8 +18,9 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
+from bench.chaos.checks import line
 from bench.chaos.faulty_upstream import FaultyUpstream
-from bench.chaos.support import Arena, RunningGateway, arena, gateways, line
+from bench.chaos.support import Arena, RunningGateway, arena, gateways
 from bench.serving.upstreams import free_port
 
 TIMEOUT: Final = 4

@@ -22,6 +22,15 @@ class Streamed:
         return self.first_pieces[min(len(self.first_pieces) - 1, int(share * len(self.first_pieces)))]
 
 
+def post(path: str, body: bytes, token: str) -> bytes:
+    """A POST with a JSON body as it goes over the wire."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
 def stream_all(port: int, request: bytes, *, streams: int, pieces: int) -> Streamed:
     """Open `streams` connections, then ask on all within a second; each must bring `pieces` pieces."""
     return asyncio.run(_stream_all(port, request, streams, pieces))

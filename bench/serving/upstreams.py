@@ -72,11 +72,10 @@ def upstreams() -> Iterator[Upstreams]:
 
 
 @contextmanager
-def running(command: list[str], port: int, *, core: int = OTHER_CORE) -> Iterator[int]:
-    """A process on a core that listens on a port; gives its pid and ends it."""
-    process = subprocess.Popen(
-        pinned(core, command), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-    )
+def running(command: list[str], port: int, *, core: int | None = OTHER_CORE) -> Iterator[int]:
+    """A process that listens on a port, on one core or on any; gives its pid and ends it."""
+    told = command if core is None else pinned(core, command)
+    process = subprocess.Popen(told, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     try:
         wait_for_port(port, process)
         yield process.pid
