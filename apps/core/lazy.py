@@ -1,4 +1,6 @@
-"""The one place that imports late: openai (0.3 s), anthropic (0.7 s), scipy (0.8 s), pyarrow (70 MB of memory)."""
+"""The one place that imports late: openai (0.3 s), anthropic (0.7 s), scipy (0.8 s) and pyarrow (70 MB).
+They load at first use.
+"""
 
 import importlib
 from types import ModuleType
