@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from apps.batches import services
-from apps.batches.models import BatchItem, BatchJob, Pump
+from apps.batches.models import BatchItem, BatchJob, BatchVariant, Pump
 from apps.core.admin import ReadOnlyAdmin
 from apps.core.errors import Conflict
 from apps.core.scope import organization_scope
@@ -58,6 +58,15 @@ class BatchItemAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     # A provider's message may quote what was sent.
     content_fields = ("output", "parsed", "error_message")
+
+
+@admin.register(BatchVariant)
+class BatchVariantAdmin(ReadOnlyAdmin):
+    """What runs over the rows of jobs that compare."""
+
+    list_display = ("public_id", "batch_id", "position", "version_number", "model", "succeeded", "failed")
+    search_ids = ("batch_id",)
+    ordering = ("-id",)
 
 
 @admin.register(Pump)

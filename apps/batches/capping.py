@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from apps.batches.claims import JobFacts, Row
+from apps.batches.claims import JobFacts, Row, Variant
 from apps.batches.planning import DEFAULT_OUTPUT_TOKENS, Model, find_model, most_output_tokens
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.scope import organization_scope
@@ -85,7 +85,7 @@ class WorstCases:
 
     def __init__(self, calls: BlockingCalls) -> None:
         self._calls = calls
-        self._jobs: dict[UUID, Costing] = {}
+        self._jobs: dict[UUID, list[Costing]] = {}
 
     async def prepare(self, job: JobFacts) -> None:
         """Load what a capped job is priced with; a claim holds locks and must not wait for it."""
@@ -94,18 +94,22 @@ class WorstCases:
 
     def worst_case(self, job: JobFacts, row: Row) -> Decimal:
         """See `leases.WorstCase`."""
-        return self._jobs[job.id].worst_case(row)
+        return self._jobs[job.id][row.variant].worst_case(row)
 
 
-def _load(job: JobFacts) -> Costing:
+def _load(job: JobFacts) -> list[Costing]:
     with organization_scope(job.organization_id):
-        prompt = prompt_queries.resolve(
-            project_id=job.project_id, name=job.prompt_name, label=None, number=job.version_number
-        )
-        models = [find_model(job.project_id, job.model, livemode=job.livemode)]
-        for fallback in prompt.serving.calls.fallbacks:
-            # One that can't be called stands in for nothing.
-            with suppress(InvalidRequest, NotFound):
-                models.append(find_model(job.project_id, fallback, livemode=job.livemode))
-    limit = most_output_tokens({**prompt.parameters, **job.parameters})
+        return [_costing(job, variant) for variant in job.variants]
+
+
+def _costing(job: JobFacts, variant: Variant) -> Costing:
+    prompt = prompt_queries.resolve(
+        project_id=job.project_id, name=job.prompt_name, label=None, number=variant.version_number
+    )
+    models = [find_model(job.project_id, variant.model, livemode=job.livemode)]
+    for fallback in prompt.serving.calls.fallbacks:
+        # One that can't be called stands in for nothing.
+        with suppress(InvalidRequest, NotFound):
+            models.append(find_model(job.project_id, fallback, livemode=job.livemode))
+    limit = most_output_tokens({**prompt.parameters, **variant.parameters})
     return Costing(prompt, tuple(models), limit or DEFAULT_OUTPUT_TOKENS)

@@ -1,40 +1,60 @@
 """What a pump holds: claims on rows, as plain data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
+
+CLAIMABLE: Final = """
+(job.pending - CASE WHEN job.claim_limit IS NULL THEN 0
+                    ELSE greatest(job.total - greatest(job.claim_limit, job.next_number - 1), 0) END)
+"""
+"""How many rows of `job` may be claimed: all that wait, without those that lie behind a sample's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A version, a model and parameters that run over every row of a job."""
+
+    version_number: int
+    model: str
+    parameters: dict[str, Any]
+    match_field: str
 
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """What a pump needs to know of a job to run its rows; fixed for the job's life."""
+    """What a pump needs to know of a job to run its rows; fixed for the job's life.
+
+    `source_rows` is how many rows of the dataset version are gone through, `work` how rows become calls.
+    """
 
     id: UUID
     organization_id: UUID
     project_id: UUID
     prompt_name: str
-    version_number: int
-    model: str
+    variants: tuple[Variant, ...]
     dataset_version_id: UUID
-    match_field: str
+    source_rows: int
     livemode: bool
     api_key_id: UUID | None
-    parameters: dict[str, Any]
     capped: bool
+    work: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row that waits, with what its dataset says."""
+    """A row that waits, with what its dataset says. `variant` is a position among the job's variants."""
 
     item_id: UUID
     number: int
     round: int
     attempts: int
     fence: int
+    variant: int
     variables: dict[str, Any]
     expected: str | None
+    metadata: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +77,9 @@ class Claim:
     variables: dict[str, Any]
     expected: str | None
     match_field: str
+    variant: int = 0
+    variants: int = 1
+    metadata: dict[str, Any] = field(default_factory=dict)
 
     @property
     def usage_key(self) -> str:

@@ -4,7 +4,7 @@ It runs under the system role inside somebody's transaction: the recorder's, whe
 land too, or a small one of its own for rows that were refused before any call.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -14,7 +14,7 @@ import orjson
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from apps.batches.claims import Claim
+from apps.batches.claims import CLAIMABLE, Claim
 from apps.batches.matching import matches
 from apps.runs.types import RunRecord, RunResult
 
@@ -60,6 +60,7 @@ _COLUMNS: Final = (
     ("organization_id", "uuid", lambda o: o.claim.organization_id),
     ("fence", "integer", lambda o: o.claim.fence),
     ("reserved", "numeric", lambda o: o.claim.reserved),
+    ("variants", "integer", lambda o: o.claim.variants),
     ("status", "text", lambda o: o.status),
     ("run_id", "uuid", lambda o: o.run_id),
     ("output", "text", lambda o: o.output[:OUTPUT_CHARACTERS] if o.shortened else o.output),
@@ -77,11 +78,18 @@ _COLUMNS: Final = (
 )
 _NAMES: Final = ", ".join(name for name, _, _ in _COLUMNS)
 _ARRAYS: Final = ", ".join(f"%({name})s::{kind}[]" for name, kind, _ in _COLUMNS)
-_KEYS: Final = ("id", "organization_id", "fence", "reserved")
+_KEYS: Final = ("id", "organization_id", "fence", "reserved", "variants")
 _SETS: Final = ", ".join(f"{name} = input.{name}" for name, _, _ in _COLUMNS if name not in _KEYS)
 
+_SUMS: Final = """count(*) AS rows,
+           count(*) FILTER (WHERE status = 'succeeded') AS succeeded,
+           count(*) FILTER (WHERE matches) AS matched, count(matches) AS compared,
+           coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens,
+           coalesce(sum(cost), 0) AS cost, count(*) FILTER (WHERE cost_status = 'unknown') AS cost_unknown"""
+
 # The job rows are locked in the order of their ids, after the items: claims, which lock the other way
-# round, never wait for an item (SKIP LOCKED), so the two can't deadlock.
+# round, never wait for an item (SKIP LOCKED), so the two can't deadlock. A variant's row is only written
+# under its job's lock.
 STATEMENT: Final = f"""
 WITH input AS (
     SELECT * FROM unnest({_ARRAYS}) AS input({_NAMES})
@@ -92,15 +100,11 @@ WITH input AS (
     FROM input
     WHERE item.id = input.id AND item.organization_id = input.organization_id
       AND item.fence = input.fence AND item.status = 'running'
-    RETURNING item.id, item.organization_id, item.batch_id, item.status, item.matches, input.reserved,
-              item.input_tokens, item.output_tokens, item.cost, item.cost_status
+    RETURNING item.id, item.organization_id, item.batch_id, item.number, item.status, item.matches,
+              input.reserved, input.variants, item.input_tokens, item.output_tokens, item.cost,
+              item.cost_status, item.latency_ms
 ), sums AS (
-    SELECT batch_id, organization_id, count(*) AS rows,
-           count(*) FILTER (WHERE status = 'succeeded') AS succeeded,
-           count(*) FILTER (WHERE matches) AS matched, count(matches) AS compared,
-           coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens,
-           coalesce(sum(cost), 0) AS cost, sum(reserved) AS reserved,
-           count(*) FILTER (WHERE cost_status = 'unknown') AS cost_unknown
+    SELECT batch_id, organization_id, sum(reserved) AS reserved, {_SUMS}
     FROM done GROUP BY batch_id, organization_id
 ), locked AS (
     SELECT job.id FROM batches_batchjob AS job JOIN sums ON job.id = sums.batch_id
@@ -115,7 +119,23 @@ WITH input AS (
         cost_reserved = job.cost_reserved - sums.reserved, cost_unknown = job.cost_unknown + sums.cost_unknown
     FROM sums JOIN locked ON locked.id = sums.batch_id
     WHERE job.id = sums.batch_id AND job.organization_id = sums.organization_id
-    RETURNING job.id, job.running = 0 AND (job.pending = 0 OR job.status <> 'in_progress') AS over
+    RETURNING job.id, job.running = 0 AND (job.status <> 'in_progress' OR {CLAIMABLE} = 0) AS over
+), of_variants AS (
+    SELECT batch_id, organization_id, mod(number - 1, variants) AS position,
+           coalesce(sum(latency_ms), 0) AS latency_ms, {_SUMS}
+    FROM done WHERE variants > 1 GROUP BY batch_id, organization_id, mod(number - 1, variants)
+), varied AS (
+    UPDATE batches_batchvariant AS variant
+    SET succeeded = variant.succeeded + sums.succeeded,
+        failed = variant.failed + sums.rows - sums.succeeded, matched = variant.matched + sums.matched,
+        compared = variant.compared + sums.compared,
+        input_tokens = variant.input_tokens + sums.input_tokens,
+        output_tokens = variant.output_tokens + sums.output_tokens,
+        cost_used = variant.cost_used + sums.cost, cost_unknown = variant.cost_unknown + sums.cost_unknown,
+        latency_ms_sum = variant.latency_ms_sum + sums.latency_ms
+    FROM of_variants AS sums JOIN moved ON moved.id = sums.batch_id
+    WHERE variant.batch_id = sums.batch_id AND variant.organization_id = sums.organization_id
+      AND variant.position = sums.position
 )
 SELECT done.id AS item_id, done.batch_id AS job_id, done.organization_id, moved.over
 FROM done JOIN moved ON moved.id = done.batch_id
@@ -156,38 +176,62 @@ def outcome(claim: Claim, result: RunResult, *, shortened: bool = True) -> Outco
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run and the claimed rows that it answers.
+
+    `outcomes` says what the run means for them: for none of them while more calls are to come, for which the
+    run is recorded all the same.
+    """
+
+    claims: tuple[Claim, ...]
+    outcomes: Callable[[RunRecord], Sequence[Outcome]]
+
+
+def answer_of_row(claim: Claim) -> Call:
+    """The call of a row that is answered by one run of its own."""
+
+    def outcomes(record: RunRecord) -> Sequence[Outcome]:
+        return (outcome(claim, record.result, shortened=record.request.record_payload),)
+
+    return Call((claim,), outcomes)
+
+
 class BatchCompanion:
     """Completes items in the transaction that writes their runs and usage.
 
-    `claims` maps a run's id to the claim that it works for; `over` gathers the jobs that may now be finished
-    (a rolled back transaction may leave one too many there: finishing checks again).
+    `calls` maps a run's id to what it answers; `over` gathers the jobs that may now be finished (a rolled
+    back transaction may leave one too many there: finishing checks again); `completed` counts rows.
     """
 
-    def __init__(self, claims: Mapping[UUID, Claim]) -> None:
-        self._claims = claims
+    def __init__(self, calls: Mapping[UUID, Call]) -> None:
+        self._calls = calls
         self.over: set[tuple[UUID, UUID]] = set()
+        self.completed = 0
 
     def concerns(self, record: RunRecord) -> bool:
-        """Every run of a batch's process is one of its items."""
+        """Every run of a batch's process belongs to its items."""
         return True
 
     async def write(self, connection: AsyncConnection[Any], records: Sequence[RunRecord]) -> set[UUID]:
-        """The runs whose item was still ours; see `runs.types.RecordCompanion`."""
-        wanted = {record.request.run_id: record for record in records}
-        # A run that was broken off (stop, shutdown) is not recorded: its row is given back by the pump.
-        outcomes = {
-            self._claims[run_id].item_id: outcome(
-                self._claims[run_id], record.result, shortened=record.request.record_payload
-            )
-            for run_id, record in wanted.items()
-            if record.result.status != "cancelled"
-        }
-        if not outcomes:
-            return set()
-        completed = await complete(connection, list(outcomes.values()))
+        """The runs whose items were still ours; see `runs.types.RecordCompanion`."""
+        outcomes: list[Outcome] = []
+        answered: dict[UUID, UUID] = {}
+        kept: set[UUID] = set()
+        for record in records:
+            # A run that was broken off (stop, shutdown) is not recorded: its rows are given back by the pump.
+            if record.result.status == "cancelled":
+                continue
+            run_id = record.request.run_id
+            ends = self._calls[run_id].outcomes(record)
+            if not ends:
+                kept.add(run_id)
+            outcomes.extend(ends)
+            answered |= {each.claim.item_id: run_id for each in ends}
+        completed = await complete(connection, outcomes) if outcomes else []
         self.over |= {(row.organization_id, row.job_id) for row in completed if row.over}
-        kept = {outcomes[row.item_id].run_id for row in completed}
-        return {run_id for run_id in kept if run_id is not None}
+        self.completed += len(completed)
+        return kept | {answered[row.item_id] for row in completed}
 
 
 def _matches(outcome: Outcome) -> bool | None:

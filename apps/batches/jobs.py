@@ -11,11 +11,11 @@ from django.conf import settings
 
 from apps.batches import sweeping
 from apps.batches.capping import WorstCases
-from apps.batches.claims import Claim
-from apps.batches.completion import BatchCompanion
+from apps.batches.completion import BatchCompanion, Call
 from apps.batches.leases import LeaseStore
 from apps.batches.pump import Pump, Times
 from apps.batches.services import finish_job, ring_pumps
+from apps.batches.shapes import shape_of
 from apps.core.scope import system_scope
 from apps.runs.runtime import open_runtime
 
@@ -35,8 +35,8 @@ def sweep() -> None:
 
 async def run_pump(pump_id: UUID, times: Times | None = None) -> int:
     """Run a pump in the running loop with an engine of its own."""
-    claims: dict[UUID, Claim] = {}
-    companion = BatchCompanion(claims)
+    calls: dict[UUID, Call] = {}
+    companion = BatchCompanion(calls)
     async with open_runtime([companion]) as runtime:
         costs = WorstCases(runtime.calls)
         working = Pump(
@@ -46,7 +46,8 @@ async def run_pump(pump_id: UUID, times: Times | None = None) -> int:
             worst_case=costs.worst_case,
             finish=lambda organization, job: runtime.calls.run(lambda: _finish(organization, job)),
             ring=lambda: runtime.calls.run(_ring),
-            claims=claims,
+            shape_of=shape_of,
+            calls=calls,
             over=companion.over,
             times=times or Times(),
         )
@@ -55,7 +56,7 @@ async def run_pump(pump_id: UUID, times: Times | None = None) -> int:
             await working.run()
         finally:
             asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
-    return working.completed
+    return working.refused + companion.completed
 
 
 def lease_seconds() -> float:

@@ -16,45 +16,74 @@ from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from apps.batches import completion
-from apps.batches.claims import Claim, Claimed, JobFacts, Row
+from apps.batches.claims import CLAIMABLE, Claim, Claimed, JobFacts, Row, Variant
 from apps.batches.completion import Completed, Outcome
 from apps.batches.fairness import Waiting
 from apps.core.ids import uuid7
 from apps.core.scope import SYSTEM_ROLE
+from apps.core.sql import UUID7
+
+AT_ONCE: Final = "concurrency * coalesce((work ->> 'rows_per_call')::integer, 1)"
+"""How many rows of a job may be in flight; its concurrency counts calls."""
 
 WorstCase = Callable[[JobFacts, Row], Decimal]
 """The most that one row can cost; asked only for jobs with a cost cap."""
 
-_OPEN_JOBS: Final = """
-SELECT id, organization_id, pending, running, concurrency FROM batches_batchjob
+_OPEN_JOBS: Final = f"""
+SELECT id, organization_id, {CLAIMABLE} AS claimable, running, concurrency, priority, {AT_ONCE} AS at_once
+FROM batches_batchjob AS job
 WHERE status = 'in_progress' AND (pending > 0 OR running > 0) ORDER BY id
 """
 
 _JOB_FACTS: Final = """
-SELECT id, organization_id, project_id, prompt_name, version_number, model, dataset_version_id,
-       match_field, livemode, api_key_id, parameters, cost_cap IS NOT NULL AS capped
+SELECT id, organization_id, project_id, prompt_name, version_number, model, parameters, match_field,
+       dataset_version_id, coalesce(source_rows, total) AS source_rows, variant_count, livemode, api_key_id,
+       cost_cap IS NOT NULL AS capped, work
 FROM batches_batchjob WHERE id = %(job)s AND organization_id = %(organization)s
 """
 
+_VARIANTS: Final = """
+SELECT version_number, model, parameters, match_field FROM batches_batchvariant
+WHERE batch_id = %(job)s AND organization_id = %(organization)s ORDER BY position
+"""
+
 # Held until the claim commits: no other pump can change what concurrency and cap are checked against.
-_LOCK_JOB: Final = """
-SELECT least(pending, concurrency - running) AS room, running, cost_cap - cost_used - cost_reserved AS money
-FROM batches_batchjob
+_LOCK_JOB: Final = f"""
+SELECT least({CLAIMABLE}, {AT_ONCE} - running) AS room, running, next_number,
+       least(total, coalesce(claim_limit, total)) AS last_number,
+       pending - greatest(total - next_number + 1, 0) AS given_back,
+       cost_cap - cost_used - cost_reserved AS money
+FROM batches_batchjob AS job
 WHERE id = %(job)s AND organization_id = %(organization)s AND status = 'in_progress' FOR NO KEY UPDATE
 """
 
+_ROW: Final = "mod((item.number - 1) / %(variants)s::integer, %(source_rows)s::integer) + 1"
+_SOURCE: Final = f"""
+SELECT item.*, mod(item.number - 1, %(variants)s::integer) AS variant, source.variables, source.expected,
+       source.metadata
+FROM item JOIN datasets_datasetrow AS source
+  ON source.dataset_version_id = %(dataset_version)s AND source.number = {_ROW}
+ AND source.organization_id = %(organization)s
+ORDER BY item.number
+"""
+
 # Materialized, so that the few rows are found first: joined freely, the dataset is read from its start.
-_NEXT_ROWS: Final = """
+_GIVEN_BACK: Final = f"""
 WITH item AS MATERIALIZED (
     SELECT id AS item_id, number, round, attempts, fence FROM batches_batchitem
     WHERE organization_id = %(organization)s AND batch_id = %(job)s AND status = 'pending'
     ORDER BY number LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 )
-SELECT item.*, source.variables, source.expected
-FROM item JOIN datasets_datasetrow AS source
-  ON source.dataset_version_id = %(dataset_version)s AND source.number = item.number
- AND source.organization_id = %(organization)s
-ORDER BY item.number
+{_SOURCE}
+"""
+
+# Rows that nobody has taken yet have no item.
+_UNTAKEN: Final = f"""
+WITH item AS MATERIALIZED (
+    SELECT {UUID7} AS item_id, number, 0 AS round, 0 AS attempts, 0 AS fence
+    FROM generate_series(%(first)s::integer, %(last)s::integer) AS number
+)
+{_SOURCE}
 """
 
 _TAKE_ROWS: Final = """
@@ -65,9 +94,21 @@ FROM unnest(%(ids)s::uuid[], %(fences)s::integer[], %(reserved)s::numeric[]) AS 
 WHERE item.id = input.id AND item.organization_id = %(organization)s
 """
 
+_ADD_ROWS: Final = """
+INSERT INTO batches_batchitem (
+    id, organization_id, batch_id, number, status, round, attempts, fence, lease_owner, lease_expires_at,
+    cost_reserved, output, output_truncated, error_code, error_message, finish_reason, cost_status
+)
+SELECT input.id, %(organization)s, %(job)s, input.number, 'running', 0, 1, input.fence, %(owner)s,
+       now() + make_interval(secs => %(seconds)s), input.reserved, '', FALSE, '', '', '', ''
+FROM unnest(%(ids)s::uuid[], %(numbers)s::integer[], %(fences)s::integer[], %(reserved)s::numeric[])
+  AS input(id, number, fence, reserved)
+"""
+
 _COUNT_TAKEN: Final = """
 UPDATE batches_batchjob
-SET pending = pending - %(rows)s, running = running + %(rows)s, cost_reserved = cost_reserved + %(money)s
+SET pending = pending - %(rows)s, running = running + %(rows)s, cost_reserved = cost_reserved + %(money)s,
+    next_number = next_number + %(added)s
 WHERE id = %(job)s AND organization_id = %(organization)s
 """
 
@@ -84,7 +125,7 @@ RETURNING item.id
 """
 
 # Also the sweeper's way of taking expired leases back; `%(status)s` is 'pending' or 'cancelled'.
-GIVE_BACK: Final = """
+GIVE_BACK: Final = f"""
 back AS (
     UPDATE batches_batchitem AS item
     SET status = %(status)s::text, attempts = item.attempts - %(uncounted)s::integer,
@@ -107,7 +148,7 @@ back AS (
     FROM sums JOIN locked ON locked.id = sums.batch_id
     WHERE job.id = sums.batch_id AND job.organization_id = sums.organization_id
     RETURNING job.id, job.organization_id, sums.rows,
-              job.running = 0 AND (job.pending = 0 OR job.status <> 'in_progress') AS over
+              job.running = 0 AND (job.status <> 'in_progress' OR {CLAIMABLE} = 0) AS over
 )"""
 
 _RELEASE: Final = f"""
@@ -161,51 +202,89 @@ class LeaseStore:
 
     async def open_jobs(self) -> list[Waiting]:
         """Every job in progress, of every organization."""
-        return [
-            Waiting(row.id, row.organization_id, row.pending, row.running, row.concurrency)
-            for row in await self._rows(_OPEN_JOBS)
-        ]
+        return [Waiting(**row._asdict()) for row in await self._rows(_OPEN_JOBS)]
 
     async def job_facts(self, job: Waiting) -> JobFacts | None:
         """What a job's rows need to be run; None if the job is gone."""
-        rows = await self._rows(_JOB_FACTS, job=job.job_id, organization=job.organization_id)
-        return JobFacts(**rows[0]._asdict()) if rows else None
+        names = {"job": job.id, "organization": job.organization_id}
+        async with self._transaction() as connection:
+            rows = await _fetch(connection, _JOB_FACTS, **names)
+            if not rows:
+                return None
+            facts = rows[0]._asdict()
+            first = {name: facts.pop(name) for name in Variant.__slots__}
+            several = facts.pop("variant_count") > 1
+            variants = await _fetch(connection, _VARIANTS, **names) if several else []
+            told = tuple(Variant(**row._asdict()) for row in variants) or (Variant(**first),)
+            return JobFacts(**facts, variants=told)
 
     async def claim(self, job: JobFacts, wanted: int, worst_case: WorstCase) -> Claimed:
         """Claim up to `wanted` rows of a job, fewer where its concurrency or its cap leaves no room.
 
-        A job whose cap has no room for a single row, with none in flight, is stopped here.
+        Rows that were given back come first, then those that nobody has taken yet. A job whose cap has no
+        room for a single row, with none in flight, is stopped here.
         """
         names = {"job": job.id, "organization": job.organization_id}
         async with self._transaction() as connection:
             locked = await _fetch(connection, _LOCK_JOB, **names)
             if not locked or locked[0].room <= 0:
                 return Claimed([])
-            limit = min(wanted, locked[0].room)
-            found = await _fetch(
-                connection, _NEXT_ROWS, **names, dataset_version=job.dataset_version_id, limit=limit
-            )
-            rows = [Row(**row._asdict()) for row in found]
+            rows = await self._waiting(connection, job, locked[0], min(wanted, locked[0].room))
             claims = _affordable(job, rows, locked[0].money, worst_case)
             if claims:
-                await self._take(connection, job, claims)
+                await self._take(connection, job, claims, locked[0].next_number)
             elif rows and not locked[0].running:
                 await connection.execute(_STOP_JOB, names | {"reason": "cost_cap"})
             return Claimed(claims, cap_reached=bool(rows) and not claims)
 
-    async def _take(self, connection: AsyncConnection[Any], job: JobFacts, claims: list[Claim]) -> None:
+    async def _waiting(
+        self, connection: AsyncConnection[Any], job: JobFacts, locked: Any, limit: int
+    ) -> list[Row]:
+        source = {
+            "job": job.id,
+            "organization": job.organization_id,
+            "dataset_version": job.dataset_version_id,
+            "variants": len(job.variants),
+            "source_rows": job.source_rows,
+        }
+        found = []
+        if locked.given_back > 0:
+            found = await _fetch(connection, _GIVEN_BACK, **source, limit=limit)
+        last = min(locked.next_number + limit - len(found) - 1, locked.last_number)
+        if last >= locked.next_number:
+            found += await _fetch(connection, _UNTAKEN, **source, first=locked.next_number, last=last)
+        return [Row(**row._asdict()) for row in found]
+
+    async def _take(
+        self, connection: AsyncConnection[Any], job: JobFacts, claims: list[Claim], next_number: int
+    ) -> None:
+        again = [claim for claim in claims if claim.number < next_number]
+        added = [claim for claim in claims if claim.number >= next_number]
+        if again:
+            await connection.execute(_TAKE_ROWS, self._taken(job, again))
+        if added:
+            await connection.execute(_ADD_ROWS, self._taken(job, added))
+        counted = {
+            "job": job.id,
+            "organization": job.organization_id,
+            "rows": len(claims),
+            "added": len(added),
+            "money": sum((claim.reserved for claim in claims), Decimal(0)),
+        }
+        await connection.execute(_COUNT_TAKEN, counted)
+
+    def _taken(self, job: JobFacts, claims: list[Claim]) -> dict[str, Any]:
         ordered = sorted(claims, key=lambda claim: claim.item_id)
-        names = {"job": job.id, "organization": job.organization_id}
-        taken = {
+        return {
+            "job": job.id,
+            "organization": job.organization_id,
             "owner": self.owner,
             "seconds": self.seconds,
             "ids": [claim.item_id for claim in ordered],
+            "numbers": [claim.number for claim in ordered],
             "fences": [claim.fence for claim in ordered],
             "reserved": [claim.reserved for claim in ordered],
         }
-        await connection.execute(_TAKE_ROWS, names | taken)
-        money = sum((claim.reserved for claim in claims), Decimal(0))
-        await connection.execute(_COUNT_TAKEN, names | {"rows": len(claims), "money": money})
 
     async def keep(self, claims: Iterable[Claim]) -> set[UUID]:
         """Prolong the leases; returns the items that are still ours."""
@@ -286,7 +365,10 @@ def _claim(job: JobFacts, row: Row, reserved: Decimal) -> Claim:
         reserved=reserved,
         variables=row.variables,
         expected=row.expected,
-        match_field=job.match_field,
+        match_field=job.variants[row.variant].match_field,
+        variant=row.variant,
+        variants=len(job.variants),
+        metadata=row.metadata,
     )
 
 

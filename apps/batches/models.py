@@ -1,7 +1,8 @@
-"""Batches: one prompt version over the rows of a dataset version.
+"""Batches: one or several versions or models of a prompt over the rows of a dataset version.
 
 Postgres holds the whole truth: a job's counters move in the same transaction as its items, and an item is
-worked on by whoever holds its lease. Redis only rings.
+worked on by whoever holds its lease. Redis only rings. An item is written when its row is first taken, so a
+start costs the same for ten rows and for a million (see `numbering`).
 """
 
 from datetime import timedelta
@@ -20,10 +21,12 @@ COMPLETION_WINDOW = timedelta(hours=24)
 
 
 class JobStatus(models.TextChoices):
-    """The words of OpenAI's batch object."""
+    """The words of OpenAI's batch object, and two of our own: scheduled and paused."""
 
     VALIDATING = "validating", "Checking"
+    SCHEDULED = "scheduled", "Scheduled"
     IN_PROGRESS = "in_progress", "Running"
+    PAUSED = "paused", "Paused"
     FINALIZING = "finalizing", "Finishing"
     COMPLETED = "completed", "Finished"
     FAILED = "failed", "Failed"
@@ -43,7 +46,46 @@ class StopReason(models.TextChoices):
     REQUESTED = "requested", "Stopped on request"
     COST_CAP = "cost_cap", "The cost cap was reached"
     QUOTA = "quota", "The month's quota is used up"
-    EXPIRED = "expired", "Not finished in 24 hours"
+    EXPIRED = "expired", "Not finished by its deadline"
+
+
+class PauseReason(models.TextChoices):
+    """Why a job waits in the middle."""
+
+    NONE = "", "Not paused"
+    REQUESTED = "requested", "Paused on request"
+    SAMPLE = "sample", "The sample is through"
+
+
+class Source(models.TextChoices):
+    """Where a job's rows come from."""
+
+    DATASET = "dataset", "Dataset"
+    UPLOAD = "upload", "Uploaded file"
+    ROWS = "rows", "Rows of a request"
+    RUNS = "runs", "Earlier runs"
+    BATCH = "batch", "Rows of another batch"
+    FILE = "file", "OpenAI batch file"
+    STREAM = "stream", "Stream"
+
+
+class Priority(models.IntegerChoices):
+    """Whose rows come first among an organization's jobs."""
+
+    LOW = -1, "Low"
+    NORMAL = 0, "Normal"
+    HIGH = 1, "High"
+
+
+class Delivery(models.TextChoices):
+    """How rows reach the provider."""
+
+    DIRECT = "direct", "Call by call"
+    PROVIDER_BATCH = "provider_batch", "The provider's batch endpoint"
+
+
+ALL_ROWS_ADDED = 2**31 - 1
+"""`next_number` of jobs from the time when all rows were written at the start."""
 
 
 class ItemStatus(models.TextChoices):
@@ -67,7 +109,14 @@ class CostStatus(models.TextChoices):
 
 
 class BatchJob(TenantModel):
-    """One prompt version over one dataset version, with a limit of calls in flight and of money.
+    """A prompt over one dataset version, with a limit of calls in flight and of money.
+
+    What runs over each row are its variants; the job's own prompt version, model and parameters are those of
+    the first, and `BatchVariant` has them all where `variant_count` is above one. Rows are numbered from 1 to
+    `total` as `numbering` says; `source_rows` of the dataset version are used (None in old jobs: `total`).
+    Items exist up to, and not with, `next_number`; `pending` counts the rows after it too. Claims end at
+    `claim_limit`, where a sample ends. `work` says how rows become calls: ``{"kind": "rows"}`` and others, see
+    `shapes`.
 
     `total = pending + running + succeeded + failed + cancelled` holds after every transaction. `cost_used` is
     what finished calls cost in all rounds; `cost_reserved` is the worst case of the calls in flight, so that
@@ -99,8 +148,31 @@ class BatchJob(TenantModel):
     match_field = models.CharField(max_length=255, blank=True)
     metadata = models.JSONField(default=dict)
 
+    source = models.CharField(
+        max_length=10, choices=Source.choices, default=Source.DATASET, db_default=Source.DATASET
+    )
+    source_rows = models.PositiveIntegerField(null=True, blank=True)
+    variant_count = models.PositiveSmallIntegerField(default=1, db_default=1)
+    next_number = models.PositiveIntegerField(default=1, db_default=ALL_ROWS_ADDED)
+    claim_limit = models.PositiveIntegerField(null=True, blank=True)
+    sample_rows = models.PositiveIntegerField(null=True, blank=True)
+    work = models.JSONField(default=dict, db_default={}, blank=True)
+    delivery = models.CharField(
+        max_length=16, choices=Delivery.choices, default=Delivery.DIRECT, db_default=Delivery.DIRECT
+    )
+    continuous = models.BooleanField(default=False, db_default=False)
+    deduplicate = models.BooleanField(default=False, db_default=False)
+    duplicates = models.PositiveIntegerField(default=0, db_default=0)
+    rerun_of_id = models.UUIDField(null=True, blank=True)
+
     status = models.CharField(max_length=16, choices=JobStatus.choices, default=JobStatus.VALIDATING)
     stop_reason = models.CharField(max_length=16, choices=StopReason.choices, blank=True, default="")
+    pause_reason = models.CharField(
+        max_length=16, choices=PauseReason.choices, blank=True, default="", db_default=""
+    )
+    priority = models.SmallIntegerField(
+        choices=Priority.choices, default=Priority.NORMAL, db_default=Priority.NORMAL
+    )
     concurrency = models.PositiveSmallIntegerField(
         validators=[MinValueValidator(1), MaxValueValidator(LARGEST_CONCURRENCY)]
     )
@@ -130,7 +202,9 @@ class BatchJob(TenantModel):
     estimate = models.JSONField(default=dict)
 
     created_at = models.DateTimeField(auto_now_add=True)
+    start_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField()
+    paused_at = models.DateTimeField(null=True, blank=True)
     cancelling_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     # Since then retention has taken what the rows answered; their figures stay. A retry takes it back.
@@ -163,6 +237,13 @@ class BatchJob(TenantModel):
         return self.name
 
     @property
+    def claimable(self) -> int:
+        """How many rows may be claimed: all that wait, without those behind a sample's end."""
+        if self.claim_limit is None:
+            return self.pending
+        return self.pending - max(self.total - max(self.claim_limit, self.next_number - 1), 0)
+
+    @property
     def finished(self) -> int:
         """Rows that were run to an end; those that a stop left out are not among them."""
         return self.succeeded + self.failed
@@ -173,8 +254,52 @@ class BatchJob(TenantModel):
         return self.status in TERMINAL_STATUSES
 
 
+class BatchVariant(TenantModel):
+    """One version, model and set of parameters of a job, and how its rows went.
+
+    Rows exist only for jobs that have several: with one, the job's own columns say all of this.
+    """
+
+    PREFIX: ClassVar[str] = "btv"
+
+    organization_id: UUID
+    batch_id: UUID
+    batch = models.ForeignKey(
+        BatchJob, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="variants"
+    )
+    position = models.PositiveSmallIntegerField()
+    prompt_version_id: UUID
+    prompt_version = models.ForeignKey(
+        "prompts.PromptVersion", on_delete=models.RESTRICT, db_index=False, related_name="+"
+    )
+    version_number = models.PositiveIntegerField()
+    label = models.CharField(max_length=64, blank=True)
+    model = models.CharField(max_length=255)
+    parameters = models.JSONField(default=dict)
+    match_field = models.CharField(max_length=255, blank=True)
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    matched = models.PositiveIntegerField(default=0)
+    compared = models.PositiveIntegerField(default=0)
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    cost_used = models.DecimalField(max_digits=20, decimal_places=10, default=Decimal(0))
+    cost_unknown = models.PositiveIntegerField(default=0)
+    latency_ms_sum = models.PositiveBigIntegerField(default=0)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "batch", "position"], name="batches_variant_position_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"v{self.version_number}, {self.model}"
+
+
 class BatchItem(TenantModel):
-    """One row of a batch. Its variables stay in the dataset's row of the same number.
+    """One row of a batch, from its first claim on. Its variables stay in the dataset's row (`numbering`).
 
     `fence` grows with every claim and every loss of a lease: a result is taken only from the holder of the
     present fence. `round` counts the retries that people asked for and is part of the usage key, so a lost
@@ -204,6 +329,12 @@ class BatchItem(TenantModel):
     fence = models.PositiveIntegerField(default=0)
     lease_owner = models.UUIDField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    # The number of the row that answers for this one, in a job that answers equal rows once.
+    duplicate_of = models.PositiveIntegerField(null=True, blank=True)
+    input_digest = models.BinaryField(null=True, blank=True)
+    # Never again through a provider's batch.
+    direct = models.BooleanField(default=False, db_default=False)
+    provider_batch_id = models.UUIDField(null=True, blank=True)
     run_id = models.UUIDField(null=True, blank=True)
     output = models.TextField(blank=True)
     output_truncated = models.BooleanField(default=False)

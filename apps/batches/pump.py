@@ -20,13 +20,13 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from apps.batches.claims import Claim, JobFacts
-from apps.batches.completion import Outcome
+from apps.batches.completion import Call, Outcome
 from apps.batches.fairness import Waiting, share
 from apps.batches.leases import LeaseStore, WorstCase
-from apps.core import ids
+from apps.batches.shapes import Shape
 from apps.core.errors import PromptsaasError, QuotaExceeded
 from apps.core.logs import get_logger
-from apps.runs.types import PromptReference, RunRequest, RunResult
+from apps.runs.types import RunRequest, RunResult
 
 logger = get_logger(__name__)
 
@@ -52,9 +52,9 @@ class Times:
 
 @dataclass(slots=True)
 class Held:
-    """A row in work."""
+    """Rows that are worked on together: one, or those that share a call."""
 
-    claim: Claim
+    claims: tuple[Claim, ...]
     job: JobFacts
     kept_at: float
     task: "asyncio.Task[None] | None" = None
@@ -62,9 +62,10 @@ class Held:
 
 @dataclass(slots=True)
 class Pump:
-    """One run of a pump. `claims` is shared with the recorder's companion; `over` is what it reports back.
+    """One run of a pump. `calls` is shared with the recorder's companion; `over` is what it reports back.
 
-    `finish(organization, job)` ends a job whose last row is through; `ring` asks for a successor.
+    `shape_of` says how a job's rows become calls; `finish(organization, job)` ends a job whose last row is
+    through; `ring` asks for a successor.
     """
 
     store: LeaseStore
@@ -73,13 +74,14 @@ class Pump:
     worst_case: WorstCase
     finish: Callable[[UUID, UUID], Awaitable[None]]
     ring: Callable[[], Awaitable[None]]
-    claims: dict[UUID, Claim]
+    shape_of: Callable[[JobFacts], Shape]
+    calls: dict[UUID, Call]
     over: set[tuple[UUID, UUID]]
     times: Times = field(default_factory=Times)
     slots: int = 0
     stopping: bool = False
-    completed: int = 0
-    _held: dict[UUID, Held] = field(default_factory=dict)
+    refused: int = 0
+    _held: dict[int, Held] = field(default_factory=dict)
     _jobs: dict[UUID, JobFacts] = field(default_factory=dict)
     _stopped_at: dict[UUID, float] = field(default_factory=dict)
     _background: set["asyncio.Task[None]"] = field(default_factory=set)
@@ -140,45 +142,50 @@ class Pump:
         free = self.slots - len(self._held)
         if free <= 0:
             return 0
-        jobs = {job.job_id: job for job in await self.store.open_jobs()}
+        jobs = {job.id: job for job in await self.store.open_jobs()}
         claimed = 0
         for job_id, wanted in share(jobs.values(), free).items():
             claimed += await self._claim(jobs[job_id], wanted)
         return claimed
 
     async def _claim(self, job: Waiting, wanted: int) -> int:
-        facts = self._jobs.get(job.job_id) or await self.store.job_facts(job)
+        facts = self._jobs.get(job.id) or await self.store.job_facts(job)
         if facts is None:
             return 0
-        self._jobs[job.job_id] = facts
+        self._jobs[job.id] = facts
         await self.prepare(facts)
-        claimed = await self.store.claim(facts, wanted, self.worst_case)
+        claimed = await self.store.claim(facts, wanted * job.rows_per_call, self.worst_case)
         if claimed.cap_reached and not job.running:
             self.over.add((facts.organization_id, facts.id))
-        for claim in claimed.claims:
-            self._start(facts, claim)
+        for claims in self.shape_of(facts).group(claimed.claims):
+            self._start(facts, claims)
         return len(claimed.claims)
 
-    def _start(self, job: JobFacts, claim: Claim) -> None:
-        held = Held(claim, job, kept_at=time.monotonic())
-        self._held[claim.run_id] = held
-        self.claims[claim.run_id] = claim
+    def _start(self, job: JobFacts, claims: tuple[Claim, ...]) -> None:
+        held = Held(claims, job, kept_at=time.monotonic())
+        self._held[id(held)] = held
         held.task = asyncio.create_task(self._work(held))
-        held.task.add_done_callback(lambda task: self._let_go(claim.run_id, task))
+        held.task.add_done_callback(lambda task: self._let_go(held, task))
 
-    def _let_go(self, run_id: UUID, task: "asyncio.Task[None]") -> None:
-        self._held.pop(run_id, None)
-        self.claims.pop(run_id, None)
+    def _let_go(self, held: Held, task: "asyncio.Task[None]") -> None:
+        self._held.pop(id(held), None)
         if not task.cancelled() and (error := task.exception()):
-            # The lease runs out and the row is taken again.
-            logger.error("batches.row_left", extra={"run_id": ids.encode("run", run_id)}, exc_info=error)
+            # The lease runs out and the rows are taken again.
+            logger.error("batches.row_left", extra=_told(held), exc_info=error)
         self._wake.set()
 
+    async def _execute(self, request: RunRequest, call: Call) -> RunResult:
+        self.calls[request.run_id] = call
+        try:
+            return await self.execute(request)
+        finally:
+            del self.calls[request.run_id]
+
     async def _work(self, held: Held) -> None:
-        if held.claim.attempts > MOST_ATTEMPTS:
+        if max(claim.attempts for claim in held.claims) > MOST_ATTEMPTS:
             return await self._refuse(held, "given_up", "The row was tried too often without an answer.")
         try:
-            result = await self.execute(request_for(held.job, held.claim))
+            await self.shape_of(held.job).work(held.claims, self._execute)
         except QuotaExceeded:
             return await self._stop_for_quota(held)
         except PromptsaasError as refusal:
@@ -186,21 +193,20 @@ class Pump:
                 return await self._put_back(held, uncounted=refusal.code == "rate_limit_exceeded")
             return await self._refuse(held, refusal.code, refusal.message)
         except psycopg.Error:
-            logger.exception("batches.result_refused", extra={"item": str(held.claim.item_id)})
+            logger.exception("batches.result_refused", extra=_told(held))
             return await self._refuse(held, "result_not_storable", "The answer could not be stored.")
-        self.completed += result.recorded
         return None
 
     async def _refuse(self, held: Held, code: str, message: str) -> None:
-        outcome = Outcome(held.claim, "failed", error_code=code, error_message=message)
-        completed = await self.store.refuse([outcome])
+        outcomes = [Outcome(claim, "failed", error_code=code, error_message=message) for claim in held.claims]
+        completed = await self.store.refuse(outcomes)
         self.over |= {(row.organization_id, row.job_id) for row in completed if row.over}
-        self.completed += len(completed)
+        self.refused += len(completed)
 
     async def _stop_for_quota(self, held: Held) -> None:
         """No further row of the job can run this month: stop it, rather than fail thousands one by one."""
         await self.store.stop_job(held.job, "quota")
-        self.over |= set(await self.store.release([held.claim], "cancelled"))
+        self.over |= set(await self.store.release(held.claims, "cancelled"))
 
     async def _put_back(self, held: Held, *, uncounted: bool) -> None:
         """Something of ours is away for a moment: the row waits a second, then anybody may take it.
@@ -208,7 +214,7 @@ class Pump:
         A row that a limit held back was not attempted: however long it takes, it does not fail for that.
         """
         await asyncio.sleep(self.times.watch)
-        self.over |= set(await self.store.release([held.claim], "pending", uncounted=uncounted))
+        self.over |= set(await self.store.release(held.claims, "pending", uncounted=uncounted))
 
     def _finish_over(self) -> None:
         """End jobs in the background: their last transaction must not hold up anybody else's rows."""
@@ -243,7 +249,8 @@ class Pump:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-            self.over |= set(await self.store.release([row.claim for row in held], status))
+            claims = [claim for rows in held for claim in rows.claims]
+            self.over |= set(await self.store.release(claims, status))
 
     async def _watch_forever(self) -> None:
         beaten_at = time.monotonic()
@@ -275,28 +282,15 @@ class Pump:
         old = [held for held in self._held.values() if now - held.kept_at >= self.store.seconds / 3]
         if not old:
             return
-        ours = await self.store.keep(held.claim for held in old)
+        ours = await self.store.keep(claim for held in old for claim in held.claims)
         for held in old:
-            if held.claim.item_id in ours:
+            # Of rows that share a call, those that are still ours are worth it.
+            if any(claim.item_id in ours for claim in held.claims):
                 held.kept_at = now
             elif held.task is not None:
                 held.task.cancel()
 
 
-def request_for(job: JobFacts, claim: Claim) -> RunRequest:
-    """The run that a claim stands for."""
-    return RunRequest(
-        run_id=claim.run_id,
-        organization_id=claim.organization_id,
-        project_id=job.project_id,
-        source="batch",
-        source_id=job.id,
-        usage_key=claim.usage_key,
-        prompt=PromptReference(job.prompt_name, number=job.version_number),
-        model=job.model,
-        variables=claim.variables,
-        overrides=job.parameters,
-        metadata={"row": str(claim.number)},
-        api_key_id=job.api_key_id,
-        livemode=job.livemode,
-    )
+def _told(held: Held) -> dict[str, str]:
+    """What a log line says of rows in work."""
+    return {"batch": str(held.job.id), "item": str(held.claims[0].item_id)}

@@ -10,6 +10,7 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from apps.batches.models import BatchItem, BatchJob, ItemStatus, JobStatus
+from apps.batches.numbering import place, rows_used
 from apps.core.errors import NotFound
 from apps.core.models import find
 from apps.datasets.models import DatasetRow
@@ -19,11 +20,13 @@ from apps.tenants.models import Project
 RATE_SECONDS: Final = 30
 OPEN_STATUSES: Final = (
     JobStatus.VALIDATING,
+    JobStatus.SCHEDULED,
     JobStatus.IN_PROGRESS,
+    JobStatus.PAUSED,
     JobStatus.FINALIZING,
     JobStatus.CANCELLING,
 )
-STOPPABLE_STATUSES: Final = (JobStatus.VALIDATING, JobStatus.IN_PROGRESS, JobStatus.FINALIZING)
+STOPPABLE_STATUSES: Final = tuple(status for status in OPEN_STATUSES if status != JobStatus.CANCELLING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +195,19 @@ def result_page(
 
 def with_source(job: BatchJob, items: Sequence[BatchItem]) -> list[ResultRow]:
     """The items with their dataset rows, in the same order; one query."""
-    wanted = [item.number for item in items]
+    used = rows_used(job)
+    wanted = [place(item.number, variants=job.variant_count, rows=used).row for item in items]
     found = DatasetRow.objects.filter(dataset_version_id=job.dataset_version_id, number__in=wanted)
     rows = {row[0]: row[1:] for row in found.values_list("number", "variables", "expected", "metadata")}
     # Retention takes a dataset's rows once it has taken the answers.
-    return [ResultRow(item, *rows.get(item.number, ({}, None, {}))) for item in items]
+    return [ResultRow(item, *rows.get(row, ({}, None, {}))) for item, row in zip(items, wanted, strict=True)]
+
+
+def untaken(job: BatchJob, numbers: Iterable[int]) -> list[BatchItem]:
+    """Rows that nobody has taken yet, which have no item in the database, as unsaved items."""
+    status = ItemStatus.CANCELLED if job.is_terminal else ItemStatus.PENDING
+    first = job.next_number
+    return [BatchItem(batch_id=job.pk, number=number, status=status) for number in numbers if number >= first]
 
 
 def input_columns(job: BatchJob) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from apps.batches.models import BatchItem, BatchJob, CostStatus, ItemStatus
-from apps.batches.queries import ResultRow, input_columns, with_source
+from apps.batches.queries import ResultRow, input_columns, untaken, with_source
 from apps.core import ids
 from apps.core.scope import organization_scope
 from apps.core.spreadsheets import safe_cell
@@ -96,12 +96,15 @@ def output_fields(job: BatchJob) -> list[str]:
 
 def _chunks(job: BatchJob, status: str) -> Iterator[list[ResultRow]]:
     # By ranges of numbers, which are gapless, and not by LIMIT: the planner can't mistake it for a sort.
+    job_rest = ItemStatus.CANCELLED if job.is_terminal else ItemStatus.PENDING
     for first in range(1, job.total + 1, CHUNK):
         with organization_scope(job.organization_id):
             found = BatchItem.objects.filter(batch=job, number__gte=first, number__lt=first + CHUNK)
             if status:
                 found = found.filter(status=status)
             items = list(found.order_by("number"))
+            if not status or status == job_rest:
+                items += untaken(job, range(first, min(first + CHUNK, job.total + 1)))
             _complete_outputs(items)
             rows = with_source(job, items)
         if rows:

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apps.batches.leases import GIVE_BACK
@@ -18,7 +19,8 @@ from apps.core.logs import get_logger
 from apps.core.scope import organization_scope, system_scope
 
 AT_ONCE: Final = 1_000
-OPEN: Final = (JobStatus.VALIDATING, JobStatus.IN_PROGRESS, JobStatus.FINALIZING, JobStatus.CANCELLING)
+RUNNING: Final = (JobStatus.IN_PROGRESS, JobStatus.PAUSED)
+EXPIRING: Final = (JobStatus.VALIDATING, JobStatus.SCHEDULED, *RUNNING)
 
 logger = get_logger(__name__)
 
@@ -73,25 +75,29 @@ def take_back_leases() -> int:
 def stop_expired_jobs() -> int:
     """Stop jobs that ran past their completion window; returns how many."""
     with system_scope():
-        found = BatchJob.all_organizations.filter(status=JobStatus.IN_PROGRESS, expires_at__lt=Now())
+        found = BatchJob.all_organizations.filter(status__in=EXPIRING, expires_at__lt=Now())
         jobs = list(found.values_list("organization_id", "id"))
     return sum(_stop_expired(*job) for job in jobs)
 
 
 def finish_open_jobs() -> int:
-    """End jobs with nothing in flight and nothing left to start; returns how many."""
+    """End jobs with nothing in flight and nothing left to start, pause those whose sample is through.
+
+    Returns how many were ended.
+    """
     with system_scope():
-        over = BatchJob.all_organizations.filter(running=0).exclude(
-            status=JobStatus.IN_PROGRESS, pending__gt=0
-        )
-        jobs = list(over.filter(status__in=OPEN).values_list("organization_id", "id"))
+        idle = BatchJob.all_organizations.filter(running=0)
+        through = Q(pending=0) | Q(status=JobStatus.IN_PROGRESS, claim_limit__lt=F("next_number"))
+        over = Q(status__in=RUNNING, continuous=False) & through
+        found = idle.filter(Q(status=JobStatus.CANCELLING) | over)
+        jobs = list(found.values_list("organization_id", "id"))
     return sum(finish_job(*job) for job in jobs)
 
 
 def _stop_expired(organization_id: UUID, job_id: UUID) -> bool:
     with organization_scope(organization_id):
         job = BatchJob.objects.select_for_update(no_key=True).get(id=job_id)
-        if job.status == JobStatus.IN_PROGRESS:
+        if job.status in EXPIRING:
             stop_job(job, StopReason.EXPIRED)
             return True
         return False

@@ -27,6 +27,7 @@ PREFIXES: Final[dict[str, str]] = {
     "aud": "audit event",
     "bat": "batch",
     "bti": "batch item",
+    "btv": "batch variant",
     "drf": "draft",
     "dsc": "dataset change",
     "dsd": "dataset draft",

@@ -23,7 +23,17 @@ def worst(*models: Model, **calls: object) -> Decimal:
     prompt = ResolvedPrompt(
         uuid4(), "p", uuid4(), 1, None, "chat", messages, (), "sandbox/fast", {}, None, serving=rules
     )
-    row = Row(item_id=uuid4(), number=1, round=0, attempts=0, fence=0, variables={}, expected=None)
+    row = Row(
+        item_id=uuid4(),
+        number=1,
+        round=0,
+        attempts=0,
+        fence=0,
+        variant=0,
+        variables={},
+        expected=None,
+        metadata={},
+    )
     return Costing(prompt, models, 1000).worst_case(row)
 
 

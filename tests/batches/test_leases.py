@@ -52,7 +52,7 @@ def one_cent(job: JobFacts, row: Row) -> Decimal:
 
 
 def waiting(job: BatchJob) -> Waiting:
-    return Waiting(job.id, job.organization_id, job.pending, 0, job.concurrency)
+    return Waiting(job.id, job.organization_id, job.pending, 0, job.concurrency, 0, job.concurrency)
 
 
 async def claim(store: LeaseStore, job: BatchJob, wanted: int, cost: Any = free) -> list[Claim]:

@@ -16,7 +16,7 @@ from django.conf import settings as django_settings
 from apps.audit.actor import SYSTEM
 from apps.batches import services
 from apps.batches.jobs import run_pump
-from apps.batches.models import BatchItem, BatchJob, ItemStatus, JobStatus, Pump, StopReason
+from apps.batches.models import BatchItem, BatchJob, BatchVariant, ItemStatus, JobStatus, Pump, StopReason
 from apps.batches.pump import Times
 from apps.batches.services import ring_pump
 from apps.batches.services.starting import BatchOptions
@@ -27,6 +27,7 @@ from apps.datasets.mapping import RowValues
 from apps.runs.models import Run
 from tests.batches.support import QUICK, in_thread, items_of, reload, run_batch_pump, until, wait_until
 from tests.factories import make_batch, make_connection, make_content, make_project, make_quota
+from tests.factories.batches import add_items
 from tests.fake_provider import FakeProvider, fake_provider
 
 __all__ = ["fake_provider"]
@@ -116,9 +117,45 @@ def test_pump__two_organizations__both_are_served() -> None:
     assert [reload(job).status for job in jobs] == [JobStatus.COMPLETED] * 2
 
 
+def test_pump__a_sample__pauses_the_job_after_its_rows() -> None:
+    job = make_batch(rows=6)
+    with organization_scope(job.organization_id):
+        BatchJob.objects.update(claim_limit=2, sample_rows=2)
+
+    run_batch_pump()
+    sweep()
+
+    job = reload(job)
+    assert (job.status, job.pause_reason) == (JobStatus.PAUSED, "sample")
+    assert (job.succeeded, job.pending) == (2, 4)
+
+
+def test_pump__several_variants__are_counted_apart() -> None:
+    job = make_batch(rows=3)
+    with organization_scope(job.organization_id):
+        BatchJob.objects.update(variant_count=2, total=6, pending=6)
+        for position in range(2):
+            BatchVariant.objects.create(
+                batch=job,
+                position=position,
+                prompt_version_id=job.prompt_version_id,
+                version_number=1,
+                model=job.model if position == 0 else "sandbox/unheard-of",
+            )
+
+    run_batch_pump()
+
+    with organization_scope(job.organization_id):
+        counted = BatchVariant.objects.order_by("position").values_list("succeeded", "failed")
+        assert list(counted) == [(3, 0), (0, 3)]
+    assert [item.status for item in items_of(job)] == [ItemStatus.SUCCEEDED, ItemStatus.FAILED] * 3
+    assert (reload(job).succeeded, reload(job).failed) == (3, 3)
+
+
 def test_pump__a_row_tried_too_often__is_given_up() -> None:
     job = make_batch(rows=2)
     with organization_scope(job.organization_id):
+        add_items(job)
         BatchItem.objects.filter(number=1).update(attempts=10)
 
     run_batch_pump()

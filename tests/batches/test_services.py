@@ -57,14 +57,16 @@ def test_start_batch__by_label__is_fixed_to_the_version_of_now_and_rings_a_pump(
     job = start(project, prompt.name, version, row_limit=2)
 
     assert (job.version_number, job.label, job.total, job.status) == (1, "production", 2, "in_progress")
-    assert [item.number for item in items_of(job)] == [1, 2]
+    assert items_of(job) == []
     assert queue.queue_depth() == 1
     with organization_scope(project.organization_id):
         assert AuditEvent.objects.filter(action="batch.started").count() == 1
 
 
-def test_start_batch__ids_of_rows__are_uuid7() -> None:
-    item = items_of(make_batch())[0]
+def test_take__ids_of_rows__are_uuid7() -> None:
+    job = make_batch(rows=1)
+    run_batch_pump()
+    item = items_of(job)[0]
 
     assert (item.id.version, item.id.variant) == (7, "specified in RFC 4122")
 
@@ -200,7 +202,7 @@ def test_retry_failed__stopped_rows__are_charged_once_each() -> None:
     assert run_batch_pump() == 4
 
     with organization_scope(job.organization_id):
-        assert BatchItem.objects.filter(status=ItemStatus.SUCCEEDED, round=1).count() == 4
+        assert BatchItem.objects.filter(status=ItemStatus.SUCCEEDED, round=0).count() == 4
         assert UsageKey.objects.count() == 4
         with pytest.raises(Conflict) as refused:
             services.retry_failed(actor=SYSTEM, job=reload(job))

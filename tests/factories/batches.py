@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from apps.audit.actor import SYSTEM, Actor
-from apps.batches.models import BatchItem, BatchJob
+from apps.batches.models import BatchItem, BatchJob, BatchVariant
 from apps.batches.services import start_batch
 from apps.batches.services.starting import BatchOptions
 from apps.core.models import TenantModel
@@ -60,4 +60,26 @@ def _batch_job(project: Project) -> TenantModel:
 
 @tenant_factory("batches.BatchItem")
 def _batch_item(project: Project) -> TenantModel:
-    return BatchItem.objects.filter(batch=make_batch(project=project)).order_by("number")[0]
+    return add_items(make_batch(project=project))[0]
+
+
+@tenant_factory("batches.BatchVariant")
+def _batch_variant(project: Project) -> TenantModel:
+    job = make_batch(project=project)
+    return BatchVariant.objects.create(
+        batch=job,
+        position=0,
+        prompt_version_id=job.prompt_version_id,
+        version_number=job.version_number,
+        model=job.model,
+    )
+
+
+def add_items(job: BatchJob) -> list[BatchItem]:
+    """Write all rows of a job as if they had been taken and given back. Call inside the scope."""
+    first = job.next_number
+    job.next_number = job.total + 1
+    job.save(update_fields=["next_number"])
+    return BatchItem.objects.bulk_create(
+        BatchItem(batch=job, number=number) for number in range(first, job.total + 1)
+    )

@@ -8,13 +8,14 @@ from django.utils import timezone
 
 from apps.audit.actor import SYSTEM
 from apps.audit.services import record
-from apps.batches.models import BatchJob, JobStatus, StopReason
+from apps.batches.models import BatchJob, JobStatus, PauseReason, StopReason
 from apps.core import outbox
 from apps.core.ids import encode
 from apps.core.logs import get_logger
 from apps.core.scope import organization_scope
 
 CHUNK: Final = 5_000
+RUNNING: Final = (JobStatus.IN_PROGRESS, JobStatus.PAUSED)
 
 logger = get_logger(__name__)
 
@@ -22,7 +23,8 @@ logger = get_logger(__name__)
 _RECOUNT: Final = """
 UPDATE batches_batchjob AS job
 SET pending = 0, running = 0, succeeded = counted.succeeded, failed = counted.failed,
-    cancelled = counted.cancelled, matched = counted.matched, compared = counted.compared, cost_reserved = 0
+    cancelled = counted.cancelled + greatest(job.total - job.next_number + 1, 0),
+    matched = counted.matched, compared = counted.compared, cost_reserved = 0
 FROM (
     SELECT count(*) FILTER (WHERE status = 'succeeded') AS succeeded,
            count(*) FILTER (WHERE status = 'failed') AS failed,
@@ -48,9 +50,19 @@ FROM (SELECT count(*) AS rows FROM stopped) AS counted
 WHERE job.id = %(job)s AND job.organization_id = %(organization)s AND counted.rows > 0
 """
 
+# Rows that nobody has taken have no item: leaving them out is a matter of counting.
+_CANCEL_UNTAKEN: Final = """
+UPDATE batches_batchjob
+SET pending = pending - (total - next_number + 1), cancelled = cancelled + (total - next_number + 1)
+WHERE id = %(job)s AND organization_id = %(organization)s AND next_number <= total
+  AND pending = total - next_number + 1
+"""
+
 
 def finish_job(organization_id: UUID, job_id: UUID) -> bool:
     """End a job that has nothing in flight and nothing to start; True for the one caller that ended it.
+
+    A job whose sample is through is paused instead.
 
     Opens its own scopes: the waiting rows of a stopped job are cancelled in several short ones.
     """
@@ -59,7 +71,10 @@ def finish_job(organization_id: UUID, job_id: UUID) -> bool:
             job = _lock_ready(job_id)
             if job is None:
                 return False
-            if not job.pending:
+            if job.status == JobStatus.IN_PROGRESS and job.pending:
+                _pause_after_sample(job)
+                return False
+            if not job.pending or _run(_CANCEL_UNTAKEN, job):
                 _end(job)
                 return True
             if not _run(_CANCEL_WAITING, job, limit=CHUNK):
@@ -68,13 +83,22 @@ def finish_job(organization_id: UUID, job_id: UUID) -> bool:
 
 
 def _lock_ready(job_id: UUID) -> BatchJob | None:
-    """The job, locked, if it may be ended: open, nothing in flight, and nothing waiting unless stopped."""
+    """The job, locked, if nothing is in flight and, unless it is stopped, nothing left to claim."""
     job = BatchJob.objects.select_for_update(no_key=True).filter(id=job_id).first()
-    if job is None or job.is_terminal or job.running:
+    if job is None or job.running or job.status not in (*RUNNING, JobStatus.CANCELLING):
         return None
-    if job.pending and job.status == JobStatus.IN_PROGRESS:
+    if job.status != JobStatus.CANCELLING and (job.continuous or job.claimable):
         return None
-    return job
+    return None if job.status == JobStatus.PAUSED and job.pending else job
+
+
+def _pause_after_sample(job: BatchJob) -> None:
+    job.status = JobStatus.PAUSED
+    job.pause_reason = PauseReason.SAMPLE
+    job.paused_at = timezone.now()
+    job.save(update_fields=["status", "pause_reason", "paused_at"])
+    told = summary(job) | {"actor": SYSTEM.told(), "pause_reason": job.pause_reason}
+    outbox.write("batch.paused", told, job.organization_id)
 
 
 def _end(job: BatchJob) -> None:

@@ -43,7 +43,8 @@ def retry_failed(*, actor: Actor, job: BatchJob, cost_cap: Decimal | None = None
         raise Conflict("No row failed or was stopped.", code="nothing_to_retry")
     demand_rows(locked.dataset_version)
     _raise_cap(locked, cost_cap)
-    rows = _reopen_items(locked)
+    untaken = max(locked.total - locked.next_number + 1, 0)
+    rows = _reopen_items(locked) + untaken
     before = locked.status
     _reopen_job(locked, rows)
     record(
@@ -81,6 +82,7 @@ def _reopen_job(job: BatchJob, rows: int) -> None:
     job.stop_reason = StopReason.NONE
     job.pending = rows
     job.failed = job.cancelled = 0
+    job.claim_limit = None
     job.completed_at = job.cancelling_at = job.content_deleted_at = None
     job.expires_at = timezone.now() + COMPLETION_WINDOW
     job.save()

@@ -1,11 +1,10 @@
-"""Starting a batch: rows are added inside the database, however many there are."""
+"""Starting a batch. Its rows are written as they are taken, so a start costs the same for any number."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
 from django.utils import timezone
 
 from apps.audit.actor import Actor
@@ -15,26 +14,11 @@ from apps.batches.models import COMPLETION_WINDOW, LARGEST_CONCURRENCY, BatchJob
 from apps.batches.planning import DEFAULT_OUTPUT_TOKENS, Plan, most_output_tokens, plan_batch
 from apps.batches.services.ringing import ring_pump
 from apps.core.errors import InvalidRequest
-from apps.core.sql import UUID7
 from apps.datasets.models import DatasetVersion
 from apps.runs.types import PromptReference
 from apps.tenants.models import Project
 
 DEFAULT_CONCURRENCY: Final = 16
-ROWS_A_STATEMENT: Final = 10_000
-"""Keeps one statement far below a web process's time limit."""
-
-_ADD_ITEMS: Final = f"""
-INSERT INTO batches_batchitem (
-    id, organization_id, batch_id, number, status, round, attempts, fence, output, output_truncated,
-    error_code, error_message, finish_reason, cost_status, cost_reserved
-)
-SELECT {UUID7}, organization_id, %(job)s, number, 'pending', 0, 0, 0, '', FALSE, '', '', '', '', 0
-FROM datasets_datasetrow
-WHERE organization_id = %(organization)s AND dataset_version_id = %(version)s
-  AND number BETWEEN %(first)s AND %(last)s
-ORDER BY number
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +62,6 @@ def start_batch(
     )
     _check_options(options, plan)
     job = _create_job(actor, project, prompt, plan, options)
-    _add_items(job)
     _record_start(actor, job)
     ring_pump()
     return job
@@ -138,6 +121,7 @@ def _create_job(
         started_by_kind=actor.kind,
         started_by_id=actor.id,
         started_by_name=actor.display,
+        source_rows=plan.rows,
         total=plan.rows,
         pending=plan.rows,
         cost_cap=options.cost_cap,
@@ -160,17 +144,3 @@ def expected_column(dataset_version: DatasetVersion) -> str:
         column["name"] for column in dataset_version.columns if column.get("role") == "expected"
     ]
     return str(names[0]) if names else ""
-
-
-def _add_items(job: BatchJob) -> None:
-    names = {"job": job.id, "organization": job.organization_id, "version": job.dataset_version_id}
-    added = 0
-    with connection.cursor() as cursor:
-        for first in range(1, job.total + 1, ROWS_A_STATEMENT):
-            last = min(first + ROWS_A_STATEMENT - 1, job.total)
-            cursor.execute(_ADD_ITEMS, names | {"first": first, "last": last})
-            added += cursor.rowcount
-    if added != job.total:
-        # The counters rest on gapless numbers from 1.
-        message = f"The dataset version says {job.total} rows, but {added} were found."
-        raise InvalidRequest(message, code="dataset_incomplete", param="dataset_version")

@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 
 from apps.batches.models import BatchItem, BatchJob
+from apps.batches.numbering import row_of
 from apps.core import ids
 from apps.core.models import FileChunk, StoredFile
 from apps.datasets.models import (
@@ -137,14 +138,14 @@ def _has_text(work: Work, row: Any) -> bool:
 def _erase_results(work: Work, version_id: UUID, numbers: Sequence[int]) -> None:
     """What batches made of the rows."""
     ours = {"organization_id": work.organization_id}
-    jobs = BatchJob.all_organizations.filter(**ours, dataset_version_id=version_id).values_list(
-        "pk", flat=True
-    )
-    items = list(
-        BatchItem.all_organizations.filter(**ours, batch_id__in=list(jobs), number__in=numbers).only(
-            "id", "run_id"
-        )
-    )
+    jobs = list(BatchJob.all_organizations.filter(**ours, dataset_version_id=version_id))
+    items = [
+        item
+        for job in jobs
+        for item in BatchItem.all_organizations.annotate(row=row_of(job))
+        .filter(**ours, batch_id=job.pk, row__in=numbers)
+        .only("id", "run_id")
+    ]
     blank_items(work, [item.pk for item in items])
     erase_runs(work, [item.run_id for item in items if item.run_id])
 

@@ -18,7 +18,7 @@ from apps.analytics.models import (
     Segment,
 )
 from apps.audit.models import AuditCut, AuditDetail, AuditEvent, AuditSeal
-from apps.batches.models import BatchItem, BatchJob
+from apps.batches.models import BatchItem, BatchJob, BatchVariant
 from apps.billing.models import Quota, UsageEvent
 from apps.core.models import StoredFile
 from apps.datasets.models import (
@@ -205,6 +205,13 @@ AREAS: Final[Sequence[Area]] = (
         "Batches",
         (
             Kind("batches", "Batches", BatchJob),
+            Kind(
+                "batch_variants",
+                "Variants of batches",
+                BatchVariant,
+                order=("position",),
+                parent=(BatchJob, "batch_id"),
+            ),
             Kind(
                 "batch_rows",
                 "Results of batches",
