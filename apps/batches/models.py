@@ -14,6 +14,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from apps.batches import openai_models  # noqa: F401 - its tables are this room's
 from apps.core.models import TenantModel
 
 LARGEST_CONCURRENCY = 256
@@ -115,8 +116,8 @@ class BatchJob(TenantModel):
     the first, and `BatchVariant` has them all where `variant_count` is above one. Rows are numbered from 1 to
     `total` as `numbering` says; `source_rows` of the dataset version are used (None in old jobs: `total`).
     Items exist up to, and not with, `next_number`; `pending` counts the rows after it too. Claims end at
-    `claim_limit`, where a sample ends. `work` says how rows become calls: ``{"kind": "rows"}`` and others, see
-    `shapes`.
+    `claim_limit`, where a sample ends. `work` says how rows become calls: ``{"kind": "rows"}`` and others,
+    see `shapes`. The requests of an OpenAI file name their own prompts and models: such a job has no prompt.
 
     `total = pending + running + succeeded + failed + cancelled` holds after every transaction. `cost_used` is
     what finished calls cost in all rounds; `cost_reserved` is the worst case of the calls in flight, so that
@@ -130,11 +131,18 @@ class BatchJob(TenantModel):
     project_id: UUID
     project = models.ForeignKey("tenants.Project", on_delete=models.CASCADE, db_index=False, related_name="+")
     name = models.CharField(max_length=120)
-    prompt_id: UUID
-    prompt = models.ForeignKey("prompts.Prompt", on_delete=models.RESTRICT, db_index=False, related_name="+")
-    prompt_version_id: UUID
+    prompt_id: UUID | None
+    prompt = models.ForeignKey(
+        "prompts.Prompt", on_delete=models.RESTRICT, null=True, blank=True, db_index=False, related_name="+"
+    )
+    prompt_version_id: UUID | None
     prompt_version = models.ForeignKey(
-        "prompts.PromptVersion", on_delete=models.RESTRICT, db_index=False, related_name="+"
+        "prompts.PromptVersion",
+        on_delete=models.RESTRICT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
     )
     dataset_version_id: UUID
     dataset_version = models.ForeignKey(
