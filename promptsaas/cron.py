@@ -60,6 +60,7 @@ JOBS: Final = (
     PeriodicJob("apps.core.changes.trim", 600),
     PeriodicJob("apps.core.mail.purge", 3600),
     PeriodicJob("apps.datasets.jobs.purge", 600),
+    PeriodicJob("apps.datasets.jobs.sweep", 15),
     PeriodicJob("apps.analytics.alerts.jobs.watch", 60),
     PeriodicJob("apps.analytics.incidents.jobs.look", 60),
     PeriodicJob("apps.runs.jobs.sweep", 5),

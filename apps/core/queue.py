@@ -13,7 +13,9 @@ from rq.serializers import JSONSerializer
 from apps.core import redis
 from apps.core.logs import get_logger
 
-QUEUES = ("default", "interactive")
+QUEUES = ("default", "interactive", "bulk")
+"""`default` carries the batches' pumps, `interactive` background runs, `bulk` what takes minutes."""
+
 JOB_SECONDS = 120
 RESULT_SECONDS = 60
 FAILURE_SECONDS = 24 * 3600

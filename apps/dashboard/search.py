@@ -21,7 +21,8 @@ from apps.batches.queries import list_jobs
 from apps.core import ids
 from apps.core.errors import NotFound, PermissionDenied
 from apps.core.scope import organization_scope
-from apps.datasets.models import Dataset
+from apps.datasets import queries as dataset_queries
+from apps.datasets.models import Dataset, Origin
 from apps.prompts.models import Prompt, PromptVersion
 from apps.prompts.queries import list_prompts
 from apps.runs.models import Run
@@ -148,7 +149,7 @@ BY_ID: Final[dict[str, Kind]] = {
         "data",
         "datasets:detail",
         Permission.DATASETS_VIEW,
-        _named_row(lambda: Dataset.objects.all(), "dst"),
+        _named_row(lambda: Dataset.objects.filter(origin=Origin.LIBRARY), "dst"),
     ),
     "bat": Kind(
         "Batch",
@@ -173,7 +174,7 @@ BY_ID: Final[dict[str, Kind]] = {
 
 
 def _datasets(access: Access, project: Project, text: str) -> QuerySet[Dataset]:
-    return Dataset.objects.filter(project=project, name__icontains=text)
+    return dataset_queries.library(project).filter(name__icontains=text)
 
 
 BY_NAME: Final = (

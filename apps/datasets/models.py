@@ -8,13 +8,28 @@ from django.db import models
 from apps.core.models import TenantModel
 
 
+class Origin(models.TextChoices):
+    """Where a dataset belongs. Only those of the library are listed, searched, counted and offered."""
+
+    LIBRARY = "library", "Library"
+    BATCH = "batch", "Rows of a batch"
+    IMPORT = "import", "Import under way"
+
+
 class Dataset(TenantModel):
-    """A named table of test rows in one project. Its content lies in immutable versions."""
+    """A named table of test rows in one project. Its content lies in immutable versions.
+
+    Rows that a batch takes from elsewhere (an upload, a request, earlier runs) lie in a dataset of their own,
+    which is not in the library and ends with the batch. So do those of an import until the last one is in.
+    """
 
     PREFIX: ClassVar[str] = "dst"
 
     project = models.ForeignKey("tenants.Project", on_delete=models.CASCADE, db_index=False, related_name="+")
     name = models.CharField(max_length=120)
+    origin = models.CharField(
+        max_length=8, choices=Origin.choices, default=Origin.LIBRARY, db_default=Origin.LIBRARY
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True)
     # Hidden at once and purged by a job; the name is given up for the public id, so that it is free again.
@@ -22,9 +37,24 @@ class Dataset(TenantModel):
 
     class Meta(TenantModel.Meta):
         constraints = [
-            models.UniqueConstraint(fields=["project", "name"], name="datasets_dataset_name_unique")
+            models.UniqueConstraint(
+                fields=["project", "name"],
+                condition=models.Q(origin=Origin.LIBRARY),
+                name="datasets_dataset_library_name",
+            )
         ]
-        indexes = [models.Index(fields=["organization", "project", "-id"], name="datasets_dataset_list")]
+        indexes = [
+            models.Index(
+                fields=["organization", "project", "-id"],
+                condition=models.Q(origin=Origin.LIBRARY),
+                name="datasets_dataset_library",
+            ),
+            models.Index(
+                fields=["created_at"],
+                condition=~models.Q(origin=Origin.LIBRARY),
+                name="datasets_dataset_hidden",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -115,13 +145,29 @@ class DatasetRow(TenantModel):
         return f"row {self.number}"
 
 
+class ImportState(models.TextChoices):
+    """How far an uploaded file is."""
+
+    READING = "reading", "Reading"
+    WAITING = "waiting", "Waiting for its mapping"
+    IMPORTING = "importing", "Importing"
+    IMPORTED = "imported", "Imported"
+    FAILED = "failed", "Failed"
+
+
 class DatasetImport(TenantModel):
-    """An uploaded file that waits until a person, or the API, has said what its columns are.
+    """An uploaded file on its way to be a version: read through, mapped by a person or the API, imported.
 
     `facts` is what `parsing.FileFacts` recognised, as JSON; `mapping` the proposal, or what was chosen.
+    `variables` are those that the proposal should find. `version` is the finished one, `staged_version` the
+    one that rows are written to meanwhile, in a dataset that nobody sees; `rows_written` of its rows and
+    `bytes_read` of the file stand in committed transactions, so that a killed worker's successor goes on
+    behind them. `dataset_name` names the dataset that the rows are for; "" keeps them for a batch.
     """
 
     PREFIX: ClassVar[str] = "dsx"
+
+    organization_id: UUID
 
     project = models.ForeignKey("tenants.Project", on_delete=models.CASCADE, db_index=False, related_name="+")
     project_id: UUID
@@ -130,16 +176,56 @@ class DatasetImport(TenantModel):
     size = models.PositiveIntegerField()
     facts = models.JSONField()
     mapping = models.JSONField(default=list)
+    variables = models.JSONField(default=list, db_default=[], blank=True)
     version = models.ForeignKey(
         DatasetVersion, on_delete=models.CASCADE, null=True, blank=True, db_index=False, related_name="+"
     )
+    version_id: UUID | None
+    state = models.CharField(
+        max_length=10,
+        choices=ImportState.choices,
+        default=ImportState.WAITING,
+        db_default=ImportState.WAITING,
+    )
+    dataset_name = models.CharField(max_length=120, blank=True, default="", db_default="")
+    staged_version_id = models.UUIDField(null=True, blank=True)
+    rows_written = models.PositiveIntegerField(default=0, db_default=0)
+    bytes_read = models.PositiveBigIntegerField(default=0, db_default=0)
+    error_code = models.CharField(max_length=64, blank=True, default="", db_default="")
+    error_message = models.CharField(max_length=500, blank=True, default="", db_default="")
+    # By value, until the version is finished: people and keys may go meanwhile.
+    started_by_kind = models.CharField(max_length=10, blank=True, default="", db_default="")
+    started_by_id = models.UUIDField(null=True, blank=True)
+    started_by_name = models.CharField(max_length=254, blank=True, default="", db_default="")
+    failures = models.PositiveSmallIntegerField(default=0, db_default=0)
+    touched_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(TenantModel.Meta):
-        indexes = [models.Index(fields=["organization", "project", "-id"], name="datasets_import_list")]
+        indexes = [
+            models.Index(fields=["organization", "project", "-id"], name="datasets_import_list"),
+            models.Index(
+                fields=["touched_at"],
+                condition=models.Q(state__in=["reading", "importing"]),
+                name="datasets_import_under_way",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.file_name
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether the file has become a version."""
+        return self.version_id is not None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a worker reads or imports the file, or is about to."""
+        return self.state in UNDER_WAY and not self.is_imported
+
+
+UNDER_WAY = (ImportState.READING, ImportState.IMPORTING)
 
 
 class DatasetDraft(TenantModel):

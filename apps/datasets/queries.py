@@ -18,6 +18,7 @@ from apps.datasets.models import (
     DatasetImport,
     DatasetRow,
     DatasetVersion,
+    Origin,
 )
 from apps.datasets.parsing import BadRow, FileFacts, GoodRow, read_rows
 from apps.tenants.models import Project
@@ -57,12 +58,12 @@ class Preview:
 
 
 def list_datasets(project: Project, search: str = "", *, archived: bool | None = False) -> QuerySet[Dataset]:
-    """The project's datasets, newest first, each with facts of its latest version.
+    """The datasets of the project's library, newest first, each with facts of its latest version.
 
     `archived` None gives both kinds. A dataset without any version is still being made.
     """
     latest = DatasetVersion.objects.filter(dataset=OuterRef("pk")).order_by("-number")
-    datasets = Dataset.objects.filter(project=project, deleted_at__isnull=True).annotate(
+    datasets = library(project).annotate(
         latest_number=Subquery(latest.values("number")[:1]),
         latest_row_count=Subquery(latest.values("row_count")[:1]),
         latest_column_count=Subquery(
@@ -76,8 +77,13 @@ def list_datasets(project: Project, search: str = "", *, archived: bool | None =
     return datasets.filter(name__icontains=search) if search else datasets
 
 
+def library(project: Project) -> QuerySet[Dataset]:
+    """The project's datasets without those that only hold a batch's rows, archived or not."""
+    return Dataset.objects.filter(project=project, origin=Origin.LIBRARY, deleted_at__isnull=True)
+
+
 def get_dataset(project: Project, public_id: str) -> Dataset:
-    """One dataset of the project, archived or not. Raises NotFound."""
+    """One dataset of the project's library, archived or not. Raises NotFound."""
     dataset = find(list_datasets(project, archived=None), public_id)
     if dataset is None:
         raise NotFound("There is no such dataset.", code="dataset_not_found")
@@ -94,10 +100,10 @@ def get_import(project: Project, public_id: str) -> DatasetImport:
 
 
 def get_version(project: Project, public_id: str) -> DatasetVersion:
-    """One version of one of the project's datasets. Raises NotFound."""
+    """One version of one of the project's datasets, or the rows of a batch. Raises NotFound."""
     versions = DatasetVersion.objects.filter(dataset__project=project, dataset__deleted_at__isnull=True)
-    versions = versions.select_related("dataset")
-    version = find(versions, public_id)
+    whole = versions.exclude(dataset__origin=Origin.IMPORT).select_related("dataset")
+    version = find(whole, public_id)
     if version is None:
         raise NotFound("There is no such dataset version.", code="dataset_version_not_found")
     return version
@@ -162,6 +168,7 @@ def project_versions(project: Project) -> QuerySet[DatasetVersion]:
     )
     versions = DatasetVersion.objects.filter(
         dataset__project=project,
+        dataset__origin=Origin.LIBRARY,
         dataset__archived_at__isnull=True,
         dataset__deleted_at__isnull=True,
         number=Subquery(latest),

@@ -88,6 +88,7 @@ def plans(ports: Ports) -> list[Plan]:
         ),
         "worker": ("worker", "--queue=default"),
         "worker-interactive": ("worker", "--queue=interactive"),
+        "worker-bulk": ("worker", "--queue=bulk"),
         "cron": ("cron",),
     }
     return [Plan(name, manage(*arguments), environment(ports)) for name, arguments in commands.items()]

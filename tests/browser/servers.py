@@ -61,7 +61,7 @@ def whole_product() -> Iterator[Site]:
     """Run web, the gateway in front of it, and a worker for each queue."""
     with ExitStack() as stack:
         site = stack.enter_context(public_origin())
-        for queue in ("default", "interactive"):
+        for queue in ("default", "interactive", "bulk"):
             environment = {"PUBLIC_URL": site.url, "PROMPTSAAS_PROCESS": "worker"}
             stack.enter_context(_process(["worker", f"--queue={queue}"], environment))
         yield site

@@ -40,8 +40,11 @@ def test_upload_file__csv__keeps_facts_and_proposes_a_mapping(project: Project) 
     assert roles == ["metadata", "variable", "expected"]
 
 
-def test_upload_file__over_the_cap__is_refused_by_name(project: Project) -> None:
-    chunks = (b"x" * 1024 * 1024 for _ in range(11))
+def test_upload_file__over_the_cap__is_refused_by_name(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.datasets.services.uploading.MAX_FILE_BYTES", 2 * 1024 * 1024)
+    chunks = (b"x" * 1024 * 1024 for _ in range(3))
     with organization_scope(project.organization_id), pytest.raises(InvalidRequest) as refused:
         services.upload_file(actor=SYSTEM, project=project, name="big.csv", chunks=chunks)
     assert (refused.value.code, refused.value.param) == ("file_too_large", "file")

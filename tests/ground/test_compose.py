@@ -37,7 +37,7 @@ def test_compose__commands__are_those_of_the_demo() -> None:
 
 
 def test_compose__services__are_the_products_processes() -> None:
-    assert set(OURS) == {"migrate", "web", "gateway", "worker", "worker-interactive", "cron"}
+    assert set(OURS) == {"migrate", "web", "gateway", "worker", "worker-interactive", "worker-bulk", "cron"}
     assert {"postgres", "valkey", "router"} <= set(COMPOSE["services"])
 
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from apps.audit.actor import Actor
 from apps.core.errors import Conflict
 from apps.dashboard.gallery.example import Example
+from apps.datasets import queries as dataset_queries
 from apps.datasets.mapping import RowValues
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.datasets.services import create_version
@@ -42,7 +43,7 @@ def what_exists(project: Project, *, name: str, dataset: str) -> Taken:
     """The prompt and the dataset of these names, if there are any. Needs the organization's scope."""
     return Taken(
         prompt=Prompt.objects.filter(project=project, name=name.strip()).first(),
-        dataset=Dataset.objects.filter(project=project, name=dataset.strip()).first(),
+        dataset=dataset_queries.library(project).filter(name=dataset.strip()).first(),
     )
 
 

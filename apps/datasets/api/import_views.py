@@ -34,7 +34,11 @@ class DatasetImportListAPI(ProjectAPIView):
         responses={201: shapes.DatasetImportSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Upload a CSV or JSONL file of up to 10 MB and see what was recognised."""
+        """Upload a CSV or JSONL file of up to 100 MB and 1,000,000 rows and see what was recognised.
+
+        A file of more than 2 MB is read through afterwards: ask for it again until its `status` is
+        `waiting`, or `failed`.
+        """
         uploaded = request.FILES.get("file")
         if not isinstance(uploaded, UploadedFile):
             raise InvalidRequest("Send the file as the form field 'file'.", param="file")
@@ -67,17 +71,23 @@ class ImportRowsAPI(ProjectAPIView):
         operation_id="import_dataset_rows",
         tags=TAGS,
         request=shapes.ImportRowsSerializer,
-        responses={201: shapes.DatasetVersionSerializer},
+        responses={201: shapes.DatasetVersionSerializer, 202: shapes.DatasetImportSerializer},
     )
     def post(self, request: Request, dataset_import: str) -> Response:
-        """Turn an uploaded file into a new version of a dataset."""
+        """Turn an uploaded file into a new version of a dataset.
+
+        A file of more than 2 MB is imported afterwards and answered with 202: ask for the upload until its
+        `status` is `imported`, or `failed`.
+        """
         found = queries.get_import(self.project, dataset_import)
         values = api.validated(shapes.ImportRowsSerializer(data=request.data))
         chosen = tuple(shapes.to_mapping(item) for item in values.get("mapping", ()))
-        version = services.import_rows(
+        started = services.start_import(
             actor=self.access.actor,
             dataset_import=found,
             dataset_name=values["dataset"],
             mapping=chosen or queries.import_mapping(found),
         )
-        return Response(shapes.version_json(version), status=201)
+        if started.version is None:
+            return Response(shapes.import_json(started), status=202)
+        return Response(shapes.version_json(started.version), status=201)

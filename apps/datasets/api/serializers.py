@@ -9,7 +9,14 @@ from apps.core import ids
 from apps.datasets import queries
 from apps.datasets.comparing import Difference
 from apps.datasets.mapping import ROLES, TYPES, ColumnMapping, RowValues
-from apps.datasets.models import Dataset, DatasetImport, DatasetRow, DatasetVersion, VersionKind
+from apps.datasets.models import (
+    Dataset,
+    DatasetImport,
+    DatasetRow,
+    DatasetVersion,
+    ImportState,
+    VersionKind,
+)
 
 MAX_ROWS_A_REQUEST = 1_000
 
@@ -117,7 +124,13 @@ class DatasetImportSerializer(serializers.Serializer[Any]):
     object = serializers.CharField(default="dataset_import")
     file_name = serializers.CharField()
     size = serializers.IntegerField(help_text="Bytes.")
-    facts = FactsSerializer()
+    status = serializers.ChoiceField(choices=ImportState.choices)
+    bytes_read = serializers.IntegerField(help_text="Of the step under way.")
+    rows_written = serializers.IntegerField(help_text="Of facts.rows, while the rows are imported.")
+    error = serializers.DictField(allow_null=True, help_text="Code and message, where it failed.")
+    facts = FactsSerializer(
+        help_text="While the status is reading: of the file's beginning, without the numbers of rows."
+    )
     mapping = ColumnSerializer(many=True)
     dataset_version = serializers.CharField(allow_null=True, help_text="Once imported.")
     created_at = serializers.DateTimeField()
@@ -128,7 +141,7 @@ class DatasetVersionSerializer(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     object = serializers.CharField(default="dataset_version")
-    dataset = serializers.CharField()
+    dataset = serializers.CharField(help_text="Of rows that a batch holds: not one of the library.")
     number = serializers.IntegerField()
     row_count = serializers.IntegerField()
     problem_count = serializers.IntegerField(help_text="Rows of the file that could not be used.")
@@ -245,6 +258,13 @@ def row_json(row: DatasetRow) -> dict[str, Any]:
     }
 
 
+def error_of(dataset_import: DatasetImport) -> dict[str, str] | None:
+    """Why a file could not be imported, if it couldn't."""
+    if not dataset_import.error_code:
+        return None
+    return {"code": dataset_import.error_code, "message": dataset_import.error_message}
+
+
 def import_json(dataset_import: DatasetImport) -> dict[str, Any]:
     """An uploaded file."""
     version = dataset_import.version
@@ -253,6 +273,10 @@ def import_json(dataset_import: DatasetImport) -> dict[str, Any]:
         "object": "dataset_import",
         "file_name": dataset_import.file_name,
         "size": dataset_import.size,
+        "status": ImportState.IMPORTED if version else dataset_import.state,
+        "bytes_read": dataset_import.bytes_read,
+        "rows_written": dataset_import.rows_written,
+        "error": error_of(dataset_import),
         "facts": asdict(queries.import_facts(dataset_import)),
         "mapping": [item.as_json() for item in queries.import_mapping(dataset_import)],
         "dataset_version": version.public_id if version else None,

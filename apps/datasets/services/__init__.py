@@ -1,5 +1,6 @@
 """Writes of datasets. Call inside the organization's scope."""
 
+from apps.datasets.limits import MAX_FILE_BYTES, MAX_ROWS
 from apps.datasets.services.drafts import (
     add_row,
     change_row,
@@ -8,7 +9,8 @@ from apps.datasets.services.drafts import (
     remove_row,
     undo_change,
 )
-from apps.datasets.services.importing import MAX_FILE_BYTES, choose_format, import_rows, upload_file
+from apps.datasets.services.import_work import sweep_imports, work_off
+from apps.datasets.services.importing import import_rows, start_import
 from apps.datasets.services.lifecycle import (
     archive_dataset,
     create_dataset,
@@ -17,8 +19,8 @@ from apps.datasets.services.lifecycle import (
     unarchive_dataset,
 )
 from apps.datasets.services.purging import purge_deleted
+from apps.datasets.services.uploading import choose_format, upload_file
 from apps.datasets.services.versions import (
-    MAX_ROWS,
     append_rows,
     change_columns,
     create_version,
@@ -46,7 +48,10 @@ __all__ = [
     "rename_dataset",
     "replace_rows",
     "restore_version",
+    "start_import",
+    "sweep_imports",
     "unarchive_dataset",
     "undo_change",
     "upload_file",
+    "work_off",
 ]

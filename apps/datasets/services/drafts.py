@@ -13,6 +13,7 @@ from django.db.models import Max
 from apps.audit.actor import Actor
 from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.datasets.exporting import is_text
+from apps.datasets.limits import MAX_ROWS
 from apps.datasets.mapping import ValueProblem
 from apps.datasets.models import (
     Dataset,
@@ -23,7 +24,7 @@ from apps.datasets.models import (
     VersionKind,
 )
 from apps.datasets.row_storage import copy_rows
-from apps.datasets.services.versions import MAX_ROWS, finish_version, lock_latest, next_version
+from apps.datasets.services.versions import finish_version, lock_latest, next_version
 from apps.datasets.values import StoredValues, columns_mapping, stored
 
 MAX_CHANGES: Final = 1_000

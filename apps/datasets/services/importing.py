@@ -1,136 +1,65 @@
-"""From an uploaded file to a version: recognise, choose, import."""
+"""From a mapped file to a version: rows go into a hidden dataset, whose version moves when it is whole."""
 
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
 
 from django.utils import timezone
 
-from apps.audit import services as audit
 from apps.audit.actor import Actor
 from apps.core import files
-from apps.core.errors import Conflict, InvalidRequest
+from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.core.models import StoredFile
 from apps.core.spreadsheets import safe_cell
 from apps.datasets import queries
-from apps.datasets.mapping import ColumnMapping, ValueProblem, suggest
-from apps.datasets.models import DatasetImport, DatasetVersion, VersionKind
-from apps.datasets.parsing import (
-    SNIFF_BYTES,
-    BadRow,
-    FileFacts,
-    GoodRow,
-    UnreadableFile,
-    measure,
-    read_rows,
-    sniff,
-    with_choices,
-)
+from apps.datasets.limits import MAX_ROWS, MOST_PROBLEMS_KEPT, SMALL_FILE_BYTES
+from apps.datasets.mapping import ColumnMapping, ValueProblem
+from apps.datasets.models import Dataset, DatasetImport, DatasetVersion, ImportState, Origin, VersionKind
+from apps.datasets.parsing import BadRow, FileFacts, GoodRow, read_rows
+from apps.datasets.ringing import ring
 from apps.datasets.row_storage import insert_rows
+from apps.datasets.services.uploading import FILE_DAYS, require_waiting
 from apps.datasets.services.versions import (
-    MAX_ROWS,
     check_mapping,
+    checked_name,
     finish_version,
     get_or_create_dataset,
     lock_latest,
     next_version,
 )
 from apps.datasets.values import StoredValues, stored
-from apps.tenants.models import Project
-
-MAX_FILE_BYTES: Final = 10 * 1024 * 1024
-FILE_DAYS: Final = 30
-FORMAT_CHOICES: Final = ("delimiter", "encoding", "has_header")
 
 
 @dataclass(slots=True)
-class _Outcome:
-    """What an import has counted so far."""
+class Outcome:
+    """What an import has counted so far; only the first ten thousand problems are kept."""
 
     good: int = 0
+    bad: int = 0
     problems: list[BadRow] = field(default_factory=list)
 
+    def add_problem(self, problem: BadRow) -> None:
+        """Count a row that can't be used."""
+        self.bad += 1
+        if len(self.problems) < MOST_PROBLEMS_KEPT:
+            self.problems.append(problem)
 
-def upload_file(
-    *, actor: Actor, project: Project, name: str, chunks: Iterable[bytes], variables: Iterable[str] = ()
+
+def start_import(
+    *, actor: Actor, dataset_import: DatasetImport, mapping: Sequence[ColumnMapping], dataset_name: str = ""
 ) -> DatasetImport:
-    """Store an uploaded file and recognise what it is.
+    """Begin to turn an uploaded file into a new version of the dataset of that name.
 
-    ``variables`` are those of a prompt, for the proposed mapping. Raises InvalidRequest (``file_too_large``,
-    ``file_unreadable``) with the parameter ``file``.
+    Without a name the rows are for a batch and stay out of the library. A small file is imported when this
+    returns; a larger one by a worker, which goes on where a killed one was. Bad rows are left out, counted
+    and kept as a file to download.
+
+    Raises InvalidRequest (``mapping_invalid``, ``no_rows``, ``too_many_rows``), NotFound (``file_expired``)
+    and Conflict for a file that was imported before, is under way, or is for an archived dataset.
     """
-    file = files.store(
-        organization_id=project.organization_id,
-        name=name[:255],
-        content_type="application/octet-stream",
-        chunks=chunks,
-        expires_at=timezone.now() + timedelta(days=FILE_DAYS),
-        limit=MAX_FILE_BYTES,
-    )
-    head = _head(file)
-    try:
-        facts = measure(files.read(file), sniff(head, whole=file.size <= len(head)))
-    except UnreadableFile as error:
-        raise InvalidRequest(str(error), code="file_unreadable", param="file") from None
-    dataset_import = DatasetImport(
-        organization_id=project.organization_id,
-        project=project,
-        file_name=name[:255],
-        file_id=file.pk,
-        size=file.size,
-        facts=asdict(facts),
-    )
-    _propose(dataset_import, variables)
-    dataset_import.save()
-    audit.record(
-        actor=actor,
-        action="dataset_import.uploaded",
-        target=dataset_import,
-        organization_id=project.organization_id,
-        target_name=dataset_import.file_name,
-    )
-    return dataset_import
-
-
-def choose_format(
-    *, actor: Actor, dataset_import: DatasetImport, delimiter: str, encoding: str, has_header: bool
-) -> DatasetImport:
-    """Overrule what was recognised, and propose a mapping anew. Raises InvalidRequest, Conflict."""
-    _require_open(dataset_import)
-    facts = queries.import_facts(dataset_import)
-    head = _take(queries.import_chunks(dataset_import), SNIFF_BYTES)
-    try:
-        chosen = with_choices(facts, head, delimiter=delimiter, encoding=encoding, has_header=has_header)
-        chosen = measure(queries.import_chunks(dataset_import), chosen)
-    except (UnreadableFile, LookupError) as error:
-        raise InvalidRequest(str(error), code="file_unreadable", param="delimiter") from None
-    before = dataset_import.facts
-    dataset_import.facts = asdict(chosen)
-    _propose(dataset_import, ())
-    dataset_import.save(update_fields=["facts", "mapping"])
-    audit.record(
-        actor=actor,
-        action="dataset_import.format_chosen",
-        target=dataset_import,
-        organization_id=dataset_import.organization_id,
-        changes={name: (before[name], dataset_import.facts[name]) for name in FORMAT_CHOICES},
-        target_name=dataset_import.file_name,
-    )
-    return dataset_import
-
-
-def import_rows(
-    *, actor: Actor, dataset_import: DatasetImport, dataset_name: str, mapping: Sequence[ColumnMapping]
-) -> DatasetVersion:
-    """Turn an uploaded file into a new version of the dataset of that name, which is created if need be.
-
-    Bad rows are left out, counted and kept as a file to download. Raises InvalidRequest
-    (``mapping_invalid``, ``no_rows``, ``too_many_rows``) and Conflict for a file that was imported before.
-    """
-    _require_open(dataset_import)
+    require_waiting(dataset_import)
     facts = queries.import_facts(dataset_import)
     check_mapping(mapping, facts.columns)
     if facts.rows > MAX_ROWS:
@@ -139,31 +68,109 @@ def import_rows(
             code="too_many_rows",
             param="file",
         )
-    dataset = get_or_create_dataset(dataset_import.project, dataset_name)
-    latest = lock_latest(dataset)
-    version = next_version(actor, dataset, latest, VersionKind.IMPORT, mapping, _layout(facts), "")
-    outcome = _Outcome()
-    chunks = queries.import_chunks(dataset_import)
-    insert_rows(version, _converted(read_rows(chunks, facts), mapping, outcome, text=facts.format == "csv"))
-    _keep_problems(version, dataset_import, outcome)
+    if queries.stored_file(dataset_import.file_id) is None:
+        raise NotFound("The uploaded file has expired. Upload it again.", code="file_expired")
+    dataset_import.dataset_name = checked_name(dataset_name) if dataset_name else ""
+    _refuse_archived(dataset_import)
+    staged = _stage(actor, dataset_import, facts, mapping)
     dataset_import.mapping = [item.as_json() for item in mapping]
+    dataset_import.staged_version_id = staged.pk
+    dataset_import.state = ImportState.IMPORTING
+    dataset_import.rows_written = dataset_import.bytes_read = dataset_import.failures = 0
+    dataset_import.error_code = dataset_import.error_message = ""
+    dataset_import.started_by_kind, dataset_import.started_by_id = actor.kind, actor.id
+    dataset_import.started_by_name = actor.display[:254]
+    dataset_import.touched_at = timezone.now()
+    dataset_import.save()
+    if dataset_import.size > SMALL_FILE_BYTES:
+        ring(dataset_import)
+        return dataset_import
+    outcome = Outcome()
+    rows = converted(queries.import_chunks(dataset_import), dataset_import, outcome)
+    insert_rows(staged, rows)
+    finish_import(dataset_import, outcome, actor=actor)
+    return dataset_import
+
+
+def import_rows(
+    *, actor: Actor, dataset_import: DatasetImport, dataset_name: str, mapping: Sequence[ColumnMapping]
+) -> DatasetVersion:
+    """`start_import` of a small file: the finished version."""
+    started = start_import(
+        actor=actor, dataset_import=dataset_import, dataset_name=dataset_name, mapping=mapping
+    )
+    if started.version is None:
+        raise Conflict("The file is being imported by a worker.", code="import_under_way")
+    return started.version
+
+
+def converted(
+    chunks: Iterable[bytes], dataset_import: DatasetImport, outcome: Outcome
+) -> Iterator[StoredValues]:
+    """The rows of the file as they are kept; those that can't be used go into `outcome`."""
+    facts = queries.import_facts(dataset_import)
+    mapping = queries.import_mapping(dataset_import)
+    return _converted(read_rows(chunks, facts), mapping, outcome, text=facts.format == "csv")
+
+
+def finish_import(dataset_import: DatasetImport, outcome: Outcome, *, actor: Actor) -> DatasetVersion:
+    """Give the staged version, which has all its rows, its place. Raises InvalidRequest, Conflict."""
+    version = DatasetVersion.objects.select_related("dataset").get(pk=dataset_import.staged_version_id)
+    _refuse_useless(outcome)
+    version.problem_count = outcome.bad
+    version.file_id = dataset_import.file_id
+    if outcome.problems:
+        version.problems_file_id = _store_problems(version, dataset_import, outcome).pk
+    latest = _place(version, dataset_import)
     dataset_import.version = version
-    dataset_import.save(update_fields=["mapping", "version"])
+    dataset_import.state = ImportState.IMPORTED
+    dataset_import.rows_written = outcome.good
+    dataset_import.started_by_id, dataset_import.started_by_name = None, ""
+    dataset_import.save()
     return finish_version(actor, version, latest)
 
 
-def _require_open(dataset_import: DatasetImport) -> None:
-    """Lock the import until the transaction ends. Raises Conflict once it has become a version."""
-    locked = DatasetImport.objects.select_for_update().get(pk=dataset_import.pk)
-    if locked.version_id is not None:
-        raise Conflict("This file has been imported already.", code="already_imported")
+def drop_staged(dataset_import: DatasetImport) -> None:
+    """Give up the rows of an import that came to nothing; the purge of deleted datasets takes them."""
+    staged = DatasetVersion.objects.filter(pk=dataset_import.staged_version_id)
+    Dataset.objects.filter(pk__in=staged.values("dataset_id"), origin=Origin.IMPORT).update(
+        deleted_at=timezone.now()
+    )
 
 
-def _propose(dataset_import: DatasetImport, variables: Iterable[str]) -> None:
-    sample = queries.preview(dataset_import)
-    values = [row.values for row in sample.rows if isinstance(row, GoodRow)]
-    proposal = suggest(sample.columns, variables, values)
-    dataset_import.mapping = [item.as_json() for item in proposal]
+def _refuse_archived(dataset_import: DatasetImport) -> None:
+    found = queries.library(dataset_import.project).filter(
+        name=dataset_import.dataset_name, archived_at__isnull=False
+    )
+    if dataset_import.dataset_name and found.exists():
+        raise Conflict("The dataset is archived. Bring it back first.", code="dataset_archived")
+
+
+def _stage(
+    actor: Actor, dataset_import: DatasetImport, facts: FileFacts, mapping: Sequence[ColumnMapping]
+) -> DatasetVersion:
+    dataset = Dataset.objects.create(
+        organization_id=dataset_import.organization_id,
+        project=dataset_import.project,
+        name=" ".join(dataset_import.file_name.split())[:120] or "Rows",
+        origin=Origin.IMPORT,
+    )
+    return next_version(actor, dataset, None, VersionKind.IMPORT, mapping, _layout(facts), "")
+
+
+def _place(version: DatasetVersion, dataset_import: DatasetImport) -> DatasetVersion | None:
+    """Move the version behind the latest one of its dataset, or leave it to its batch; the one before it."""
+    staging: Dataset = version.dataset
+    if not dataset_import.dataset_name:
+        staging.origin = Origin.BATCH
+        staging.save(update_fields=["origin"])
+        return None
+    dataset = get_or_create_dataset(dataset_import.project, dataset_import.dataset_name)
+    latest = lock_latest(dataset)
+    version.dataset, version.number = dataset, latest.number + 1 if latest else 1
+    version.save(update_fields=["dataset", "number"])
+    staging.delete()
+    return latest
 
 
 def _layout(facts: FileFacts) -> dict[str, object]:
@@ -175,24 +182,24 @@ def _layout(facts: FileFacts) -> dict[str, object]:
 def _converted(
     rows: Iterator[GoodRow | BadRow],
     mapping: Sequence[ColumnMapping],
-    outcome: _Outcome,
+    outcome: Outcome,
     *,
     text: bool,
 ) -> Iterator[StoredValues]:
     for row in rows:
         if isinstance(row, BadRow):
-            outcome.problems.append(row)
+            outcome.add_problem(row)
             continue
         try:
             values = stored(row.values, mapping, text=text)
         except ValueProblem as problem:
-            outcome.problems.append(BadRow(row.line, str(problem), str(row.values)[:1000]))
+            outcome.add_problem(BadRow(row.line, str(problem), str(row.values)[:1000]))
             continue
         outcome.good += 1
         yield values
 
 
-def _keep_problems(version: DatasetVersion, dataset_import: DatasetImport, outcome: _Outcome) -> None:
+def _refuse_useless(outcome: Outcome) -> None:
     if outcome.problems and not outcome.good:
         first = outcome.problems[0]
         raise InvalidRequest(
@@ -200,42 +207,25 @@ def _keep_problems(version: DatasetVersion, dataset_import: DatasetImport, outco
             code="no_rows",
             param="file",
         )
-    version.problem_count = len(outcome.problems)
-    version.file_id = dataset_import.file_id
-    if outcome.problems:
-        version.problems_file_id = _store_problems(version, dataset_import, outcome.problems).pk
 
 
-def _store_problems(
-    version: DatasetVersion, dataset_import: DatasetImport, problems: list[BadRow]
-) -> StoredFile:
+def _store_problems(version: DatasetVersion, dataset_import: DatasetImport, outcome: Outcome) -> StoredFile:
     return files.store(
         organization_id=version.organization_id,
         name=f"problems in {dataset_import.file_name}"[:250] + ".csv",
         content_type="text/csv",
-        chunks=_problem_lines(problems),
+        chunks=_problem_lines(outcome),
         expires_at=timezone.now() + timedelta(days=FILE_DAYS),
     )
 
 
-def _problem_lines(problems: list[BadRow]) -> Iterator[bytes]:
+def _problem_lines(outcome: Outcome) -> Iterator[bytes]:
     target = io.StringIO()
     writer = csv.writer(target)
     writer.writerow(["line", "problem", "row"])
-    for problem in problems:
+    for problem in outcome.problems:
         printable = problem.raw.encode("utf-8", "replace").decode()
         writer.writerow([problem.line, safe_cell(problem.reason), safe_cell(printable)])
+    if outcome.bad > len(outcome.problems):
+        writer.writerow(["", f"and {outcome.bad - len(outcome.problems):,} more rows", ""])
     yield target.getvalue().encode("utf-8", "replace")
-
-
-def _head(stored: StoredFile) -> bytes:
-    return _take(files.read(stored), SNIFF_BYTES)
-
-
-def _take(chunks: Iterator[bytes], count: int) -> bytes:
-    head = b""
-    for chunk in chunks:
-        head += chunk
-        if len(head) >= count:
-            break
-    return head[:count]

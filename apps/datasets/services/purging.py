@@ -1,7 +1,10 @@
 """What a deleted dataset leaves behind goes in small transactions, across organizations."""
 
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
+
+from django.utils import timezone
 
 from apps.core.models import FileChunk, StoredFile
 from apps.core.scope import system_scope
@@ -12,15 +15,22 @@ from apps.datasets.models import (
     DatasetImport,
     DatasetRow,
     DatasetVersion,
+    Origin,
 )
 
 ROWS_PURGED_AT_ONCE: Final = 20_000
 DATASETS_PURGED_AT_ONCE: Final = 20
+STAGED: Final = timedelta(days=2)
+"""Far longer than an import takes: what lies there since then, no import knows any more."""
 
 
 def purge_deleted() -> int:
     """Remove what deleted datasets still hold, in small transactions; returns how many datasets went."""
     with system_scope():
+        left = Dataset.all_organizations.filter(
+            origin=Origin.IMPORT, deleted_at__isnull=True, created_at__lt=timezone.now() - STAGED
+        )
+        left.update(deleted_at=timezone.now())
         waiting = Dataset.all_organizations.filter(deleted_at__isnull=False).order_by("deleted_at")
         found = list(waiting.values_list("pk", flat=True)[:DATASETS_PURGED_AT_ONCE])
     for dataset_id in found:

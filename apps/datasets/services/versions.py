@@ -10,6 +10,7 @@ from apps.audit import services as audit
 from apps.audit.actor import Actor
 from apps.core.errors import Conflict, InvalidRequest
 from apps.datasets.exporting import is_text
+from apps.datasets.limits import MAX_ROWS
 from apps.datasets.mapping import (
     ColumnMapping,
     ColumnType,
@@ -20,12 +21,11 @@ from apps.datasets.mapping import (
     convert,
     type_of,
 )
-from apps.datasets.models import Dataset, DatasetDraft, DatasetVersion, VersionKind
+from apps.datasets.models import Dataset, DatasetDraft, DatasetVersion, Origin, VersionKind
 from apps.datasets.row_storage import copy_rows, demand_rows, insert_rows, iterate_rows, measure_rows
 from apps.datasets.values import StoredValues, columns_mapping, original, stored
 from apps.tenants.models import Project
 
-MAX_ROWS: Final = 100_000
 MAX_COLUMNS: Final = 200
 LONGEST_NAME: Final = 120
 LONGEST_COLUMN: Final = 100
@@ -138,7 +138,10 @@ def get_or_create_dataset(project: Project, name: str) -> Dataset:
     """The dataset of that name. Raises InvalidRequest for a bad name."""
     name = checked_name(name)
     dataset, _ = Dataset.objects.get_or_create(
-        project=project, name=name, defaults={"organization_id": project.organization_id}
+        project=project,
+        name=name,
+        origin=Origin.LIBRARY,
+        defaults={"organization_id": project.organization_id},
     )
     return dataset
 
@@ -154,9 +157,14 @@ def checked_name(name: str) -> str:
 def lock_latest(dataset: Dataset, expected_number: int | None = None) -> DatasetVersion | None:
     """Lock the dataset, so that its versions stay gapless, and give its latest version.
 
-    Raises Conflict for an archived dataset, and when the latest isn't the one that was expected.
+    Raises Conflict for an archived dataset, for one of a batch, and when the latest isn't the expected one.
     """
     locked = Dataset.objects.select_for_update().get(pk=dataset.pk)
+    if locked.origin != Origin.LIBRARY:
+        raise Conflict(
+            "These rows belong to a batch and stay as they are. Keep them as a dataset first.",
+            code="dataset_of_batch",
+        )
     if locked.archived_at is not None or locked.deleted_at is not None:
         raise Conflict("The dataset is archived. Bring it back first.", code="dataset_archived")
     latest = DatasetVersion.objects.filter(dataset=dataset).order_by("-number").first()
