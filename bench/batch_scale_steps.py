@@ -5,7 +5,8 @@ import time
 from django.db import connection
 
 from apps.audit.actor import SYSTEM
-from apps.batches import queries, results, services
+from apps.batches import queries, services
+from apps.batches.results.formats import write_results
 from apps.batches.models import BatchJob
 from apps.batches.pump import Times
 from apps.batches.services.starting import BatchOptions
@@ -86,6 +87,6 @@ def stop_and_retry(job: BatchJob) -> None:
 
     timed("stop", cancel)
     timed("sweep that ends it", sweep)
-    size = timed("CSV of all rows", lambda: sum(map(len, results.stream_csv(reload(job)))))
+    size = timed("CSV of all rows", lambda: sum(map(len, write_results(reload(job), "csv"))))
     print(f"{'its size':<38}{size / 1e6:>12,.1f} MB")
     timed("retry of all that were stopped", retry)

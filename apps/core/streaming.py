@@ -14,17 +14,20 @@ import orjson
 from apps.core.logs import get_logger
 from apps.core.request_id import current_request_id
 
+Kind = Literal["csv", "jsonl", "none"]
+"""How a file says that it is incomplete; "none" for those that no program reads without their end."""
+
 INCOMPLETE: Final = "This file is incomplete: an error on our side ended it early. Download it again."
 
 logger = get_logger(__name__)
 
 
-def ended_honestly(chunks: Iterator[bytes], kind: Literal["csv", "jsonl"]) -> Iterator[bytes]:
+def ended_honestly(chunks: Iterator[bytes], kind: Kind) -> Iterator[bytes]:
     """The chunks; when reading them fails, a last line that says that the file is incomplete."""
     return _guarded(chunks, kind, current_request_id() or "")
 
 
-def _guarded(chunks: Iterator[bytes], kind: str, request_id: str) -> Iterator[bytes]:
+def _guarded(chunks: Iterator[bytes], kind: Kind, request_id: str) -> Iterator[bytes]:
     try:
         yield from chunks
     except Exception:
@@ -32,7 +35,9 @@ def _guarded(chunks: Iterator[bytes], kind: str, request_id: str) -> Iterator[by
         yield _last_line(kind, request_id)
 
 
-def _last_line(kind: str, request_id: str) -> bytes:
+def _last_line(kind: Kind, request_id: str) -> bytes:
+    if kind == "none":
+        return b""
     if kind == "jsonl":
         error = {
             "type": "api_error",

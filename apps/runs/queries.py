@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, QuerySet
 
 from apps.core import crypto
 from apps.core.errors import NotFound
@@ -172,6 +172,21 @@ def load_contents(runs: Sequence[Run]) -> dict[UUID, Content]:
     key = crypto.data_key(runs[0].organization_id)
     payloads = RunPayload.objects.filter(pk__in=[run.pk for run in runs]).only("organization", "content")
     return {each.pk: _content(key, each) for each in payloads}
+
+
+def content_sizes(run_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many bytes the sealed contents of runs take that are still kept."""
+    found = RunPayload.objects.filter(pk__in=run_ids)
+    return dict(
+        found.values_list("pk", Func(F("content"), function="octet_length", output_field=IntegerField()))
+    )
+
+
+def load_outputs(organization_id: UUID, run_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The whole answers of runs of one organization whose contents are still kept, in one query."""
+    payloads = RunPayload.objects.filter(pk__in=run_ids).only("organization", "content")
+    key = crypto.data_key(organization_id) if run_ids else b""
+    return {each.pk: _content(key, each).output for each in payloads}
 
 
 def load_previews(runs: Sequence[Run]) -> dict[UUID, Preview]:

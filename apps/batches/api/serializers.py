@@ -9,7 +9,7 @@ from rest_framework import serializers
 from apps.batches.models import LARGEST_CONCURRENCY, BatchItem, BatchJob, CostStatus, ItemStatus, JobStatus
 from apps.batches.planning import Plan
 from apps.batches.queries import FailureGroup, Progress, ResultRow
-from apps.batches.results import error_json
+from apps.batches.results.words import error_json
 from apps.batches.services.starting import DEFAULT_CONCURRENCY
 from apps.core import ids
 

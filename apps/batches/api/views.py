@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import StreamingHttpResponse
+from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.batches import downloads, queries, results, services
+from apps.batches import downloads, queries, services
 from apps.batches.api import serializers as shapes
 from apps.batches.models import BatchItem, BatchJob, ItemStatus
 from apps.batches.planning import Plan, plan_batch
+from apps.batches.results.formats import FORMATS
+from apps.batches.results.selecting import ResultFilters
 from apps.batches.services.starting import BatchOptions
 from apps.core import api, ids
 from apps.core.errors import InvalidRequest, NotFound, PermissionDenied
@@ -184,15 +186,16 @@ class BatchResultsAPI(ProjectAPIView):
         operation_id="download_batch_results",
         tags=TAGS,
         parameters=[
-            OpenApiParameter("format", str, enum=list(results.FORMATS), description="csv by default."),
+            OpenApiParameter("format", str, enum=list(FORMATS), description="csv by default."),
             STATUS,
         ],
         responses={(200, "text/csv"): OpenApiTypes.STR, (200, "application/jsonl"): OpenApiTypes.STR},
     )
-    def get(self, request: Request, batch: str) -> StreamingHttpResponse:
+    def get(self, request: Request, batch: str) -> HttpResponseBase:
         """Download the results in the order of the input; a running batch gives what is there so far."""
         name = request.query_params.get("format", "csv")
-        return downloads.download(queries.get_job(self.project, batch), name, _status(request))
+        filters = ResultFilters(status=_status(request))
+        return downloads.download(queries.get_job(self.project, batch), name, filters, method=request.method)
 
 
 def find_version(project: Project, public_id: str) -> DatasetVersion:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from apps.batches.models import BatchItem, BatchJob
 from apps.batches.queries import FailureGroup, Progress, ResultRow
-from apps.batches.results import match_word
+from apps.batches.results.words import match_word
 from apps.core import ids
 from apps.core.formatting import format_duration
 

@@ -8,7 +8,6 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
-    StreamingHttpResponse,
 )
 from django.shortcuts import redirect
 
@@ -16,6 +15,7 @@ from apps.batches import downloads, queries, services
 from apps.batches.models import BatchJob, ItemStatus
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.queries import ResultFilters
+from apps.batches.results import selecting
 from apps.batches.web import presenting
 from apps.batches.web.forms import NewBatchForm, choices_of, initial_values
 from apps.batches.web.listing import BATCHES
@@ -163,10 +163,10 @@ class DownloadView(ProjectView):
 
     permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
 
-    def get(self, request: HttpRequest, batch: str, **kwargs: str) -> StreamingHttpResponse:
+    def get(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponseBase:
         job = queries.get_job(self.project, batch)
-        status = _one_of(request, "status", ROW_STATUSES)
-        return downloads.download(job, request.GET.get("format", "csv"), status)
+        filters = selecting.ResultFilters(status=_one_of(request, "status", ROW_STATUSES))
+        return downloads.download(job, request.GET.get("format", "csv"), filters, method=request.method)
 
 
 class RetryView(ProjectView):
