@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from tests.fake_batches import AnthropicRoutes, FakeBatches
+
 USAGE = {
     "input_tokens": 9,
     "output_tokens": 5,
@@ -42,6 +44,7 @@ class FakeAnthropic:
     server: ThreadingHTTPServer
     requests: list[dict[str, Any]] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
+    batches: FakeBatches = field(default_factory=FakeBatches)
 
     @property
     def host(self) -> str:
@@ -103,13 +106,21 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.fake.requests.append({"path": self.path, "headers": headers, "body": body})
 
+    def do_DELETE(self) -> None:
+        AnthropicRoutes(self, self.fake.batches, self._send).serve("DELETE", b"")
+
     def do_GET(self) -> None:
+        if AnthropicRoutes(self, self.fake.batches, self._send).serve("GET", b""):
+            return
         self._note({})
         listed = [_listed("claude-echo", "active"), _listed("claude-old", "retired")]
         self._json(200, {"data": listed, "has_more": False, "first_id": None, "last_id": None})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if AnthropicRoutes(self, self.fake.batches, self._send).serve("POST", raw):
+            return
+        body = json.loads(raw)
         self._note(body)
         kind = body["model"].removeprefix("claude-").removeprefix("3-")
         if kind in FAILURES:

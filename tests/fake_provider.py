@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from tests.fake_batches import FakeBatches, OpenAIRoutes
+
 MODELS = ("echo", "schema")
 WORDS_USAGE = {"prompt_tokens": 11, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 3}}
 
@@ -34,6 +36,7 @@ class FakeProvider:
     calls: Counter[str] = field(default_factory=Counter)
     closing: threading.Event = field(default_factory=threading.Event)
     hung_up: Counter[str] = field(default_factory=Counter)
+    batches: FakeBatches = field(default_factory=FakeBatches)
 
     @property
     def host(self) -> str:
@@ -92,6 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
+        if OpenAIRoutes(self, self.provider.batches, self._send).serve("GET", b""):
+            return
         self._note({})
         if self.path == "/v1/models":
             self._json({"object": "list", "data": [{"id": model, "object": "model"} for model in MODELS]})
@@ -99,7 +104,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(404, "There is nothing here.")
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        if OpenAIRoutes(self, self.provider.batches, self._send).serve("POST", raw):
+            return
+        body = json.loads(raw)
         self._note(body)
         model = str(body.get("model"))
         self.provider.calls[model] += 1
@@ -110,6 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
             act(body)
         else:
             self._answer(body, _echo(body))
+
+    def do_DELETE(self) -> None:
+        OpenAIRoutes(self, self.provider.batches, self._send).serve("DELETE", b"")
 
     def _note(self, body: dict[str, Any]) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -36,6 +36,7 @@ class ProviderCredentialAdmin(ReadOnlyAdmin):
         "organization",
         "project",
         "test_passed",
+        "offers_batches",
         "tested_at",
         "created_at",
     )

@@ -23,8 +23,9 @@ class ProviderCredential(TenantModel):
     The key is write-only: it is unsealed for a call and for nothing else. A model of the connection is
     named `<name>/<model id>`. Without project it serves every project of the organization that has none of
     the same name. Only `model_ids` can be called, where `*` stands for any text; `listed_models` is what the
-    provider offered when it was last asked. `concurrent_calls` bounds the calls that one process makes at a
-    time; unset is no bound.
+    provider offered when it was last asked. `offers_batches` is what a test found of a batch endpoint, None
+    before one (see `batches.offers_batches`). `concurrent_calls` bounds the calls that one process makes at
+    a time; unset is no bound.
     """
 
     PREFIX: ClassVar[str] = "pcr"
@@ -49,6 +50,7 @@ class ProviderCredential(TenantModel):
     updated_at = models.DateTimeField(auto_now=True)
     tested_at = models.DateTimeField(null=True)
     test_passed = models.BooleanField(null=True)
+    offers_batches = models.BooleanField(null=True)
     test_message = models.CharField(max_length=500, blank=True)
 
     class Meta(TenantModel.Meta):
@@ -122,6 +124,8 @@ class PriceOverride(TenantModel):
 
     `pattern` is a model reference in which `*` stands for any text. Without project it holds for all.
     It prices runs of its time and is then frozen with the run: nothing here changes what is past.
+    `batch_discount` is the percent by which calls of the provider's batch endpoint are cheaper; None takes
+    the discount that the price list knows.
     """
 
     PREFIX: ClassVar[str] = "prc"
@@ -134,6 +138,7 @@ class PriceOverride(TenantModel):
     input_price = models.DecimalField(max_digits=14, decimal_places=6)
     output_price = models.DecimalField(max_digits=14, decimal_places=6)
     cached_input_price = models.DecimalField(max_digits=14, decimal_places=6, null=True)
+    batch_discount = models.DecimalField(max_digits=5, decimal_places=2, null=True)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -146,6 +151,10 @@ class PriceOverride(TenantModel):
                 & Q(output_price__gte=0)
                 & (Q(cached_input_price__isnull=True) | Q(cached_input_price__gte=0)),
                 name="price_override_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(batch_discount__isnull=True) | Q(batch_discount__gte=0, batch_discount__lte=100),
+                name="price_override_discount_is_percent",
             ),
             models.CheckConstraint(
                 condition=Q(ends_at__isnull=True) | Q(ends_at__gte=F("starts_at")),

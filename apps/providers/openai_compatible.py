@@ -40,18 +40,18 @@ class OpenAICompatibleProvider:
 
     def request_body(self, request: ChatRequest) -> dict[str, Any]:
         """See Provider.request_body."""
-        return _body(request)
+        return request_body(request)
 
     async def complete(self, request: ChatRequest) -> ChatResult:
         """One chat completion. Raises ProviderCallError."""
-        answer, call_id = await self._wire.post(COMPLETIONS, _body(request), request.timeout_seconds)
+        answer, call_id = await self._wire.post(COMPLETIONS, request_body(request), request.timeout_seconds)
         with self._wire.translating():
             return chat_result(answer, request, call_id)
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta | ChatResult]:
         """The completion as it comes, the whole result last. Raises ProviderCallError."""
         collected = Collected(request.model, self._wire.errors)
-        body = {**_body(request), "stream": True, "stream_options": {"include_usage": True}}
+        body = {**request_body(request), "stream": True, "stream_options": {"include_usage": True}}
         call_id: str | None = None
         with self._wire.translating():
             async with aclosing(self._wire.stream(COMPLETIONS, body, request.timeout_seconds)) as events:
@@ -76,7 +76,8 @@ class OpenAICompatibleProvider:
         await self._wire.close()
 
 
-def _body(request: ChatRequest) -> dict[str, Any]:
+def request_body(request: ChatRequest) -> dict[str, Any]:
+    """What is sent, as JSON."""
     body: dict[str, Any] = {
         "model": request.model,
         "messages": list(request.messages),

@@ -13,7 +13,10 @@ OWN: Final = "own price"
 
 @dataclass(frozen=True, slots=True)
 class PriceRule:
-    """US dollars for a million tokens of the models that `pattern` names, from `starts_at` to `ends_at`."""
+    """US dollars for a million tokens of the models that `pattern` names, from `starts_at` to `ends_at`.
+
+    `batch_discount` is the percent by which the provider's batch endpoint is cheaper; None: as published.
+    """
 
     id: str
     pattern: str
@@ -23,6 +26,7 @@ class PriceRule:
     cached_input_price: Decimal | None
     starts_at: datetime
     ends_at: datetime | None
+    batch_discount: Decimal | None = None
     snapshot: dict[str, Any] = field(init=False, compare=False, repr=False)
     """What a run keeps of it beside the moment, made once for all the runs that it prices."""
 

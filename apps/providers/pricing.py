@@ -20,6 +20,8 @@ from apps.providers.sandbox import CONNECTION, embedding, find_model
 from apps.providers.types import Usage
 
 PriceStatus = Literal["priced", "free", "unknown", "sandbox", "none"]
+Processing = Literal["direct", "batch"]
+"""How a call is made: by itself, or as a line of the provider's own batch, which most sell for half."""
 MILLION: Final = Decimal(1_000_000)
 SOURCE: Final = f"genai-prices {importlib.metadata.version('genai-prices')}"
 _SHOWN_PRICES: Final = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
@@ -40,26 +42,33 @@ class Price:
 
 
 def price(
-    connection_kind: str, model: str, usage: Usage, at: datetime, rule: PriceRule | None = None
+    connection_kind: str,
+    model: str,
+    usage: Usage,
+    at: datetime,
+    rule: PriceRule | None = None,
+    processing: Processing = "direct",
 ) -> Price:
     """The price of a call. `connection_kind` is `Connection.kind`: the sandbox, or the address called.
 
-    `rule` is the organization's own price for it, which stands before the list's.
+    `rule` is the organization's own price for it, which stands before the list's. In a provider's batch an
+    own price takes the discount that it says, else the list's; where there is neither, it is unknown.
     """
     if connection_kind == CONNECTION:
         return _sandbox_price(model, usage)
     if usage.input_tokens is None or usage.output_tokens is None:
         return Price("unknown", None, {"reason": "the provider reported no usage"})
     if rule is not None:
-        return _own_price(rule, usage.input_tokens, usage.output_tokens, usage.cached_tokens or 0, at)
+        own = _own_price(rule, usage.input_tokens, usage.output_tokens, usage.cached_tokens or 0, at)
+        return own if processing == "direct" else _discounted(own, connection_kind, model, rule)
     read = min(usage.cached_tokens or 0, usage.input_tokens)
     written = min(usage.cache_write_tokens or 0, usage.input_tokens - read)
     counts = _Counts(usage.input_tokens, usage.output_tokens, read, written)
-    rates = _rates(connection_kind, model)
+    rates = _rates(connection_kind, model, processing)
     if isinstance(rates, str):
         return Price("unknown", None, {"source": SOURCE, "reason": rates})
     if rates is None:
-        return _listed_price(_calculated(connection_kind, model, counts, at), at)
+        return _listed_price(_calculated(connection_kind, model, counts, at, processing), at, processing)
     return Price(rates.status, rates.amount(counts), {**rates.snapshot, "at": at.isoformat()})
 
 
@@ -90,7 +99,7 @@ class _Rates:
 
 
 @lru_cache(maxsize=4096)
-def _rates(connection_kind: str, model: str) -> _Rates | str | None:
+def _rates(connection_kind: str, model: str, processing: Processing) -> _Rates | str | None:
     """The rates of a model, or why it has no price; None where each call must be looked up for itself.
 
     The list's own calculation takes 0.2 ms a call. Its rates are asked of itself, and believed only if they
@@ -98,13 +107,16 @@ def _rates(connection_kind: str, model: str) -> _Rates | str | None:
     """
     at = datetime.now(UTC)
     try:
-        found = _calculated(connection_kind, model, _EXAMPLE, at)
+        found = _calculated(connection_kind, model, _EXAMPLE, at, processing)
     except (LookupError, ValueError) as missing:
         return str(missing)[:200]
+    if processing == "batch" and not _has_batch_price(found):
+        # Asked for one that it does not know, the list gives the price of direct calls.
+        return NO_BATCH_PRICE
     if not isinstance(found.model.prices, price_types.ModelPrice):
         return None
-    asked = [_calculated(connection_kind, model, counts, at).total_price for counts in _MILLIONS]
-    listed = _listed_price(found, at)
+    asked = [_calculated(connection_kind, model, counts, at, processing).total_price for counts in _MILLIONS]
+    listed = _listed_price(found, at, processing)
     rates = _Rates(listed.status, (asked[0], asked[1], asked[2], asked[3]), listed.snapshot)
     tiered = any(isinstance(each, price_types.TieredPrices) for each in vars(found.model_price).values())
     return rates if not tiered and rates.amount(_EXAMPLE) == listed.amount else None
@@ -118,10 +130,17 @@ _MILLIONS: Final = (
     _Counts(_WHOLE, 0, written=_WHOLE),
 )
 _EXAMPLE: Final = _Counts(1234, 567, read=89, written=12)
+_SAMPLE: Final = Usage(1000, 1000)
+_BATCH: Final = {"processing": "batch"}
+NO_BATCH_PRICE: Final = "no price is known for the provider's batch endpoint"
+
+
+def _has_batch_price(found: price_types.PriceCalculation) -> bool:
+    return any(variant.when == _BATCH for variant in found.model.price_variants or ())
 
 
 def _calculated(
-    connection_kind: str, model: str, counts: _Counts, at: datetime
+    connection_kind: str, model: str, counts: _Counts, at: datetime, processing: Processing
 ) -> price_types.PriceCalculation:
     """The list's own calculation. Raises LookupError, ValueError."""
     usage = genai_prices.Usage(
@@ -130,7 +149,13 @@ def _calculated(
         cache_read_tokens=counts.read or None,
         cache_write_tokens=counts.written or None,
     )
-    return genai_prices.calc_price(usage, model, provider_api_url=connection_kind, genai_request_timestamp=at)
+    return genai_prices.calc_price(
+        usage,
+        model,
+        provider_api_url=connection_kind,
+        genai_request_timestamp=at,
+        price_context=_BATCH if processing == "batch" else None,
+    )
 
 
 def _own_price(rule: PriceRule, given: int, answered: int, cached: int, at: datetime) -> Price:
@@ -141,10 +166,33 @@ def _own_price(rule: PriceRule, given: int, answered: int, cached: int, at: date
     return Price("free" if rule.is_free else "priced", amount / MILLION, snapshot)
 
 
-def _listed_price(found: price_types.PriceCalculation, at: datetime) -> Price:
+def _discounted(own: Price, connection_kind: str, model: str, rule: PriceRule) -> Price:
+    """An own price in a provider's batch."""
+    discount = rule.batch_discount
+    if discount is None:
+        discount = published_discount(connection_kind, model)
+    if own.amount is None or discount is None:
+        return Price("unknown", None, {**own.snapshot, "reason": NO_BATCH_PRICE})
+    amount = own.amount * (100 - discount) / 100
+    free = "free" if discount == 100 else own.status
+    return Price(free, amount, {**own.snapshot, "processing": "batch", "batch_discount": str(discount)})
+
+
+def published_discount(connection_kind: str, model: str) -> Decimal | None:
+    """Percent that the list's batch price of a model is below its direct one; None where it has none."""
+    now = datetime.now(UTC)
+    direct = price(connection_kind, model, _SAMPLE, now).amount
+    batch = price(connection_kind, model, _SAMPLE, now, processing="batch").amount
+    if not direct or batch is None:
+        return None
+    return (100 - 100 * batch / direct).quantize(Decimal("0.01"))
+
+
+def _listed_price(found: price_types.PriceCalculation, at: datetime, processing: Processing) -> Price:
     listed = {name: getattr(found.model_price, name, None) for name in _SHOWN_PRICES}
-    snapshot = {
+    snapshot: dict[str, Any] = {
         "source": SOURCE,
+        **({"processing": "batch"} if processing == "batch" else {}),
         "price_id": f"{found.provider.id}/{found.model.id}",
         "at": at.isoformat(),
         "usd_per_million_tokens": {

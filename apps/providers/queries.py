@@ -207,6 +207,7 @@ def rule_of(override: PriceOverride) -> PriceRule:
         cached_input_price=override.cached_input_price,
         starts_at=override.starts_at,
         ends_at=override.ends_at,
+        batch_discount=override.batch_discount,
     )
 
 

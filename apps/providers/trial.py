@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from apps.providers.adapters import open_provider
+from apps.providers.batches import open_batches
+from apps.providers.batches.wire import NOT_UNDERSTOOD
 from apps.providers.patterns import is_pattern
 from apps.providers.sdk_listing import list_models
 from apps.providers.types import ChatRequest, Connection, Provider, ProviderCallError
@@ -16,11 +18,15 @@ QUESTION: Final = ({"role": "user", "content": "Reply with the single word OK."}
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """What a test call found; `models` is what the provider lists, empty when it was not asked."""
+    """What a test call found; `models` is what the provider lists, empty when it was not asked.
+
+    `offers_batches` is whether it has a batch endpoint, None where that could not be told.
+    """
 
     passed: bool
     message: str
     models: tuple[str, ...] = ()
+    offers_batches: bool | None = None
 
 
 def run_test(connection: Connection) -> CallOutcome:
@@ -34,10 +40,12 @@ async def _test(connection: Connection) -> CallOutcome:
     try:
         listed = await _listed(connection, required=asked is None)
         if asked is not None:
-            return CallOutcome(passed=True, message=await _ask(provider, asked), models=listed)
+            message, batches = await _ask(provider, asked), await _has_batches(connection)
+            return CallOutcome(passed=True, message=message, models=listed, offers_batches=batches)
         if not listed:
             return CallOutcome(passed=False, message="The provider lists no models. Enter the ones you use.")
-        return CallOutcome(passed=True, message=f"The provider lists {len(listed)} models.", models=listed)
+        message, batches = f"The provider lists {len(listed)} models.", await _has_batches(connection)
+        return CallOutcome(passed=True, message=message, models=listed, offers_batches=batches)
     except ProviderCallError as failure:
         return CallOutcome(passed=False, message=failure.message)
     finally:
@@ -52,6 +60,23 @@ async def _listed(connection: Connection, *, required: bool) -> tuple[str, ...]:
         if required:
             raise
         return ()
+
+
+async def _has_batches(connection: Connection) -> bool | None:
+    """Whether the server has a batch endpoint that this key may use; None where it did not say."""
+    endpoint = open_batches(connection)
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await endpoint.probe()
+    except ProviderCallError as failure:
+        # What answers something else, such as a page, has none; a failure tells nothing.
+        told = failure.reason in ("bad_request", "authentication") or failure.message == NOT_UNDERSTOOD
+        return False if told else None
+    except TimeoutError:
+        return None
+    finally:
+        await endpoint.close()
+    return True
 
 
 async def _ask(provider: Provider, model: str) -> str:

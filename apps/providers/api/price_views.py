@@ -52,6 +52,7 @@ class PricesView(ProvidersAPIView):
             input_price=given["input"],
             output_price=given["output"],
             cached_input_price=given["cached_input"],
+            batch_discount=given["batch_discount"],
             starts_at=given["starts_at"],
             ends_at=given["ends_at"],
         )

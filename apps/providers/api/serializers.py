@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.providers.batches import offers_batches
 from apps.providers.catalogue import PricedModel
 from apps.providers.connection_values import MOST_CONCURRENT_CALLS
 from apps.providers.models import PriceOverride, ProviderAPI, ProviderCredential
@@ -40,6 +41,10 @@ class ConnectionSerializer(serializers.Serializer[Any]):
     tested_at = serializers.DateTimeField(allow_null=True)
     test_passed = serializers.BooleanField(allow_null=True)
     test_message = serializers.CharField(help_text="The provider's own words at the last test.")
+    offers_batches = serializers.BooleanField(
+        allow_null=True,
+        help_text="Whether batches can go through the provider's batch endpoint; null before a test.",
+    )
 
 
 class NewConnectionSerializer(serializers.Serializer[Any]):
@@ -122,6 +127,10 @@ class PriceSerializer(serializers.Serializer[Any]):
     input = serializers.CharField()
     output = serializers.CharField()
     cached_input = serializers.CharField(allow_null=True)
+    batch_discount = serializers.CharField(
+        allow_null=True,
+        help_text="Percent off at the provider's batch endpoint; null for what the provider publishes.",
+    )
     currency = serializers.ChoiceField(choices=["USD"])
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField(allow_null=True)
@@ -136,6 +145,9 @@ class NewPriceSerializer(serializers.Serializer[Any]):
     output = serializers.DecimalField(max_digits=14, decimal_places=6, min_value=0)
     cached_input = serializers.DecimalField(
         max_digits=14, decimal_places=6, min_value=0, allow_null=True, default=None
+    )
+    batch_discount = serializers.DecimalField(
+        max_digits=5, decimal_places=2, min_value=0, max_value=100, allow_null=True, default=None
     )
     starts_at = serializers.DateTimeField(allow_null=True, default=None, help_text="Now unless given.")
     ends_at = serializers.DateTimeField(allow_null=True, default=None)
@@ -170,6 +182,7 @@ def connection_body(credential: ProviderCredential) -> dict[str, Any]:
         "tested_at": credential.tested_at,
         "test_passed": credential.test_passed,
         "test_message": credential.test_message,
+        "offers_batches": offers_batches(credential),
     }
 
 
@@ -184,6 +197,7 @@ def price_body(override: PriceOverride) -> dict[str, Any]:
         "input": plain_amount(override.input_price),
         "output": plain_amount(override.output_price),
         "cached_input": None if cached is None else plain_amount(cached),
+        "batch_discount": None if override.batch_discount is None else plain_amount(override.batch_discount),
         "currency": "USD",
         "starts_at": override.starts_at,
         "ends_at": override.ends_at,

@@ -118,6 +118,7 @@ def update_connection(
         _seal_key(credential, values.check_key(api_key))
     if readdressed or api_key is not None:
         credential.tested_at, credential.test_passed, credential.test_message = None, None, ""
+        credential.offers_batches = None
     credential.save()
     audit.record(
         actor=actor,
@@ -149,6 +150,8 @@ def store_test_result(*, actor: Actor, credential: ProviderCredential, outcome: 
     credential.tested_at = timezone.now()
     credential.test_passed = outcome.passed
     credential.test_message = outcome.message
+    if outcome.offers_batches is not None:
+        credential.offers_batches = outcome.offers_batches
     if outcome.models:
         fitting = [model for model in outcome.models if values.is_model_id(model)]
         credential.listed_models = fitting[: values.MOST_LISTED]

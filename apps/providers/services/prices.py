@@ -20,6 +20,7 @@ from apps.tenants.models import Organization, Project
 
 MOST_PRICES: Final = 500
 HIGHEST_PRICE: Final = Decimal(1_000_000)
+WHOLE: Final = 100
 _PATTERN: Final = re.compile(r"[a-z0-9*][a-z0-9*-]{0,39}/[\x21-\x7e]{1,200}")
 
 
@@ -32,10 +33,13 @@ def create_price(
     input_price: Decimal,
     output_price: Decimal,
     cached_input_price: Decimal | None = None,
+    batch_discount: Decimal | None = None,
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
 ) -> PriceOverride:
     """A price in US dollars for a million tokens, from a moment (now unless given) to another or for ever.
+
+    `batch_discount` is the percent by which the provider's batch endpoint is cheaper; None: as published.
 
     Raises InvalidRequest for a value that can't be, Conflict (code price_overlaps) where another price of the
     same pattern holds at some of that time.
@@ -49,6 +53,7 @@ def create_price(
         cached_input_price=_checked_amount("cached_input", cached_input_price)
         if cached_input_price is not None
         else None,
+        batch_discount=_checked_discount(batch_discount),
         starts_at=starts_at or timezone.now(),
         ends_at=ends_at,
     )
@@ -122,6 +127,15 @@ def _checked_amount(param: str, amount: Decimal) -> Decimal:
         message = "A price has at most six decimal places."
         raise InvalidRequest(message, code="price_invalid", param=param)
     return rounded
+
+
+def _checked_discount(percent: Decimal | None) -> Decimal | None:
+    if percent is None:
+        return None
+    if not percent.is_finite() or not 0 <= percent <= WHOLE or percent != round(percent, 2):
+        message = "The batch discount is a percentage from 0 to 100 with at most two decimal places."
+        raise InvalidRequest(message, code="discount_invalid", param="batch_discount")
+    return percent
 
 
 def _lock(organization: Organization) -> None:

@@ -229,6 +229,14 @@ class PriceForm(ServiceForm):
         decimal_places=6,
         help_text="Empty where cached input costs as much as other input.",
     )
+    batch_discount = forms.DecimalField(
+        label="Discount of the provider's batch endpoint, %",
+        required=False,
+        min_value=0,
+        max_value=100,
+        decimal_places=2,
+        help_text="Empty for what the provider publishes, 50 % at OpenAI and Anthropic.",
+    )
     starts_on = forms.DateField(
         label="From",
         required=False,
@@ -262,7 +270,7 @@ class PriceForm(ServiceForm):
     def values(self) -> dict[str, Any]:
         """What the service takes."""
         given = self.cleaned_data
-        names = ("pattern", "input_price", "output_price", "cached_input_price")
+        names = ("pattern", "input_price", "output_price", "cached_input_price", "batch_discount")
         return {name: given[name] for name in names} | {
             "starts_at": _midnight(given["starts_on"]) or timezone.now(),
             "ends_at": _midnight(given["ends_on"]),

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.core.tables import Column, Filter, Table, register
 from apps.providers import queries
+from apps.providers.batches import offers_batches
 from apps.providers.models import ModelAlias, PriceOverride, ProviderAPI, ProviderCredential
 from apps.providers.price_rules import plain_amount
 
@@ -49,6 +50,11 @@ class ConnectionRow:
             return queries.TEST_NEVER
         return queries.TEST_PASSED if self.credential.test_passed else queries.TEST_FAILED
 
+    @property
+    def batches(self) -> str:
+        """Whether batches can go through the provider's batch endpoint."""
+        return {True: "yes", False: "no", None: "unknown"}[offers_batches(self.credential)]
+
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
@@ -72,6 +78,12 @@ class PriceRow:
         """US dollars for a million tokens; None where it costs as other input."""
         amount = self.price.cached_input_price
         return None if amount is None else plain_amount(amount)
+
+    @property
+    def batch_discount(self) -> str | None:
+        """Percent; None where it is what the provider publishes."""
+        percent = self.price.batch_discount
+        return None if percent is None else plain_amount(percent)
 
     @property
     def output(self) -> str:
@@ -148,6 +160,7 @@ CONNECTIONS: Final = register(
                 nullable=True,
                 downwards=True,
             ),
+            Column("batches", "Batch endpoint", lambda row: row.batches),
             Column("told", "What the test told", lambda row: row.credential.test_message, export_only=True),
             Column(
                 "made",
@@ -186,6 +199,16 @@ PRICES: Final = register(
             ),
             Column(
                 "output", "Output", lambda row: row.output, sort="output_price", numeric=True, downwards=True
+            ),
+            Column(
+                "batch_discount",
+                "Batch discount",
+                lambda row: row.batch_discount or "as published",
+                sort="batch_discount",
+                nullable=True,
+                numeric=True,
+                downwards=True,
+                default=False,
             ),
             Column("starts", "From", lambda row: row.price.starts_at, sort="starts_at", downwards=True),
             Column(
