@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from apps.core import ids
 from apps.core.models import TenantModel
@@ -86,8 +87,8 @@ class OpenAIBatch(TenantModel):
 
     `errors` is what is wrong with the file, as ``[{"code", "line", "message", "param"}]``. `model` is the one
     that all requests name, "" where they differ. `cached_tokens` is counted when the answers are written,
-    None before. Who asked is kept by value, since the job is started later in their name. `failures` counts
-    turns of a worker that broke off.
+    None before. Who asked is kept by value, since the job is started later in their name. `rung_at` is when a
+    worker was last asked to go on with it, `failures` how often one broke off.
     """
 
     PREFIX: ClassVar[str] = "batch"
@@ -114,6 +115,7 @@ class OpenAIBatch(TenantModel):
     started_by_name = models.CharField(max_length=254, blank=True)
     started_by_role = models.CharField(max_length=255, blank=True)
     failures = models.PositiveSmallIntegerField(default=0)
+    rung_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     in_progress_at = models.DateTimeField(null=True, blank=True)
