@@ -215,12 +215,18 @@ CONTENT_SECURITY_POLICY = (
 )
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+# Larger files go to the temporary folder as they come in, and from there into the database.
+FILE_UPLOAD_HANDLERS = [
+    "apps.core.uploads.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 TRUSTED_PROXIES = environment.words("TRUSTED_PROXIES", "" if PRODUCTION else "127.0.0.1,::1")
 OUTBOUND_ALLOWED_HOSTS = environment.words("OUTBOUND_ALLOWED_HOSTS")
 
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 120, "SERIALIZER": "rq.serializers.JSONSerializer"}
-    for name in ("default", "interactive")
+    for name in ("default", "interactive", "bulk")
 }
 
 REST_FRAMEWORK = {
@@ -261,7 +267,7 @@ GATEWAY_REQUESTS_PER_MINUTE = environment.number("GATEWAY_REQUESTS_PER_MINUTE", 
 API_REQUESTS_PER_MINUTE = environment.number("API_REQUESTS_PER_MINUTE", 1_200)
 # Keeping the recorder's plan needs a session, or a pooler that follows prepared statements.
 DATABASE_PREPARED_STATEMENTS = environment.flag("DATABASE_PREPARED_STATEMENTS", True)
-# Runs in flight get so long at a stop. Granian kills its workers after ten seconds.
+# Runs in flight get so long at a stop; six seconds later what has not ended is killed.
 GATEWAY_DRAIN_SECONDS = environment.number("GATEWAY_DRAIN_SECONDS", 7)
 # Where Prometheus asks; each process has an address of its own, and none is public. Empty: nowhere.
 METRICS_ADDRESS = environment.text("METRICS_ADDRESS", "")

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from apps.core.errors import InvalidRequest
+from apps.datasets.limits import MOST_ROWS_COMPARED
 from apps.datasets.models import DatasetRow, DatasetVersion
 from apps.datasets.row_storage import demand_rows
 
@@ -77,10 +79,21 @@ class Difference:
         return self.added + self.changed + self.removed
 
 
+def is_comparable(before: DatasetVersion, after: DatasetVersion) -> bool:
+    """Whether two versions are small enough to be compared while somebody waits."""
+    return before.row_count + after.row_count <= MOST_ROWS_COMPARED
+
+
 def compare(before: DatasetVersion, after: DatasetVersion, *, limit: int = SHOWN) -> Difference:
-    """From one version to another. About a second for 100,000 rows. Raises Conflict."""
+    """From one version to another. About a second for 100,000 rows.
+
+    Raises Conflict for deleted rows, and InvalidRequest ``too_many_rows`` for what would take too long.
+    """
     demand_rows(before)
     demand_rows(after)
+    if not is_comparable(before, after):
+        message = f"Versions are compared up to {MOST_ROWS_COMPARED:,} rows together. Download both instead."
+        raise InvalidRequest(message, code="too_many_rows", param="to")
     names: dict[str, UUID | int] = {
         "organization": after.organization_id,
         "before": before.id,

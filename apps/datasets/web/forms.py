@@ -24,7 +24,7 @@ class UploadForm(forms.Form):
 
     file = forms.FileField(
         label="File",
-        help_text="CSV or JSONL, up to 10 MB and 100,000 rows. The next step shows what was recognised.",
+        help_text="CSV or JSONL, up to 100 MB and 1,000,000 rows. The next step shows what was recognised.",
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,.jsonl,.ndjson"}),
         error_messages={"required": "Choose a file first."},
     )

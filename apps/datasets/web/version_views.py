@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.numbers import whole_number
 from apps.datasets import downloads, queries, services
-from apps.datasets.comparing import Difference, compare
+from apps.datasets.comparing import Difference, compare, is_comparable
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.datasets.values import columns_mapping
 from apps.datasets.web.cells import cells_of, kept, shown_columns
@@ -30,7 +30,8 @@ class VersionsView(ProjectView):
         dataset = queries.get_dataset(self.project, kwargs["dataset"])
         versions = list(queries.list_versions(dataset)[:VERSIONS_SHOWN])
         before, after = _pair(request, dataset)
-        difference = compare(before, after) if before and after else None
+        too_large = bool(before and after and not is_comparable(before, after))
+        difference = compare(before, after) if before and after and not too_large else None
         context = {
             "dataset": dataset,
             "versions": versions,
@@ -38,6 +39,7 @@ class VersionsView(ProjectView):
             "before": before,
             "after": after,
             "difference": difference,
+            "too_large": too_large,
             "columns": shown_columns(after) if after else [],
             "rows": _rows(before, after, difference) if before and after and difference else [],
             "can_edit": self.access.can(Permission.DATASETS_EDIT) and dataset.archived_at is None,
@@ -60,7 +62,7 @@ class RestoreView(ProjectView):
             "version": version,
             "latest": latest,
             "next": latest.number + 1,
-            "difference": compare(latest, version, limit=1),
+            "difference": compare(latest, version, limit=1) if is_comparable(latest, version) else None,
         }
         return self.render("datasets/restore.html", context)
 

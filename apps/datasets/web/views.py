@@ -7,17 +7,14 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
-from apps.core.errors import Conflict, InvalidRequest
+from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.datasets import downloads, queries, services
-from apps.datasets.models import DatasetImport
-from apps.datasets.parsing import BadRow, GoodRow
-from apps.datasets.web.cells import shown
+from apps.datasets.models import DatasetImport, DatasetVersion, Origin
 from apps.datasets.web.forms import EmptyForm, FormatForm, MappingForm, PasteForm, UploadForm
+from apps.datasets.web.importing import asks_for_progress, may_be_mapped, progress_page, recognised
 from apps.datasets.web.listing import DATASETS
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
-
-PREVIEW_CHARACTERS = 200
 
 
 class DatasetListView(ProjectView):
@@ -109,11 +106,14 @@ class MappingView(ProjectView):
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         dataset_import = queries.get_import(self.project, kwargs["dataset_import"])
+        if asks_for_progress(self, dataset_import):
+            return progress_page(self, dataset_import, room=(self.address("datasets:list"), "Datasets"))
         if dataset_import.version is not None:
-            return redirect(self.address("datasets:detail", dataset_import.version.dataset.public_id))
+            return self._imported(dataset_import.version)
         name = dataset_import.file_name.rpartition(".")[0] or dataset_import.file_name
+        wanted = dataset_import.dataset_name or name[:120]
         mapping = queries.import_mapping(dataset_import)
-        return self._page(dataset_import, MappingForm(mapping=mapping, initial={"dataset": name[:120]}))
+        return self._page(dataset_import, MappingForm(mapping=mapping, initial={"dataset": wanted}))
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         dataset_import = queries.get_import(self.project, kwargs["dataset_import"])
@@ -121,27 +121,29 @@ class MappingView(ProjectView):
         if not form.is_valid():
             return self._page(dataset_import, form, status=422)
         try:
-            version = services.import_rows(
+            started = services.start_import(
                 actor=self.access.actor,
                 dataset_import=dataset_import,
                 dataset_name=form.cleaned_data["dataset"],
                 mapping=form.mapping(),
             )
-        except (Conflict, InvalidRequest) as error:
+        except (Conflict, InvalidRequest, NotFound) as error:
             form.add_error(None, error.message)
             return self._page(dataset_import, form, status=error.status if error.status == 409 else 422)
-        messages.info(request, f"Version {version.number} holds {version.row_count:,} rows.")
+        if started.version is None:
+            return redirect(self.address("datasets:mapping", started.public_id))
+        messages.info(request, f"Version {started.version.number} holds {started.version.row_count:,} rows.")
+        return self._imported(started.version)
+
+    def _imported(self, version: DatasetVersion) -> HttpResponse:
+        if version.dataset.origin != Origin.LIBRARY:
+            return redirect(f"{self.address('batches:new')}?dataset={version.public_id}")
         return redirect(self.address("datasets:detail", version.dataset.public_id))
 
     def _page(self, dataset_import: DatasetImport, form: MappingForm, status: int = 200) -> HttpResponse:
-        facts = queries.import_facts(dataset_import)
-        context = {
-            "dataset_import": dataset_import,
-            "facts": facts,
-            "form": form,
-            "format_form": FormatForm.of(facts) if facts.format == "csv" else None,
-            "preview": _preview(dataset_import),
-        }
+        address = self.address("datasets:format", dataset_import.public_id)
+        context = recognised(dataset_import, address)
+        context["form"] = form if may_be_mapped(dataset_import) else None
         return self.render("datasets/mapping.html", context, status=status)
 
 
@@ -160,7 +162,7 @@ class FormatView(ProjectView):
             services.choose_format(
                 actor=self.access.actor, dataset_import=dataset_import, **form.cleaned_data
             )
-        except InvalidRequest as error:
+        except (Conflict, InvalidRequest) as error:
             messages.error(request, error.message)
         return redirect(address)
 
@@ -172,14 +174,3 @@ class ProblemsView(ProjectView):
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         return downloads.download_problems(queries.get_version(self.project, kwargs["version"]))
-
-
-def _preview(dataset_import: DatasetImport) -> list[dict[str, Any]]:
-    preview = queries.preview(dataset_import)
-    return [_preview_row(row, preview.columns) for row in preview.rows]
-
-
-def _preview_row(row: GoodRow | BadRow, columns: tuple[str, ...]) -> dict[str, Any]:
-    if isinstance(row, BadRow):
-        return {"line": row.line, "problem": row.reason, "raw": row.raw[:PREVIEW_CHARACTERS]}
-    return {"line": row.line, "cells": [shown(row.values.get(column)) for column in columns]}
