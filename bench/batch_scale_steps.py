@@ -6,9 +6,9 @@ from django.db import connection
 
 from apps.audit.actor import SYSTEM
 from apps.batches import queries, services
-from apps.batches.results.formats import write_results
 from apps.batches.models import BatchJob
 from apps.batches.pump import Times
+from apps.batches.results.formats import write_results
 from apps.batches.services.starting import BatchOptions
 from apps.batches.sweeping import sweep
 from apps.core.scope import organization_scope
