@@ -60,13 +60,66 @@ _BATCH_ROWS: Final = Reading(
 )
 _BATCH_JOBS: Final = Reading(
     """
-    SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)
+    SELECT count(*), coalesce(extract(epoch FROM now() - min(coalesce(start_at, created_at))
         FILTER (WHERE pending > 0 AND status = 'in_progress')), 0)
     FROM batches_batchjob WHERE status IN ('validating', 'in_progress', 'finalizing', 'cancelling')
     """,
     (
         Family("promptsaas_batch_jobs", "Batches that are not over."),
         Family("promptsaas_batch_oldest_waiting_age_seconds", "Age of the oldest batch with rows that wait."),
+    ),
+)
+# As `BatchJob.claimable` has it: rows behind the end of a sample wait for a person, not for a worker.
+_CLAIMABLE: Final = """CASE WHEN claim_limit IS NULL THEN pending
+    ELSE pending - greatest(total - greatest(claim_limit, next_number - 1), 0) END"""
+_BATCH_SLOTS: Final = Reading(
+    f"""
+    SELECT coalesce(sum(claimable) FILTER (WHERE status = 'in_progress'), 0),
+        coalesce(sum(running), 0)
+            + coalesce(sum(least(claimable, room)) FILTER (WHERE status = 'in_progress'), 0)
+    FROM (SELECT status, running, greatest(concurrency - running, 0) AS room, {_CLAIMABLE} AS claimable
+        FROM batches_batchjob WHERE status IN ('in_progress', 'finalizing', 'cancelling')) AS open
+    """,
+    (
+        Family("promptsaas_batch_claimable_rows", "Rows that wait for a worker and for nothing else."),
+        Family("promptsaas_batch_wanted_slots", "Calls at once that batches have use for, running ones too."),
+    ),
+)
+
+
+def _pumps(table: str, kind: str, what: str) -> Reading:
+    return Reading(
+        f"""
+        SELECT state, count(pump), coalesce(sum(slots), 0) FROM (VALUES ('rung'), ('working'), ('draining'))
+            AS states(state)
+        LEFT JOIN (SELECT id AS pump, slots, CASE WHEN started_at IS NULL THEN 'rung'
+            WHEN slots = 0 THEN 'draining' ELSE 'working' END AS state
+            FROM {table} WHERE expires_at > now()) AS alive USING (state)
+        GROUP BY state
+        """,
+        (
+            Family(f"promptsaas_{kind}_pumps", f"Workers that carry out {what}, by how far they are."),
+            Family(f"promptsaas_{kind}_pump_slots", f"Calls at once that the workers for {what} can have."),
+        ),
+        label="state",
+    )
+
+
+_BACKGROUND_RUNS: Final = Reading(
+    f"""
+    SELECT queued, queued + (SELECT count(*) FROM runs_backgroundrun WHERE status = 'running'),
+        coalesce((SELECT extract(epoch FROM now() - created_at) FROM runs_backgroundrun
+            WHERE status = 'queued' ORDER BY expires_at LIMIT 1), 0)
+    FROM (SELECT count(*) AS queued
+        FROM (SELECT FROM runs_backgroundrun WHERE status = 'queued' LIMIT {COUNTED}) AS found) AS counted
+    """,
+    (
+        Family("promptsaas_background_waiting_runs", "Background runs that wait for a worker."),
+        Family("promptsaas_background_wanted_slots", "Background runs that wait or are under way."),
+        Family(
+            "promptsaas_background_oldest_waiting_age_seconds",
+            "Age of the run that waits longest.",
+        ),
     ),
 )
 _PARTITIONS: Final = Reading(
@@ -154,6 +207,10 @@ _DATABASE: Final = Reading(
 READINGS: Final = (
     _BATCH_ROWS,
     _BATCH_JOBS,
+    _BATCH_SLOTS,
+    _pumps("batches_pump", "batch", "batches"),
+    _BACKGROUND_RUNS,
+    _pumps("runs_backgroundpump", "background", "background runs"),
     _PARTITIONS,
     _waiting("core_outboxmessage", "failed_at IS NULL", "outbox", "Messages of the outbox"),
     _given_up("core_outboxmessage", "outbox", "Messages of the outbox"),

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -15,6 +16,8 @@ from prometheus_client import CollectorRegistry
 from pytest_django import Settings
 from redis import Redis
 
+from apps.batches.models import BatchJob, Pump
+from apps.batches.services.ringing import SLOTS
 from apps.core import redis as product_redis
 from apps.core.metrics import counted
 from apps.core.models import OutgoingMail
@@ -27,7 +30,7 @@ from promptsaas.cron import PeriodicJob, run_once
 from promptsaas.metrics.readings import READINGS, Family, Reading
 from promptsaas.metrics.state import StateCollector
 from promptsaas.routes import belongs_to_gateway
-from tests.factories import make_project, make_run
+from tests.factories import make_background_run, make_batch, make_project, make_run
 
 SOURCES = ("postgres", "redis")
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +71,33 @@ def test_state__what_waits__is_counted_with_its_age(redis: Redis) -> None:
     assert (found.get_sample_value("promptsaas_database_connections", {"state": "active"}) or 0) >= 1
     for source in ("postgres", "redis"):
         assert found.get_sample_value("promptsaas_source_up", {"source": source}) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_state__batches__say_how_many_workers_they_have_use_for(redis: Redis) -> None:
+    project = make_project()
+    sampled, wide = make_batch(project=project, rows=8), make_batch(project=project, rows=6)
+    make_background_run(project=project)
+    with organization_scope(project.organization_id):
+        # Two rows of the sample are taken, two more may be; of the other job only one call at once may run.
+        BatchJob.objects.filter(id=sampled.id).update(claim_limit=4, next_number=3, pending=6, running=2)
+        BatchJob.objects.filter(id=wide.id).update(concurrency=1)
+        sampled.refresh_from_db()
+        assert sampled.claimable == 2
+    with system_scope():
+        Pump.objects.all().delete()
+        later = {"expires_at": datetime.now(UTC) + timedelta(minutes=1), "started_at": datetime.now(UTC)}
+        Pump.objects.bulk_create(Pump(id=uuid4(), slots=slots, **later) for slots in (SLOTS, SLOTS, 0))
+    found = read()
+    assert found.get_sample_value("promptsaas_batch_claimable_rows") == 2 + 6
+    assert found.get_sample_value("promptsaas_batch_wanted_slots") == 2 + 2 + 1
+    assert found.get_sample_value("promptsaas_batch_pumps", {"state": "working"}) == 2
+    assert found.get_sample_value("promptsaas_batch_pumps", {"state": "draining"}) == 1
+    assert found.get_sample_value("promptsaas_batch_pumps", {"state": "rung"}) == 0
+    assert found.get_sample_value("promptsaas_batch_pump_slots", {"state": "working"}) == 2 * SLOTS
+    assert found.get_sample_value("promptsaas_background_waiting_runs") == 1
+    assert found.get_sample_value("promptsaas_background_wanted_slots") == 1
+    assert 0 <= (found.get_sample_value("promptsaas_background_oldest_waiting_age_seconds") or -1) < 60
 
 
 @pytest.mark.django_db(transaction=True)
