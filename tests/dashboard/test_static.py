@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STATIC = ROOT / "static"
-VENDOR_FOLDERS = (STATIC / "vendor", ROOT / "tests/browser/vendor")
+VENDOR_FOLDERS = (STATIC / "vendor", ROOT / "tests/browser/vendor", ROOT / "tests/ground/vendor/keda")
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SHARED_SCRIPTS = ("menus", "copy", "forms", "requests", "dialogs", "palette", "shortcuts", "notices", "table")
 
