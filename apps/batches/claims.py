@@ -11,6 +11,19 @@ CLAIMABLE: Final = """
 """
 """How many rows of `job` may be claimed: all that wait, without those that lie behind a sample's end."""
 
+_OF_PUMPS: Final = """
+(SELECT count(*) FROM batches_batchitem AS item WHERE item.organization_id = job.organization_id
+    AND item.batch_id = job.id AND item.direct AND item.status = '{status}')
+"""
+PUMPABLE: Final = f"""
+CASE WHEN job.delivery = 'direct' THEN {CLAIMABLE} ELSE {_OF_PUMPS.format(status="pending")} END
+"""
+"""How many of those a pump may claim; of a job that goes through provider batches, those sent back to it."""
+IN_FLIGHT: Final = f"""
+CASE WHEN job.delivery = 'direct' THEN job.running ELSE {_OF_PUMPS.format(status="running")} END
+"""
+"""How many rows of `job` pumps are working on: not those that lie at a provider."""
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
@@ -40,6 +53,7 @@ class JobFacts:
     api_key_id: UUID | None
     capped: bool
     work: dict[str, Any]
+    delivery: str = "direct"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from apps.batches import completion
-from apps.batches.claims import CLAIMABLE, Claim, Claimed, JobFacts, Row, Variant
+from apps.batches.claims import CLAIMABLE, IN_FLIGHT, PUMPABLE, Claim, Claimed, JobFacts, Row, Variant
 from apps.batches.completion import Completed, Outcome
 from apps.batches.fairness import Waiting
 from apps.core.ids import uuid7
@@ -30,7 +30,8 @@ WorstCase = Callable[[JobFacts, Row], Decimal]
 """The most that one row can cost; asked only for jobs with a cost cap."""
 
 _OPEN_JOBS: Final = f"""
-SELECT id, organization_id, {CLAIMABLE} AS claimable, running, concurrency, priority, {AT_ONCE} AS at_once
+SELECT id, organization_id, {PUMPABLE} AS claimable, {IN_FLIGHT} AS running, concurrency, priority,
+       {AT_ONCE} AS at_once
 FROM batches_batchjob AS job
 WHERE status = 'in_progress' AND (pending > 0 OR running > 0) ORDER BY id
 """
@@ -38,7 +39,7 @@ WHERE status = 'in_progress' AND (pending > 0 OR running > 0) ORDER BY id
 _JOB_FACTS: Final = """
 SELECT id, organization_id, project_id, prompt_name, version_number, model, parameters, match_field,
        dataset_version_id, coalesce(source_rows, total) AS source_rows, variant_count, livemode, api_key_id,
-       cost_cap IS NOT NULL AS capped, work
+       cost_cap IS NOT NULL AS capped, work, delivery
 FROM batches_batchjob WHERE id = %(job)s AND organization_id = %(organization)s
 """
 
@@ -49,8 +50,8 @@ WHERE batch_id = %(job)s AND organization_id = %(organization)s ORDER BY positio
 
 # Held until the claim commits: no other pump can change what concurrency and cap are checked against.
 _LOCK_JOB: Final = f"""
-SELECT least({CLAIMABLE}, {AT_ONCE} - running) AS room, running, next_number,
-       least(total, coalesce(claim_limit, total)) AS last_number,
+SELECT least({PUMPABLE}, {AT_ONCE} - {IN_FLIGHT}) AS room, running, next_number,
+       CASE delivery WHEN 'direct' THEN least(total, coalesce(claim_limit, total)) ELSE 0 END AS last_number,
        pending - greatest(total - next_number + 1, 0) AS given_back,
        cost_cap - cost_used - cost_reserved AS money
 FROM batches_batchjob AS job
@@ -72,6 +73,7 @@ _GIVEN_BACK: Final = f"""
 WITH item AS MATERIALIZED (
     SELECT id AS item_id, number, round, attempts, fence FROM batches_batchitem
     WHERE organization_id = %(organization)s AND batch_id = %(job)s AND status = 'pending'
+      AND (direct OR NOT %(only_direct)s)
     ORDER BY number LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 )
 {_SOURCE}
@@ -249,7 +251,8 @@ class LeaseStore:
         }
         found = []
         if locked.given_back > 0:
-            found = await _fetch(connection, _GIVEN_BACK, **source, limit=limit)
+            only_direct = job.delivery != "direct"
+            found = await _fetch(connection, _GIVEN_BACK, **source, limit=limit, only_direct=only_direct)
         last = min(locked.next_number + limit - len(found) - 1, locked.last_number)
         if last >= locked.next_number:
             found += await _fetch(connection, _UNTAKEN, **source, first=locked.next_number, last=last)

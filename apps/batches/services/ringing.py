@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
+from apps.batches.claims import IN_FLIGHT, PUMPABLE
 from apps.batches.models import Pump
 from apps.core.ids import uuid7
 from apps.core.queue import enqueue
@@ -18,15 +19,17 @@ JOB_SECONDS: Final = 300
 RING_SECONDS: Final = 10
 """How long a ring counts as a pump; then Redis has lost it, or every worker is busy, and it is rung again."""
 
-SLOTS: Final = 64
+SLOTS: Final = 256
 """Calls that one pump keeps in flight."""
 
 MOST_PUMPS: Final = 16
 
-_USEFUL_SLOTS: Final = """
-SELECT coalesce(sum(least(pending, greatest(concurrency - running, 0))), 0),
-       coalesce(sum(running), 0)
-FROM batches_batchjob WHERE status = 'in_progress'
+_USEFUL_SLOTS: Final = f"""
+SELECT coalesce(sum(least(claimable, greatest(concurrency - running, 0))), 0), coalesce(sum(running), 0)
+FROM (
+    SELECT {PUMPABLE} AS claimable, {IN_FLIGHT} AS running, concurrency
+    FROM batches_batchjob AS job WHERE status = 'in_progress'
+) AS open
 """
 
 
