@@ -6,10 +6,11 @@ from typing import Any, Final
 from uuid import UUID
 
 CLAIMABLE: Final = """
-(job.pending - CASE WHEN job.claim_limit IS NULL THEN 0
+(job.pending - job.held - CASE WHEN job.claim_limit IS NULL THEN 0
                     ELSE greatest(job.total - greatest(job.claim_limit, job.next_number - 1), 0) END)
 """
-"""How many rows of `job` may be claimed: all that wait, without those that lie behind a sample's end."""
+"""How many rows of `job` may be claimed: all that wait, without those that are held for an equal row's answer
+and those that lie behind a sample's end."""
 
 _OF_PUMPS: Final = """
 (SELECT count(*) FROM batches_batchitem AS item WHERE item.organization_id = job.organization_id

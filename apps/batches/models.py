@@ -171,7 +171,17 @@ class BatchJob(TenantModel):
     continuous = models.BooleanField(default=False, db_default=False)
     deduplicate = models.BooleanField(default=False, db_default=False)
     duplicates = models.PositiveIntegerField(default=0, db_default=0)
+    # Rows that wait for the answer of an equal row in flight; they are among `pending`.
+    held = models.PositiveIntegerField(default=0, db_default=0)
     rerun_of_id = models.UUIDField(null=True, blank=True)
+    # Which rows of that job these are, in the words of `choosing.RowChoice`.
+    rerun_choice = models.JSONField(default=dict, db_default={}, blank=True)
+    # What is run again by itself once this job has ended, in the words of `rules.RerunRule`; {} for nothing.
+    rerun_rule = models.JSONField(default=dict, db_default={}, blank=True)
+    rerun_due = models.BooleanField(default=False, db_default=False)
+    rerun_problem = models.CharField(max_length=500, blank=True, default="", db_default="")
+    # A mail to who started it, when it ends or pauses by itself.
+    notify = models.BooleanField(default=False, db_default=False)
 
     status = models.CharField(max_length=16, choices=JobStatus.choices, default=JobStatus.VALIDATING)
     stop_reason = models.CharField(max_length=16, choices=StopReason.choices, blank=True, default="")
@@ -226,6 +236,17 @@ class BatchJob(TenantModel):
                 name="batches_job_open",
                 condition=Q(status__in=["validating", "in_progress", "finalizing", "cancelling"]),
             ),
+            models.Index(
+                fields=["status", "organization"],
+                name="batches_job_waiting",
+                condition=Q(status__in=["scheduled", "paused"]),
+            ),
+            models.Index(
+                fields=["organization", "rerun_of_id"],
+                name="batches_job_rerun",
+                condition=Q(rerun_of_id__isnull=False),
+            ),
+            models.Index(fields=["id"], name="batches_job_rerun_due", condition=Q(rerun_due=True)),
         ]
         constraints = [
             models.UniqueConstraint(fields=["organization", "id"], name="batches_job_organization_id"),
@@ -246,10 +267,11 @@ class BatchJob(TenantModel):
 
     @property
     def claimable(self) -> int:
-        """How many rows may be claimed: all that wait, without those behind a sample's end."""
+        """How many rows may be claimed: all that wait, but for held ones and those behind a sample's end."""
+        free = self.pending - self.held
         if self.claim_limit is None:
-            return self.pending
-        return self.pending - max(self.total - max(self.claim_limit, self.next_number - 1), 0)
+            return free
+        return free - max(self.total - max(self.claim_limit, self.next_number - 1), 0)
 
     @property
     def finished(self) -> int:
@@ -381,6 +403,16 @@ class BatchItem(TenantModel):
                 fields=["organization", "batch", "-finished_at"],
                 name="batches_item_latest",
                 condition=Q(finished_at__isnull=False),
+            ),
+            models.Index(
+                fields=["organization", "batch", "input_digest"],
+                name="batches_item_digest",
+                condition=Q(input_digest__isnull=False, duplicate_of__isnull=True),
+            ),
+            models.Index(
+                fields=["organization", "batch", "duplicate_of"],
+                name="batches_item_held",
+                condition=Q(status="pending", duplicate_of__isnull=False),
             ),
         ]
 

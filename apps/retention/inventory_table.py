@@ -255,7 +255,7 @@ _BATCHES: Final = (
     _part("batches.BatchJob", "started_by_kind started_by_name", "Names of authors", NOTHING, PSEUDONYM),
     _part(
         "batches.BatchJob",
-        "name prompt_name label model parameters match_field estimate",
+        "name prompt_name label model parameters match_field estimate rerun_choice rerun_rule rerun_problem",
         "Names of batches",
         AUTHORED,
         AUTHORED,
