@@ -14,7 +14,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from apps.batches import openai_models  # noqa: F401 - its tables are this room's
+from apps.batches import openai_models, provider_models  # noqa: F401 - their tables are this room's
 from apps.core.models import TenantModel
 
 LARGEST_CONCURRENCY = 256
@@ -218,6 +218,8 @@ class BatchJob(TenantModel):
     cost_reserved = models.DecimalField(max_digits=20, decimal_places=10, default=Decimal(0))
     cost_unknown = models.PositiveIntegerField(default=0)
     estimate = models.JSONField(default=dict)
+    # Of a job that has ended: [{"code", "rows", "number" of the first row}], counted once.
+    failure_groups = models.JSONField(default=list, db_default=[], blank=True)
 
     created_at = models.DateTimeField(auto_now_add=True)
     start_at = models.DateTimeField(null=True, blank=True)
@@ -398,6 +400,27 @@ class BatchItem(TenantModel):
                 fields=["organization", "batch", "error_code", "number"],
                 name="batches_item_failed",
                 condition=Q(status="failed"),
+            ),
+            # From one such row to the next, however few there are among a million.
+            models.Index(
+                fields=["organization", "batch", "number"],
+                name="batches_item_failed_order",
+                condition=Q(status="failed"),
+            ),
+            models.Index(
+                fields=["organization", "batch", "number"],
+                name="batches_item_differs",
+                condition=Q(matches=False),
+            ),
+            models.Index(
+                fields=["organization", "provider_batch_id", "number"],
+                name="batches_item_at_provider",
+                condition=Q(status="running", provider_batch_id__isnull=False),
+            ),
+            models.Index(
+                fields=["organization", "batch", "number"],
+                name="batches_item_direct",
+                condition=Q(direct=True, status__in=["pending", "running"]),
             ),
             models.Index(
                 fields=["organization", "batch", "-finished_at"],

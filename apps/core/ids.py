@@ -52,6 +52,7 @@ PREFIXES: Final[dict[str, str]] = {
     "mbr": "member",
     "org": "organization",
     "oxp": "export",
+    "pbt": "provider batch",
     "pcr": "provider connection",
     "pdm": "default model",
     "prc": "price",
