@@ -1,7 +1,6 @@
 """What one gateway process holds open: the runtime, the door, the runs in flight."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -10,6 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from apps.core import tallies
+from apps.core.collector import spare_the_collector
 from apps.core.errors import Unavailable
 from apps.core.logs import get_logger
 from apps.core.metrics import highest_gauge, summed_gauge
@@ -23,7 +23,6 @@ from apps.runs.runtime import Runtime, open_runtime
 MOST_RUNS_AT_ONCE: Final = 3000
 MARK_USED_SECONDS: Final = 20.0
 REPORT_SECONDS: Final = 2.0
-COLLECTOR_THRESHOLDS: Final = (20_000, 20, 50)
 POOL_FIGURES: Final = ("pool_size", "pool_available", "pool_max", "requests_waiting")
 
 RUNS_IN_FLIGHT: Final = summed_gauge("promptsaas_runs_in_flight", "Runs that the gateway carries now.")
@@ -119,17 +118,6 @@ class RunSlot:
 
     def __exit__(self, *_: object) -> None:
         self._in_flight.discard(self.task)
-
-
-def spare_the_collector() -> None:
-    """Let the garbage collector look only at what requests make, and seldom.
-
-    What is loaded at start lives as long as the process. Looked through again and again, as Python does by
-    itself, it took a third of the time of a run.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 @asynccontextmanager
