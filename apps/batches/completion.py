@@ -4,10 +4,11 @@ It runs under the system role inside somebody's transaction: the recorder's, whe
 land too, or a small one of its own for rows that were refused before any call.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 from uuid import UUID
 
 import orjson
@@ -18,19 +19,23 @@ from apps.batches.claims import CLAIMABLE, Claim
 from apps.batches.matching import matches
 from apps.runs.types import RunRecord, RunResult
 
+Number = TypeVar("Number", int, Decimal)
+
 OUTPUT_CHARACTERS: Final = 4_000
 """How much of an output an item holds; the whole of it lies in the run's content, if that is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one claimed row ended. `run_id` is None for a row that was refused before any call.
+    """How one claimed row ended, or with status "running" what it has cost so far.
 
-    `shortened` is whether a long output is cut, because the run has the whole of it.
+    Tokens and cost are those of this step: the row and its job add them up. `reserved` is how much of the
+    claim's reserve the step uses up, None for all of it. `run_id` is None for a row that was refused before
+    any call. `shortened` is whether a long output is cut, because the run has the whole of it.
     """
 
     claim: Claim
-    status: Literal["succeeded", "failed"]
+    status: Literal["succeeded", "failed", "running"]
     run_id: UUID | None = None
     output: str = ""
     parsed: Any = None
@@ -43,23 +48,25 @@ class Outcome:
     cost_status: str = ""
     latency_ms: int | None = None
     shortened: bool = True
+    reserved: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A row that was completed, and its job's state just after it."""
+    """A row that was completed, or went a step further, and its job's state just after it."""
 
     item_id: UUID
     job_id: UUID
     organization_id: UUID
     over: bool
+    ended: bool
 
 
 _COLUMNS: Final = (
     ("id", "uuid", lambda o: o.claim.item_id),
     ("organization_id", "uuid", lambda o: o.claim.organization_id),
     ("fence", "integer", lambda o: o.claim.fence),
-    ("reserved", "numeric", lambda o: o.claim.reserved),
+    ("reserved", "numeric", lambda o: o.claim.reserved if o.reserved is None else o.reserved),
     ("variants", "integer", lambda o: o.claim.variants),
     ("status", "text", lambda o: o.status),
     ("run_id", "uuid", lambda o: o.run_id),
@@ -79,9 +86,16 @@ _COLUMNS: Final = (
 _NAMES: Final = ", ".join(name for name, _, _ in _COLUMNS)
 _ARRAYS: Final = ", ".join(f"%({name})s::{kind}[]" for name, kind, _ in _COLUMNS)
 _KEYS: Final = ("id", "organization_id", "fence", "reserved", "variants")
-_SETS: Final = ", ".join(f"{name} = input.{name}" for name, _, _ in _COLUMNS if name not in _KEYS)
+_ADDED: Final = ("input_tokens", "output_tokens", "cost")
+_SETS: Final = ", ".join(
+    f"{name} = coalesce(item.{name} + input.{name}, input.{name}, item.{name})"
+    if name in _ADDED
+    else f"{name} = input.{name}"
+    for name, _, _ in _COLUMNS
+    if name not in (*_KEYS, "cost_status")
+)
 
-_SUMS: Final = """count(*) AS rows,
+_SUMS: Final = """count(*) FILTER (WHERE status <> 'running') AS rows,
            count(*) FILTER (WHERE status = 'succeeded') AS succeeded,
            count(*) FILTER (WHERE matches) AS matched, count(matches) AS compared,
            coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens,
@@ -95,14 +109,17 @@ WITH input AS (
     SELECT * FROM unnest({_ARRAYS}) AS input({_NAMES})
 ), done AS (
     UPDATE batches_batchitem AS item
-    SET {_SETS}, cost_reserved = 0, lease_owner = NULL, lease_expires_at = NULL,
-        finished_at = clock_timestamp()
+    SET {_SETS}, cost_reserved = greatest(item.cost_reserved - input.reserved, 0),
+        cost_status = CASE WHEN item.cost_status = 'unknown' THEN 'unknown' ELSE input.cost_status END,
+        lease_owner = CASE WHEN input.status = 'running' THEN item.lease_owner END,
+        lease_expires_at = CASE WHEN input.status = 'running' THEN item.lease_expires_at END,
+        finished_at = CASE WHEN input.status <> 'running' THEN clock_timestamp() END
     FROM input
     WHERE item.id = input.id AND item.organization_id = input.organization_id
       AND item.fence = input.fence AND item.status = 'running'
     RETURNING item.id, item.organization_id, item.batch_id, item.number, item.status, item.matches,
-              input.reserved, input.variants, item.input_tokens, item.output_tokens, item.cost,
-              item.cost_status, item.latency_ms
+              input.reserved, input.variants, input.input_tokens, input.output_tokens, input.cost,
+              input.cost_status, item.latency_ms
 ), sums AS (
     SELECT batch_id, organization_id, sum(reserved) AS reserved, {_SUMS}
     FROM done GROUP BY batch_id, organization_id
@@ -137,14 +154,19 @@ WITH input AS (
     WHERE variant.batch_id = sums.batch_id AND variant.organization_id = sums.organization_id
       AND variant.position = sums.position
 )
-SELECT done.id AS item_id, done.batch_id AS job_id, done.organization_id, moved.over
+SELECT done.id AS item_id, done.batch_id AS job_id, done.organization_id, moved.over,
+       done.status <> 'running' AS ended
 FROM done JOIN moved ON moved.id = done.batch_id
 """
 
 
 def parameters(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The arrays of STATEMENT, sorted by item."""
-    ordered = sorted(outcomes, key=lambda outcome: outcome.claim.item_id)
+    """The arrays of STATEMENT, sorted by item; steps of one row are one."""
+    by_item: dict[UUID, Outcome] = {}
+    for each in outcomes:
+        before = by_item.get(each.claim.item_id)
+        by_item[each.claim.item_id] = each if before is None else _together(before, each)
+    ordered = [by_item[item_id] for item_id in sorted(by_item)]
     return {name: [value(outcome) for outcome in ordered] for name, _, value in _COLUMNS}
 
 
@@ -180,8 +202,8 @@ def outcome(claim: Claim, result: RunResult, *, shortened: bool = True) -> Outco
 class Call:
     """One run and the claimed rows that it answers.
 
-    `outcomes` says what the run means for them: for none of them while more calls are to come, for which the
-    run is recorded all the same.
+    `outcomes` says what the run means for them: at least for one, if only that it cost something (status
+    "running") while more calls are to come.
     """
 
     claims: tuple[Claim, ...]
@@ -216,22 +238,37 @@ class BatchCompanion:
     async def write(self, connection: AsyncConnection[Any], records: Sequence[RunRecord]) -> set[UUID]:
         """The runs whose items were still ours; see `runs.types.RecordCompanion`."""
         outcomes: list[Outcome] = []
-        answered: dict[UUID, UUID] = {}
-        kept: set[UUID] = set()
+        answered: dict[UUID, list[UUID]] = defaultdict(list)
         for record in records:
             # A run that was broken off (stop, shutdown) is not recorded: its rows are given back by the pump.
             if record.result.status == "cancelled":
                 continue
             run_id = record.request.run_id
-            ends = self._calls[run_id].outcomes(record)
-            if not ends:
-                kept.add(run_id)
-            outcomes.extend(ends)
-            answered |= {each.claim.item_id: run_id for each in ends}
+            for each in self._calls[run_id].outcomes(record):
+                outcomes.append(each)
+                answered[each.claim.item_id].append(run_id)
         completed = await complete(connection, outcomes) if outcomes else []
         self.over |= {(row.organization_id, row.job_id) for row in completed if row.over}
-        self.completed += len(completed)
-        return kept | {answered[row.item_id] for row in completed}
+        self.completed += sum(row.ended for row in completed)
+        return {run_id for row in completed for run_id in answered[row.item_id]}
+
+
+def _together(first: Outcome, second: Outcome) -> Outcome:
+    """Two steps of one row in one; the later one says how the row stands."""
+    unknown = "unknown" in (first.cost_status, second.cost_status)
+    reserved = None if second.reserved is None else (first.reserved or 0) + second.reserved
+    return replace(
+        second,
+        input_tokens=_sum(first.input_tokens, second.input_tokens),
+        output_tokens=_sum(first.output_tokens, second.output_tokens),
+        cost=_sum(first.cost, second.cost),
+        cost_status="unknown" if unknown else second.cost_status,
+        reserved=reserved,
+    )
+
+
+def _sum(first: Number | None, second: Number | None) -> Number | None:
+    return second if first is None else first if second is None else first + second
 
 
 def _matches(outcome: Outcome) -> bool | None:

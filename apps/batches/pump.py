@@ -10,7 +10,7 @@ charged once all the same.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -174,18 +174,11 @@ class Pump:
             logger.error("batches.row_left", extra=_told(held), exc_info=error)
         self._wake.set()
 
-    async def _execute(self, request: RunRequest, call: Call) -> RunResult:
-        self.calls[request.run_id] = call
-        try:
-            return await self.execute(request)
-        finally:
-            del self.calls[request.run_id]
-
     async def _work(self, held: Held) -> None:
         if max(claim.attempts for claim in held.claims) > MOST_ATTEMPTS:
             return await self._refuse(held, "given_up", "The row was tried too often without an answer.")
         try:
-            await self.shape_of(held.job).work(held.claims, self._execute)
+            unanswered = await self.shape_of(held.job).work(held.claims, _Hands(self))
         except QuotaExceeded:
             return await self._stop_for_quota(held)
         except PromptsaasError as refusal:
@@ -195,10 +188,17 @@ class Pump:
         except psycopg.Error:
             logger.exception("batches.result_refused", extra=_told(held))
             return await self._refuse(held, "result_not_storable", "The answer could not be stored.")
+        if unanswered:
+            self.over |= set(await self.store.release(unanswered, "pending"))
         return None
 
     async def _refuse(self, held: Held, code: str, message: str) -> None:
-        outcomes = [Outcome(claim, "failed", error_code=code, error_message=message) for claim in held.claims]
+        await self.end_rows(
+            [Outcome(claim, "failed", error_code=code, error_message=message) for claim in held.claims]
+        )
+
+    async def end_rows(self, outcomes: Sequence[Outcome]) -> None:
+        """End rows that no run answers."""
         completed = await self.store.refuse(outcomes)
         self.over |= {(row.organization_id, row.job_id) for row in completed if row.over}
         self.refused += len(completed)
@@ -289,6 +289,23 @@ class Pump:
                 held.kept_at = now
             elif held.task is not None:
                 held.task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Hands:
+    """What a shape works with, see `shapes.Hands`."""
+
+    pump: Pump
+
+    async def execute(self, request: RunRequest, call: Call) -> RunResult:
+        self.pump.calls[request.run_id] = call
+        try:
+            return await self.pump.execute(request)
+        finally:
+            del self.pump.calls[request.run_id]
+
+    async def refuse(self, outcomes: Sequence[Outcome]) -> None:
+        await self.pump.end_rows(outcomes)
 
 
 def _told(held: Held) -> dict[str, str]:

@@ -136,6 +136,7 @@ def test_pump__several_variants__are_counted_apart() -> None:
         BatchJob.objects.update(variant_count=2, total=6, pending=6)
         for position in range(2):
             BatchVariant.objects.create(
+                organization_id=job.organization_id,
                 batch=job,
                 position=position,
                 prompt_version_id=job.prompt_version_id,

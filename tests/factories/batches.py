@@ -67,6 +67,7 @@ def _batch_item(project: Project) -> TenantModel:
 def _batch_variant(project: Project) -> TenantModel:
     job = make_batch(project=project)
     return BatchVariant.objects.create(
+        organization_id=job.organization_id,
         batch=job,
         position=0,
         prompt_version_id=job.prompt_version_id,
@@ -81,5 +82,6 @@ def add_items(job: BatchJob) -> list[BatchItem]:
     job.next_number = job.total + 1
     job.save(update_fields=["next_number"])
     return BatchItem.objects.bulk_create(
-        BatchItem(batch=job, number=number) for number in range(first, job.total + 1)
+        BatchItem(organization_id=job.organization_id, batch=job, number=number)
+        for number in range(first, job.total + 1)
     )

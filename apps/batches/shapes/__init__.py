@@ -1,12 +1,20 @@
 """How the rows of a job become calls."""
 
 from apps.batches.claims import JobFacts
+from apps.batches.shapes.chunked import Chunked
+from apps.batches.shapes.multi_row import MultiRow
 from apps.batches.shapes.rows import Rows
-from apps.batches.shapes.types import Execute, Shape
+from apps.batches.shapes.types import Hands, Shape
+from apps.batches.work import ChunkedWork, MultiRowWork, parse_work
 
-__all__ = ["Execute", "Rows", "Shape", "shape_of"]
+__all__ = ["Chunked", "Hands", "MultiRow", "Rows", "Shape", "shape_of"]
 
 
 def shape_of(job: JobFacts) -> Shape:
     """What carries a job's rows out, by its `work`."""
+    work = parse_work(job.work)
+    if isinstance(work, MultiRowWork):
+        return MultiRow(job, work)
+    if isinstance(work, ChunkedWork):
+        return Chunked(job, work)
     return Rows(job)

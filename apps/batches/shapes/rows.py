@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from apps.batches.claims import Claim, JobFacts
 from apps.batches.completion import answer_of_row
-from apps.batches.shapes.types import Execute
+from apps.batches.shapes.types import Hands
 from apps.runs.types import PromptReference, RunRequest
 
 
@@ -19,10 +19,11 @@ class Rows:
         """Every row by itself."""
         return [(claim,) for claim in claims]
 
-    async def work(self, claims: tuple[Claim, ...], execute: Execute) -> None:
+    async def work(self, claims: tuple[Claim, ...], hands: Hands) -> Sequence[Claim]:
         """Run the prompt with the row's variables."""
         (claim,) = claims
-        await execute(request_for(self.job, claim), answer_of_row(claim))
+        await hands.execute(request_for(self.job, claim), answer_of_row(claim))
+        return ()
 
 
 def request_for(job: JobFacts, claim: Claim) -> RunRequest:
