@@ -9,7 +9,7 @@ from typing import Any, Final
 from apps.core.chat_content import text_of
 from apps.providers import tokens
 from apps.providers.price_rules import held_at
-from apps.providers.pricing import Price, PriceStatus, price
+from apps.providers.pricing import Price, PriceStatus, Processing, price
 from apps.providers.types import ChatRequest, Usage
 from apps.runs.inputs import clean_text
 from apps.runs.progress import Progress
@@ -19,17 +19,19 @@ MOST_TOKENS: Final = 2**31 - 1
 CACHED: Final = Price("none", Decimal(0))
 
 
-def charge_attempt(attempt: Attempt, target: Target, usage: Usage, at: datetime) -> tuple[Attempt, Price]:
+def charge_attempt(
+    attempt: Attempt, target: Target, usage: Usage, at: datetime, processing: Processing = "direct"
+) -> tuple[Attempt, Price]:
     """An attempt with what it used and cost, and that price."""
     counted = clamped(usage)
-    found = price_of(target, counted, at)
+    found = price_of(target, counted, at, processing)
     return replace(attempt, usage=counted, cost=found.amount), found
 
 
-def price_of(target: Target, usage: Usage, at: datetime) -> Price:
+def price_of(target: Target, usage: Usage, at: datetime, processing: Processing = "direct") -> Price:
     """The price of a call of a target, by the organization's own prices first."""
     rule = held_at(target.prices, at) if target.prices else None
-    return price(target.kind, target.model, usage, at, rule)
+    return price(target.kind, target.model, usage, at, rule, processing)
 
 
 def used(prepared: PreparedRun, progress: Progress) -> tuple[Usage, UsageOrigin]:
@@ -105,7 +107,7 @@ def written(calls: Iterable[dict[str, Any]]) -> str:
 
 
 def _answered(attempt: Attempt) -> bool:
-    return attempt.usage is not None and attempt.kind in ("call", "retry", "fallback", "repair")
+    return attempt.usage is not None and attempt.kind in ("call", "retry", "fallback", "repair", "batch")
 
 
 def _estimated(chat: ChatRequest, text: str) -> Usage:

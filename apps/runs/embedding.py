@@ -48,15 +48,25 @@ async def embed(
     engine: Engine, request: RunRequest, inputs: Sequence[Input], parameters: dict[str, Any]
 ) -> Embedded:
     """Embed the inputs, whose `input_messages` the request has. Raises core errors for what is refused."""
+    prepared, caller = await prepare_embedding(engine, request, inputs, parameters)
+    return Embedded(await engine.carry_out(prepared), caller.vectors)
+
+
+async def prepare_embedding(
+    engine: Engine, request: RunRequest, inputs: Sequence[Input], parameters: dict[str, Any]
+) -> tuple[PreparedRun, "EmbeddingCaller"]:
+    """The run to carry out, and who will have its vectors, when it is recorded at the latest.
+
+    Raises core errors for what is refused.
+    """
     prepared = _itself(await engine.prepare(request))
-    caller = _Caller(prepared.target.provider, inputs)
+    caller = EmbeddingCaller(prepared.target.provider, inputs)
     model = prepared.target.model
     if prepared.target.sandbox and not request.livemode:
         model = sandbox.MODEL  # a test key gets the sandbox whatever it asks for
     target = replace(prepared.target, model=model, provider=caller)
     chat = replace(prepared.chat, model=model, parameters=parameters)
-    result = await engine.carry_out(replace(prepared, target=target, chat=chat))
-    return Embedded(result, caller.vectors)
+    return replace(prepared, target=target, chat=chat), caller
 
 
 def _itself(prepared: PreparedRun) -> PreparedRun:
@@ -66,7 +76,7 @@ def _itself(prepared: PreparedRun) -> PreparedRun:
 
 
 @dataclass(eq=False, slots=True)
-class _Caller:
+class EmbeddingCaller:
     """A provider whose one way of answering is to embed what the messages say."""
 
     provider: Provider

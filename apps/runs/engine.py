@@ -79,6 +79,28 @@ class Engine:
             raise
         return await self._finish(flight)
 
+    async def admit(self, prepared: PreparedRun) -> None:
+        """What limits say of a run whose call is made elsewhere, as in a provider's batch.
+
+        Raises RateLimited, or Unavailable where it has waited for long.
+        """
+        limits = self._dependencies.limits
+        hold = await limits.admit(prepared) if limits is not None else None
+        if hold is not None and limits is not None:
+            limits.leave(hold)
+
+    async def record_answer(
+        self, prepared: PreparedRun, progress: Progress, reservation: Reservation
+    ) -> RunResult:
+        """The end of such a run: `progress` holds what came of its call (see `elsewhere.progress_of`)."""
+        flight = Flight(prepared, progress, reservation)
+        try:
+            await self._guard_output(flight)
+        except BaseException:
+            self._release(flight)
+            raise
+        return await self._finish(flight)
+
     async def stream(self, request: RunRequest) -> AsyncGenerator[RunStarted | RunDelta | RunResult, None]:
         """Yield RunStarted, the pieces, the recorded RunResult; refusals are raised before the first.
 

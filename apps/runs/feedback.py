@@ -97,6 +97,18 @@ def mean_scores(run_ids: Sequence[UUID]) -> dict[UUID, float]:
     return dict(means)
 
 
+def score_by(giver: Giver, run_id: UUID) -> int | None:
+    """The score that somebody gave a run; None where they gave none."""
+    given = Feedback.objects.filter(run_id=run_id, giver=giver.key)
+    return given.values_list("score", flat=True).first()
+
+
+def text_by(giver: Giver, run: Run) -> FeedbackText:
+    """What somebody said of a run; empty where they said nothing."""
+    own = feedback_of(run).filter(giver=giver.key).first()
+    return text_of(own) if own else FeedbackText()
+
+
 def seal_text(organization_id: UUID, feedback_id: UUID, text: FeedbackText) -> bytes | None:
     """The words as they are kept; None where there are none."""
     if not text.comment and not text.correction:

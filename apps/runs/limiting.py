@@ -108,6 +108,13 @@ class RunLimits:
             if more:
                 grouped.settle(rate, more)
 
+    def leave(self, hold: Hold) -> None:
+        """Give the slots back of a run whose call others make; its tokens stay counted as estimated."""
+        assert self._grouped is not None
+        for take in hold.slots:
+            assert not isinstance(take.bound, Rate)
+            self._grouped.free(take.bound, take.holder)
+
     def _hold(self, prepared: PreparedRun, tokens: tuple[Rate, ...], runs: tuple[Slots, ...]) -> Hold:
         kind = (_place(prepared), prepared.target.model)
         estimate = 0

@@ -135,6 +135,11 @@ def get_run(project_id: UUID, public_id: str) -> Run:
     return _existing(find(Run.objects.filter(project_id=project_id), public_id))
 
 
+def get_run_by_id(project_id: UUID, run_id: UUID) -> Run:
+    """One run of a project by the plain id that other tables keep. Raises NotFound."""
+    return _existing(Run.objects.filter(project_id=project_id, pk=run_id).first())
+
+
 def find_run(project_id: UUID, text: str) -> Run | None:
     """The run that a `run_…` or `req_…` id names, if it is one of the project's."""
     text = text.strip()
@@ -202,7 +207,7 @@ def load_previews(runs: Sequence[Run]) -> dict[UUID, Preview]:
 
 def load_result(project_id: UUID, run_id: UUID) -> RunResult:
     """A recorded run as the engine returned it. Raises NotFound when run or content is gone."""
-    run = _existing(Run.objects.filter(project_id=project_id, pk=run_id).first())
+    run = get_run_by_id(project_id, run_id)
     content = load_content(run)
     if content is None:
         why = "has been deleted" if run.stored_content else "was not stored"

@@ -150,7 +150,12 @@ def parameters(rows: Sequence[SealedRecord]) -> dict[str, str]:
 
     Raises TypeError for text that is not Unicode.
     """
-    return {"rows": orjson.dumps([_row(row) for row in rows]).decode()}
+    return {"rows": text_of(rows).decode()}
+
+
+def text_of(rows: Sequence[SealedRecord]) -> bytes:
+    """The one parameter by itself. `rows` must be sorted by run id. Raises TypeError as `parameters` does."""
+    return orjson.dumps([_row(row) for row in rows])
 
 
 def _row(row: SealedRecord) -> dict[str, Any]:

@@ -8,22 +8,20 @@ connections under the system role, never in a Django scope.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGresult
 
 from apps.billing import ledger
 from apps.core import ids
 from apps.core.errors import Unavailable
 from apps.core.logs import get_logger
-from apps.core.scope import SYSTEM_ROLE
 from apps.runs import record_rows
 from apps.runs.idempotency import ClaimCompanion
+from apps.runs.record_link import BROKEN, RecordLink
 from apps.runs.types import Ended, RecordCompanion, RunRecord
 
 logger = get_logger(__name__)
@@ -31,11 +29,8 @@ logger = get_logger(__name__)
 # After a crash Postgres is back within a few seconds: what a provider was paid for waits that long for it.
 PATIENCE_SECONDS: Final = 5.0
 RETRY_WAIT_SECONDS: Final = 0.2
-CONNECT_SECONDS: Final = 2
-WRITE_SECONDS: Final = 20.0
 GROUP_BYTES: Final = 16 * 1024 * 1024
-# What a link that broke looks like.
-BROKEN: Final = (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError)
+CONFLICT: Final[ledger.Outcome] = "conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +63,11 @@ class GroupRecorder:
         self._prepares = prepares
         # psycopg prepares nothing, even where it is told to, on a connection without a threshold.
         parameters = {**parameters, "prepare_threshold": 5 if prepares else None}
-        self._links = [_Link(parameters, reconnected) for _ in range(writers)]
+        statement = record_rows.STATEMENT.replace("%(rows)s", "$1")
+        self._links = [
+            RecordLink(parameters, reconnected, statement=statement, prepares=prepares)
+            for _ in range(writers)
+        ]
         self._waiting: deque[_Waiting] = deque()
         self._unfinished = 0
         self._arrived = asyncio.Event()
@@ -99,7 +98,7 @@ class GroupRecorder:
         self._unfinished += 1
         self._arrived.set()
 
-    async def _write_forever(self, link: "_Link") -> None:
+    async def _write_forever(self, link: RecordLink) -> None:
         while True:
             await self._arrived.wait()
             group = self._next_group()
@@ -117,7 +116,7 @@ class GroupRecorder:
             self._arrived.clear()
         return group
 
-    async def _write(self, link: "_Link", group: list[_Waiting]) -> None:
+    async def _write(self, link: RecordLink, group: list[_Waiting]) -> None:
         try:
             kept = await self._commit_with_retries(link, group)
         except BROKEN:
@@ -127,10 +126,13 @@ class GroupRecorder:
         except Exception as error:
             await self._write_halves(link, group, error)
         else:
-            for waiting in group:
-                self._tell([waiting], waiting.row.run_id in kept)
+            if kept is None:
+                self._tell(group, True)
+            else:
+                for waiting in group:
+                    self._tell([waiting], waiting.row.run_id in kept)
 
-    async def _write_halves(self, link: "_Link", group: list[_Waiting], error: Exception) -> None:
+    async def _write_halves(self, link: RecordLink, group: list[_Waiting], error: Exception) -> None:
         """Find the record that can't be written: everybody else's must not suffer for it."""
         if len(group) == 1:
             row = group[0].row
@@ -145,7 +147,7 @@ class GroupRecorder:
         await self._write(link, group[:middle])
         await self._write(link, group[middle:])
 
-    async def _commit_with_retries(self, link: "_Link", group: list[_Waiting]) -> set[UUID]:
+    async def _commit_with_retries(self, link: RecordLink, group: list[_Waiting]) -> set[UUID] | None:
         until = group[0].since + PATIENCE_SECONDS
         while True:
             try:
@@ -156,17 +158,24 @@ class GroupRecorder:
                 logger.warning("runs.record_retried", extra={"runs": len(group), "error": str(error)})
                 await asyncio.sleep(RETRY_WAIT_SECONDS)
 
-    async def _commit(self, link: "_Link", group: list[_Waiting]) -> set[UUID]:
-        """One transaction. Repeating it is harmless: every insert ignores a key that is already there."""
-        rows = sorted((waiting.row for waiting in group), key=lambda row: row.run_id)
+    async def _commit(self, link: RecordLink, group: list[_Waiting]) -> set[UUID] | None:
+        """One transaction; which runs it kept, None for all of them.
+
+        Repeating it is harmless: every insert ignores a key that is already there.
+        """
+        rows = sorted([waiting.row for waiting in group], key=_by_run_id)
         records = [row.record for row in rows]
         companions = [each for each in self._companions if any(map(each.concerns, records))]
+        if not companions:
+            written = await link.write(record_rows.text_of(rows))
+            _report_conflicts(rows, _conflicts_of(written))
+            return None
         async with link.transaction() as connection:
             kept = await _companions_write(companions, connection, records)
             parameters = record_rows.parameters([row for row in rows if row.run_id in kept])
-            written = await connection.execute(record_rows.STATEMENT, parameters, prepare=self._prepares)
-        outcomes = await written.fetchall()
-        _report_conflicts(rows, outcomes)
+            found = await connection.execute(record_rows.STATEMENT, parameters, prepare=self._prepares)
+        outcomes = await found.fetchall()
+        _report_conflicts(rows, {run_id for run_id, outcome in outcomes if outcome == CONFLICT})
         return kept
 
     def _tell(self, group: Sequence[_Waiting], outcome: bool | Exception) -> None:
@@ -181,72 +190,6 @@ class GroupRecorder:
             self._quiet.set()
 
 
-class _Link:
-    """A writer's own connection; made anew after it broke."""
-
-    def __init__(
-        self, parameters: Mapping[str, Any], reconnected: Callable[[], Awaitable[None]] | None
-    ) -> None:
-        self._parameters = {**parameters, "autocommit": True, "connect_timeout": CONNECT_SECONDS}
-        self._reconnected = reconnected
-        self._connection: psycopg.AsyncConnection[Any] | None = None
-        self._was_lost = False
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """A transaction under the system role, which is over when the block is.
-
-        Nothing is set for longer than the transaction, so that a pooler may give each to another session.
-        Not in psycopg's pipeline mode: under load its waits were seen to hang until Postgres gave up on them.
-        """
-        try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                connection = self._connection or await self._connect()
-                await connection.execute(f"BEGIN; SET LOCAL ROLE {SYSTEM_ROLE}")
-                yield connection
-                if connection.pgconn.transaction_status != TransactionStatus.INTRANS:
-                    # Postgres calls the commit of a failed transaction a success, under another name.
-                    raise psycopg.OperationalError("the transaction was rolled back")
-                await connection.commit()
-        except BROKEN:
-            self._was_lost = True
-            await self.close()
-            raise
-        except BaseException:
-            await self._roll_back()
-            raise
-
-    async def close(self) -> None:
-        """Close the connection, if there is one."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(*BROKEN):
-                await connection.close()
-
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        connection = await psycopg.AsyncConnection.connect(**self._parameters)
-        if self._was_lost and self._reconnected is not None:
-            try:
-                await self._reconnected()
-            except BaseException:
-                await connection.close()
-                raise
-        self._was_lost = False
-        self._connection = connection
-        return connection
-
-    async def _roll_back(self) -> None:
-        """End a transaction of which a statement was refused, if there is one."""
-        connection = self._connection
-        if connection is None or connection.info.transaction_status is TransactionStatus.IDLE:
-            return
-        try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await connection.rollback()
-        except BROKEN:
-            await self.close()
-
-
 async def _companions_write(
     companions: Sequence[RecordCompanion], connection: Any, records: list[RunRecord]
 ) -> set[UUID]:
@@ -256,11 +199,24 @@ async def _companions_write(
     return kept
 
 
-def _report_conflicts(
-    rows: list[record_rows.SealedRecord], outcomes: list[tuple[UUID, ledger.Outcome]]
-) -> None:
+def _by_run_id(row: record_rows.SealedRecord) -> int:
+    return row.run_id.int
+
+
+def _conflicts_of(written: PGresult) -> set[UUID]:
+    """The runs whose usage key stands for another amount."""
+    conflict = CONFLICT.encode()
+    return {
+        UUID((written.get_value(row, 0) or b"").decode())
+        for row in range(written.ntuples)
+        if written.get_value(row, 1) == conflict
+    }
+
+
+def _report_conflicts(rows: list[record_rows.SealedRecord], conflicts: set[UUID]) -> None:
     """The ledger charged none of these: their usage key already stands for another amount."""
-    conflicts = {run_id for run_id, outcome in outcomes if outcome == "conflict"}
+    if not conflicts:
+        return
     for row in rows:
         if row.run_id in conflicts:
             request = row.record.request

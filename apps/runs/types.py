@@ -26,7 +26,8 @@ Source = Literal["gateway", "batch", "playground"]
 Status = Literal["succeeded", "failed", "cancelled"]
 UsageOrigin = Literal["provider", "estimated", "cache", "none"]
 CacheKind = Literal["", "exact", "semantic"]
-AttemptKind = Literal["call", "retry", "fallback", "repair", "judge", "embedding"]
+AttemptKind = Literal["call", "retry", "fallback", "repair", "judge", "embedding", "batch"]
+"""What a call was for; "batch" is a line of a provider's own batch, for which the run waited."""
 CacheOutcome = Literal["off", "miss", "hit", "semantic_hit"]
 """What the caches had for a run; "off" where none was asked."""
 

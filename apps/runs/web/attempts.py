@@ -29,11 +29,12 @@ KINDS: Final = {
     "repair": "Repair",
     "judge": "Judge",
     "embedding": "Embedding",
+    "batch": "Provider batch",
 }
 # Before these a run waits; older runs don't tell.
 WAITING: Final = frozenset({None, "retry", "fallback"})
 # Calls that give the run's own answer; the others serve caches and guardrails.
-ANSWERING: Final = frozenset({"call", "retry", "fallback", "repair"})
+ANSWERING: Final = frozenset({"call", "retry", "fallback", "repair", "batch"})
 _TINY: Final = 10_000
 
 
