@@ -5,14 +5,17 @@ import signal
 import time
 from contextlib import suppress
 from types import FrameType
+from typing import Final
 
 from django.conf import settings
 from django.db import connections
+from django.utils.module_loading import import_string
 from redis import Redis
 from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from apps.core.collector import spare_the_collector
 from apps.core.logs import get_logger
 from apps.core.metrics import take_slot
 from apps.core.queue import get_queue
@@ -22,6 +25,8 @@ from promptsaas.metrics.listening import listen
 # An idle worker blocks for this minus 15 s before it looks after itself, so it is kept short.
 WORKER_SECONDS = 30
 CONNECT_SECONDS = 2
+# What a queue carries all the time: loaded once, so that each job's process is there within milliseconds.
+USUAL_JOBS: Final = {"default": "apps.batches.jobs.pump", "interactive": "apps.runs.jobs.pump"}
 
 logger = get_logger(__name__)
 
@@ -83,6 +88,9 @@ def run_worker(queue_name: str, *, burst: bool = False) -> None:
         job_monitoring_interval=10,
         log_job_description=False,
     )
+    if queue_name in USUAL_JOBS:
+        import_string(USUAL_JOBS[queue_name])
+    spare_the_collector()
     listen()
     logger.info("worker.started", extra={"queue": queue_name, "pid": os.getpid()})
     # Without RQ's scheduler process: retries are immediate, and periodic work belongs to cron.
