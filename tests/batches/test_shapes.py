@@ -1,13 +1,21 @@
 """Several rows in one call, and rows that are cut."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 
+from apps.batches.shapes.multi_row import Shares, answers
 from apps.batches.shapes.splitting import split
 from apps.batches.work import as_json, parse_work
 from apps.core.errors import InvalidRequest
+from apps.core.ids import uuid7
 from apps.providers import tokens
+from apps.providers.pricing import Price
+from apps.providers.types import Usage
+from apps.runs.types import RunResult
 
 TEXT = "\n\n".join(f"Paragraph {n}. It says something. And something more." for n in range(60))
 
@@ -80,3 +88,56 @@ def test_parse_work__what_makes_no_sense__is_refused_by_name(told: dict[str, Any
         parse_work(told)
 
     assert (refused.value.code, refused.value.param) == ("work_invalid", param)
+
+
+def test_answers__by_id__are_matched_and_doubtful_ones_left_out() -> None:
+    text = orjson.dumps(
+        {
+            "rows": [
+                {"id": "1", "mood": "good"},
+                {"id": 2, "mood": "bad"},
+                {"id": "3", "mood": "a"},
+                {"id": "3", "mood": "b"},
+                {"mood": "whose?"},
+                "nothing",
+            ]
+        }
+    ).decode()
+
+    assert answers(result_of(text)) == {"1": {"mood": "good"}, "2": {"mood": "bad"}}
+    assert answers(result_of(f"```json\n{text}\n```")) == answers(result_of(text))
+    assert answers(result_of("no list")) == answers(result_of(text, "failed")) == {}
+
+
+def test_shares__of_three_rows__add_up_to_the_call() -> None:
+    result = result_of("", input_tokens=10, output_tokens=2, cost=Decimal("0.0000000010"))
+    parts = [Shares(result, 3).of(position) for position in range(3)]
+
+    assert [part["input_tokens"] for part in parts] == [4, 3, 3]
+    assert sum(part["output_tokens"] for part in parts) == 2
+    assert sum(part["cost"] for part in parts) == Decimal("0.0000000010")
+
+
+def result_of(
+    text: str,
+    status: Any = "succeeded",
+    *,
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
+    cost: Decimal | None = None,
+) -> RunResult:
+    return RunResult(
+        run_id=uuid7(),
+        created_at=datetime(2026, 11, 1, tzinfo=UTC),
+        status=status,
+        text=text,
+        parsed=None,
+        usage=Usage(input_tokens=input_tokens, output_tokens=output_tokens),
+        price=Price("priced", cost) if cost is not None else None,
+        latency_ms=1,
+        first_token_ms=None,
+        finish_reason="stop",
+        error=None,
+        model="sandbox/echo",
+        sandbox=True,
+    )

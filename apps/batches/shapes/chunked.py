@@ -92,7 +92,7 @@ class _Row:
         self._error: tuple[str, str] | None = None
 
     async def answer(self, pieces: Sequence[str]) -> None:
-        """All pieces, then their answers together. One that fails ends the row, and spares what has not begun."""
+        """All pieces, then their answers together. One that fails ends the row and spares the rest."""
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def one(position: int, piece: str) -> str:
