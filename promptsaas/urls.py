@@ -23,6 +23,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/openapi.json", openapi, name="openapi"),
     # Ours alone: else a slash too many would lead to the pages of an organization named "api".
     re_path(r"^api/", nothing_here),
+    path("v1/", include("apps.batches.api.openai_urls")),
+    re_path(r"^v1/", nothing_here),
     path("docs/api/", reference, name="api-reference"),
     path("docs/api/postman.json", collection, name="postman"),
     path("", include("apps.core.web.urls")),

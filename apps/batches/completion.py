@@ -5,24 +5,34 @@ land too, or a small one of its own for rows that were refused before any call.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeVar
 from uuid import UUID
 
 import orjson
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import class_row
 
 from apps.batches.claims import CLAIMABLE, Claim
 from apps.batches.matching import matches
-from apps.runs.types import RunRecord, RunResult
+from apps.core.ids import uuid7
+from apps.runs.engine import Engine
+from apps.runs.types import RunRecord, RunRequest, RunResult
 
 Number = TypeVar("Number", int, Decimal)
 
 OUTPUT_CHARACTERS: Final = 4_000
 """How much of an output an item holds; the whole of it lies in the run's content, if that is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole answer to a request of an OpenAI batch file, as JSON, with its HTTP status."""
+
+    status_code: int
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class Outcome:
     latency_ms: int | None = None
     shortened: bool = True
     reserved: Decimal | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +170,24 @@ SELECT done.id AS item_id, done.batch_id AS job_id, done.organization_id, moved.
 FROM done JOIN moved ON moved.id = done.batch_id
 """
 
+_ANSWER_COLUMNS: Final = (
+    ("id", "uuid", lambda o: uuid7()),
+    ("organization_id", "uuid", lambda o: o.claim.organization_id),
+    ("batch_id", "uuid", lambda o: o.claim.job_id),
+    ("number", "integer", lambda o: o.claim.number),
+    ("run_id", "uuid", lambda o: o.claim.run_id),
+    ("status_code", "smallint", lambda o: o.answer.status_code),
+    ("body", "bytea", lambda o: o.answer.body),
+)
+_ANSWER_NAMES: Final = ", ".join(name for name, _, _ in _ANSWER_COLUMNS)
+
+_KEEP_ANSWERS: Final = f"""
+INSERT INTO batches_openaianswer ({_ANSWER_NAMES})
+SELECT * FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind, _ in _ANSWER_COLUMNS)})
+ON CONFLICT (organization_id, batch_id, number)
+DO UPDATE SET run_id = excluded.run_id, status_code = excluded.status_code, body = excluded.body
+"""
+
 
 def parameters(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The arrays of STATEMENT, sorted by item; steps of one row are one."""
@@ -174,10 +203,23 @@ async def complete(connection: AsyncConnection[Any], outcomes: Sequence[Outcome]
     """Complete the rows whose fence holds; what is missing in the answer was lost to another holder."""
     async with connection.cursor(row_factory=class_row(Completed)) as cursor:
         await cursor.execute(STATEMENT, parameters(outcomes))
-        return await cursor.fetchall()
+        completed = await cursor.fetchall()
+        await _keep_answers(cursor, outcomes, {row.item_id for row in completed})
+    return completed
 
 
-def outcome(claim: Claim, result: RunResult, *, shortened: bool = True) -> Outcome:
+async def _keep_answers(cursor: AsyncCursor[Any], outcomes: Sequence[Outcome], completed: Set[UUID]) -> None:
+    """Keep the whole answers of rows that were completed, until the batch's files are written."""
+    found = [each for each in outcomes if each.answer is not None and each.claim.item_id in completed]
+    if found:
+        ordered = sorted(found, key=lambda each: (each.claim.job_id, each.claim.number))
+        arrays = {name: [value(each) for each in ordered] for name, _, value in _ANSWER_COLUMNS}
+        await cursor.execute(_KEEP_ANSWERS, arrays)
+
+
+def outcome(
+    claim: Claim, result: RunResult, *, shortened: bool = True, answer: Answer | None = None
+) -> Outcome:
     """What a finished run means for its row."""
     price = result.price
     return Outcome(
@@ -195,6 +237,7 @@ def outcome(claim: Claim, result: RunResult, *, shortened: bool = True) -> Outco
         cost_status=price.status if price else "",
         latency_ms=result.latency_ms,
         shortened=shortened,
+        answer=answer,
     )
 
 
@@ -203,11 +246,12 @@ class Call:
     """One run and the claimed rows that it answers.
 
     `outcomes` says what the run means for them: at least for one, if only that it cost something (status
-    "running") while more calls are to come.
+    "running") while more calls are to come. `carry_out` is how the engine is asked for the run.
     """
 
     claims: tuple[Claim, ...]
     outcomes: Callable[[RunRecord], Sequence[Outcome]]
+    carry_out: Callable[[Engine, RunRequest], Awaitable[RunResult]] = Engine.execute
 
 
 def answer_of_row(claim: Claim) -> Call:

@@ -15,6 +15,9 @@ from apps.batches.completion import BatchCompanion, Call
 from apps.batches.leases import LeaseStore
 from apps.batches.pump import Pump, Times
 from apps.batches.services import finish_job, ring_pumps
+from apps.batches.services.openai_advancing import advance
+from apps.batches.services.openai_files import purge_expired_files
+from apps.batches.services.openai_ringing import ring_waiting
 from apps.batches.shapes import shape_of
 from apps.core.scope import system_scope
 from apps.runs.runtime import open_runtime
@@ -33,6 +36,21 @@ def sweep() -> None:
     sweeping.sweep()
 
 
+def advance_openai_batch(batch_id: str) -> bool:
+    """Check the file of an OpenAI batch, or write its answers; whether anything was due."""
+    return advance(UUID(batch_id))
+
+
+def sweep_openai_batches() -> None:
+    """Every quarter of a minute, in the cron process: ring for OpenAI batches whose ring was lost."""
+    ring_waiting()
+
+
+def purge_openai_files() -> None:
+    """Every ten minutes: forget files of `/v1/files` that have expired."""
+    purge_expired_files()
+
+
 async def run_pump(pump_id: UUID, times: Times | None = None) -> int:
     """Run a pump in the running loop with an engine of its own."""
     calls: dict[UUID, Call] = {}
@@ -41,7 +59,7 @@ async def run_pump(pump_id: UUID, times: Times | None = None) -> int:
         costs = WorstCases(runtime.calls)
         working = Pump(
             store=LeaseStore(runtime.pool, pump_id, lease_seconds(), f"{socket.gethostname()}:{os.getpid()}"),
-            execute=runtime.engine.execute,
+            execute=lambda request, call: call.carry_out(runtime.engine, request),
             prepare=costs.prepare,
             worst_case=costs.worst_case,
             finish=lambda organization, job: runtime.calls.run(lambda: _finish(organization, job)),

@@ -69,7 +69,7 @@ class Pump:
     """
 
     store: LeaseStore
-    execute: Callable[[RunRequest], Awaitable[RunResult]]
+    execute: Callable[[RunRequest, Call], Awaitable[RunResult]]
     prepare: Callable[[JobFacts], Awaitable[None]]
     worst_case: WorstCase
     finish: Callable[[UUID, UUID], Awaitable[None]]
@@ -300,7 +300,7 @@ class _Hands:
     async def execute(self, request: RunRequest, call: Call) -> RunResult:
         self.pump.calls[request.run_id] = call
         try:
-            return await self.pump.execute(request)
+            return await self.pump.execute(request, call)
         finally:
             del self.pump.calls[request.run_id]
 

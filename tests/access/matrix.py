@@ -52,7 +52,7 @@ class Route:
     @property
     def is_api(self) -> bool:
         """Whether programs call it."""
-        return self.path.startswith("api/v1/")
+        return self.path.startswith(("api/v1/", "v1/"))
 
     @property
     def parameters(self) -> set[str]:

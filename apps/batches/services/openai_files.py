@@ -1,0 +1,133 @@
+"""Files of `/v1/files`: stored in sealed chunks, kept for a time, deleted unless a batch needs them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.utils import timezone
+
+from apps.audit.actor import Actor
+from apps.audit.services import record
+from apps.batches.openai import queries
+from apps.batches.openai_models import KEPT, FilePurpose, OpenAIFile
+from apps.core import files
+from apps.core.errors import Conflict, InvalidRequest
+from apps.core.models import StoredFile
+from apps.core.scope import system_scope
+from apps.tenants.models import Project
+
+LARGEST_FILE: Final = 200 * 1024 * 1024
+MOST_BYTES: Final = 20 * 1024**3
+"""What the files of one project may hold together."""
+
+MOST_FILES: Final = 10_000
+CONTENT_TYPE: Final = "application/jsonl"
+PURGED_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file to be stored; `seconds` is how long it is kept, None for the usual time."""
+
+    name: str
+    purpose: FilePurpose
+    chunks: Iterable[bytes]
+    seconds: int | None = None
+
+
+def create_file(*, actor: Actor, project: Project, new: NewFile) -> OpenAIFile:
+    """Store an uploaded file.
+
+    Raises InvalidRequest: `file_empty`, `file_too_large`, `file_quota_exceeded`.
+    """
+    _demand_room(project)
+    file = store_file(project, new, limit=LARGEST_FILE)
+    if not file.size:
+        raise InvalidRequest("The file is empty.", code="file_empty", param="file")
+    record(
+        actor=actor,
+        action="openai_file.created",
+        target=file,
+        organization_id=project.organization_id,
+        target_name=file.name,
+        changes={"purpose": (None, file.purpose), "bytes": (None, file.size)},
+    )
+    return file
+
+
+def store_file(project: Project, new: NewFile, *, limit: int | None = None) -> OpenAIFile:
+    """Write a file and its bytes, which pass through memory a chunk at a time."""
+    expires_at = timezone.now() + (KEPT if new.seconds is None else timedelta(seconds=new.seconds))
+    content = files.store(
+        organization_id=project.organization_id,
+        name=new.name,
+        content_type=CONTENT_TYPE,
+        chunks=new.chunks,
+        expires_at=expires_at,
+        limit=limit,
+    )
+    return OpenAIFile.objects.create(
+        organization_id=project.organization_id,
+        project=project,
+        name=new.name[:255],
+        purpose=new.purpose,
+        size=content.size,
+        content_id=content.pk,
+        expires_at=expires_at,
+    )
+
+
+def delete_file(*, actor: Actor, file: OpenAIFile) -> None:
+    """Delete a file with its content. Raises Conflict ``file_in_use`` while a batch needs it."""
+    locked = OpenAIFile.objects.select_for_update().get(pk=file.pk)
+    if queries.is_in_use(locked):
+        raise Conflict("A batch that has not ended uses this file.", code="file_in_use")
+    record(
+        actor=actor,
+        action="openai_file.deleted",
+        target=locked,
+        organization_id=locked.organization_id,
+        target_name=locked.name,
+    )
+    forget_files([locked])
+
+
+def forget_files(found: Iterable[OpenAIFile]) -> int:
+    """Delete files with their content, without a word to anybody; returns how many."""
+    rows = list(found)
+    for content in StoredFile.objects.filter(pk__in=[file.content_id for file in rows]):
+        files.delete(content)
+    OpenAIFile.objects.filter(pk__in=[file.pk for file in rows]).delete()
+    return len(rows)
+
+
+def purge_expired_files() -> int:
+    """Delete the rows of files past their expiry; their bytes go by `core.files`' own purge."""
+    gone = 0
+    while True:
+        with system_scope():
+            expired = OpenAIFile.all_organizations.filter(expires_at__lte=timezone.now())
+            found: list[UUID] = list(
+                expired.order_by("expires_at").values_list("pk", flat=True)[:PURGED_AT_ONCE]
+            )
+            OpenAIFile.all_organizations.filter(pk__in=found).delete()
+        gone += len(found)
+        if len(found) < PURGED_AT_ONCE:
+            return gone
+
+
+def _demand_room(project: Project) -> None:
+    if queries.list_files(project).count() >= MOST_FILES:
+        raise InvalidRequest(
+            f"A project keeps at most {MOST_FILES:,} files. Delete some first.",
+            code="file_quota_exceeded",
+            param="file",
+        )
+    if queries.stored_bytes(project) >= MOST_BYTES:
+        raise InvalidRequest(
+            f"The files of this project hold {MOST_BYTES // 1024**3} GB already. Delete some first.",
+            code="file_quota_exceeded",
+            param="file",
+        )
