@@ -153,7 +153,7 @@ back AS (
               job.running = 0 AND (job.status <> 'in_progress' OR {CLAIMABLE} = 0) AS over
 )"""
 
-_RELEASE: Final = f"""
+RELEASE: Final = f"""
 WITH lost AS (
     SELECT item.id, item.cost_reserved
     FROM batches_batchitem AS item
@@ -300,7 +300,7 @@ class LeaseStore:
 
         `uncounted`: the claim doesn't count as an attempt, because nothing was attempted.
         """
-        rows = await self._rows(_RELEASE, status=status, uncounted=int(uncounted), **_keys(claims))
+        rows = await self._rows(RELEASE, status=status, uncounted=int(uncounted), **_keys(claims))
         return [(row.organization_id, row.id) for row in rows]
 
     async def refuse(self, outcomes: Sequence[Outcome]) -> list[Completed]:
