@@ -199,7 +199,7 @@ class AllowanceBook:
             "period_start": plans.period_start(now),
         }
         async with self._transaction() as connection:
-            quota_id, room = await _locked_quota(connection, organization_id, key)
+            quota_id, room = await locked_quota(connection, organization_id, key)
             if room <= 0:
                 return None
             amount = max(1, room // SHARE)
@@ -270,7 +270,7 @@ class AllowanceBook:
         for quota_id in sorted({lease.quota_id for lease in leases}):
             closing = sorted(lease.id for lease in leases if lease.quota_id == quota_id)
             async with self._transaction() as connection:
-                await _close(connection, organization_id, quota_id, closing, expired=False)
+                await close_leases(connection, organization_id, quota_id, closing, expired=False)
             for lease_id in closing:
                 del shelf.leases[lease_id]
 
@@ -281,7 +281,7 @@ class AllowanceBook:
             yield connection
 
 
-async def _locked_quota(
+async def locked_quota(
     connection: psycopg.AsyncConnection[Any], organization_id: UUID, key: dict[str, Any]
 ) -> tuple[UUID, int]:
     """The quota's row, locked, and the room in it; made first when the month has none yet."""
@@ -299,13 +299,13 @@ async def _locked_quota(
     values = {"organization_id": organization_id, "quota_id": quota_id}
     expired = await (await connection.execute(lease_sql.EXPIRED_LEASES_OF_QUOTA, values)).fetchall()
     if expired:
-        await _close(connection, organization_id, quota_id, [row[0] for row in expired], expired=True)
+        await close_leases(connection, organization_id, quota_id, [row[0] for row in expired], expired=True)
         found = await (await connection.execute(lease_sql.LOCK_QUOTA, key)).fetchone()
         assert found is not None
     return found[0], found[1]
 
 
-async def _close(
+async def close_leases(
     connection: psycopg.AsyncConnection[Any],
     organization_id: UUID,
     quota_id: UUID,
