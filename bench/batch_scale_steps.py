@@ -8,7 +8,9 @@ from apps.audit.actor import SYSTEM
 from apps.batches import queries, services
 from apps.batches.models import BatchJob
 from apps.batches.pump import Times
+from apps.batches.results import pages
 from apps.batches.results.formats import write_results
+from apps.batches.results.selecting import ResultFilters
 from apps.batches.services.starting import BatchOptions
 from apps.batches.sweeping import sweep
 from apps.core.scope import organization_scope
@@ -66,12 +68,12 @@ def read(job: BatchJob) -> None:
     with organization_scope(job.organization_id):
         found = BatchJob.objects.select_related("dataset_version").get(pk=job.pk)
         timed("progress", lambda: queries.progress(found))
-        timed("latest results", lambda: queries.latest_results(found))
-        timed("first page of results", lambda: queries.result_page(found, queries.NO_FILTERS))
-        differing = queries.ResultFilters(match="differs")
-        timed("page of those that differ (none)", lambda: queries.result_page(found, differing))
-        nothing = queries.ResultFilters(search="nowhere")
-        timed("search that finds nothing", lambda: queries.result_page(found, nothing))
+        timed("latest results", lambda: pages.latest_results(found))
+        timed("first page of results", lambda: pages.result_page(found))
+        differing = ResultFilters(match="differs")
+        timed("page of those that differ (none)", lambda: pages.result_page(found, differing))
+        nothing = ResultFilters(search="nowhere")
+        timed("search that finds nothing", lambda: pages.result_page(found, nothing))
 
 
 def stop_and_retry(job: BatchJob) -> None:

@@ -260,7 +260,7 @@ _BATCHES: Final = (
         AUTHORED,
         AUTHORED,
     ),
-    _part("batches.BatchJob", "source pause_reason delivery work", "Figures of batches"),
+    _part("batches.BatchJob", "source pause_reason delivery work failure_groups", "Figures of batches"),
     _part("batches.BatchVariant", "label model parameters match_field", "Names of batches", AUTHORED, AUTHORED),
     _part("batches.BatchItem", "output parsed error_message", "Results of batches", BLANKED, FOUND_BLANKED),
     _part("batches.BatchItem", "error_code finish_reason", "Figures of batches"),

@@ -8,7 +8,9 @@ from rest_framework import serializers
 
 from apps.batches.models import LARGEST_CONCURRENCY, BatchItem, BatchJob, CostStatus, ItemStatus, JobStatus
 from apps.batches.planning import Plan
-from apps.batches.queries import FailureGroup, Progress, ResultRow
+from apps.batches.queries import Progress
+from apps.batches.results.failures import FailureGroup
+from apps.batches.results.pages import ResultRow
 from apps.batches.results.words import error_json
 from apps.batches.services.starting import DEFAULT_CONCURRENCY
 from apps.core import ids

@@ -14,6 +14,7 @@ from apps.batches import downloads, queries, services
 from apps.batches.api import serializers as shapes
 from apps.batches.models import BatchItem, BatchJob, ItemStatus
 from apps.batches.planning import Plan, plan_batch
+from apps.batches.results import failures, pages
 from apps.batches.results.formats import FORMATS
 from apps.batches.results.selecting import ResultFilters
 from apps.batches.services.starting import BatchOptions
@@ -121,7 +122,7 @@ class BatchAPI(ProjectAPIView):
         """Get a batch with its progress."""
         _check_expansions(self, request)
         job = queries.get_job(self.project, batch)
-        body = shapes.progress_json(queries.progress(job), queries.failures(job))
+        body = shapes.progress_json(queries.progress(job), failures.failures(job))
         return Response(expanded(request, [job], [body], EXPANSIONS)[0])
 
 
@@ -237,9 +238,9 @@ def _status(request: Request) -> str:
 
 def _item_page(job: BatchJob, request: Request) -> dict[str, Any]:
     """As `core.api.page`, but by row number: ids of rows made in one millisecond are not in order."""
-    page = queries.result_page(
+    page = pages.result_page(
         job,
-        queries.ResultFilters(status=_status(request)),
+        ResultFilters(status=_status(request)),
         after=_number(job, request, "starting_after"),
         before=_number(job, request, "ending_before"),
         limit=api.asked_limit(request),

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from apps.batches.models import BatchJob, BatchVariant
+from apps.batches.models import BatchJob
+from apps.batches.queries import variants_of
 from apps.batches.results.csv_file import write_csv
 from apps.batches.results.heads import columns_of
 from apps.batches.results.json_lines import write_json_lines
@@ -43,9 +44,7 @@ def write_results(
     is there already, the file is whole.
     """
     with organization_scope(job.organization_id):
-        variants = list(
-            BatchVariant.objects.filter(batch=job).select_related("prompt_version").order_by("position")
-        )
+        variants = variants_of(job)
         columns = columns_of(job, variants)
     chunks = read_chunks(job, filters, after)
     if name == "csv":

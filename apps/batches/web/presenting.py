@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from apps.batches.models import BatchItem, BatchJob
-from apps.batches.queries import FailureGroup, Progress, ResultRow
+from apps.batches.models import BatchItem, BatchJob, ItemStatus
+from apps.batches.queries import Progress
+from apps.batches.results.failures import FailureGroup
+from apps.batches.results.heads import row_number
+from apps.batches.results.pages import ResultRow
 from apps.batches.results.words import match_word
 from apps.core import ids
 from apps.core.formatting import format_duration
@@ -42,7 +45,9 @@ class Failure:
     rows: int
     example: str
     number: int
+    row: int
     advice: str
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,28 @@ class ShownRow:
     reason: str
     inputs: list[tuple[str, str]]
     full_output: str
+    row: int
+    variant: int
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer that fits."""
+        return self.item.status == ItemStatus.SUCCEEDED
 
 
-def shown_failures(groups: Sequence[FailureGroup]) -> list[Failure]:
+def shown_failures(job: BatchJob, groups: Sequence[FailureGroup]) -> list[Failure]:
     """The groups in words."""
     return [
-        Failure(group.code, reason, group.rows, group.message, group.number, advice)
+        Failure(
+            code=group.code,
+            reason=reason,
+            rows=group.rows,
+            example=group.message,
+            number=group.number,
+            row=row_number(job, group.number),
+            advice=advice,
+            more=group.more,
+        )
         for group in groups
         for reason, advice in (_reason(group.code),)
     ]
@@ -78,7 +99,8 @@ def shown_rows(job: BatchJob, rows: Sequence[ResultRow], columns: Sequence[str])
 
 def leading_columns(job: BatchJob, columns: Sequence[str]) -> list[str]:
     """The columns shown in a table: what the prompt reads stands before what merely comes along."""
-    read = {variable["name"] for variable in job.prompt_version.variables}
+    version = job.prompt_version
+    read = {variable["name"] for variable in version.variables} if version else set()
     return sorted(columns, key=lambda name: name not in read)[:COLUMNS_SHOWN]
 
 
@@ -134,6 +156,8 @@ def _shown(job: BatchJob, row: ResultRow, columns: Sequence[str]) -> ShownRow:
         full_output=json.dumps(item.parsed, indent=2, ensure_ascii=False)
         if item.parsed is not None
         else item.output,
+        row=row_number(job, item.number),
+        variant=(item.number - 1) % job.variant_count + 1,
     )
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.batches.web import stopping, views
+from apps.batches.web import result_views, stopping, views
 
 app_name = "batches"
 
@@ -14,8 +14,11 @@ urlpatterns = [
     path(f"{_ROOM}stop/", stopping.StopChosenView.as_view(), name="stop-chosen"),
     path(_BATCH, views.BatchView.as_view(), name="detail"),
     path(f"{_BATCH}progress/", views.ProgressView.as_view(), name="progress"),
-    path(f"{_BATCH}results/", views.ResultsView.as_view(), name="results"),
-    path(f"{_BATCH}download/", views.DownloadView.as_view(), name="download"),
+    path(f"{_BATCH}results/", result_views.ResultsView.as_view(), name="results"),
+    path(f"{_BATCH}results/mark/", result_views.MarkView.as_view(), name="mark"),
+    path(f"{_BATCH}failures/", result_views.FailuresView.as_view(), name="failures"),
+    path(f"{_BATCH}compare/", result_views.CompareView.as_view(), name="compare"),
+    path(f"{_BATCH}download/", result_views.DownloadView.as_view(), name="download"),
     path(f"{_BATCH}stop/", stopping.StopView.as_view(), name="stop"),
     path(f"{_BATCH}retry/", views.RetryView.as_view(), name="retry"),
 ]

@@ -11,23 +11,20 @@ from django.http import (
 )
 from django.shortcuts import redirect
 
-from apps.batches import downloads, queries, services
-from apps.batches.models import BatchJob, ItemStatus
+from apps.batches import queries, services
+from apps.batches.models import BatchJob
 from apps.batches.planning import Plan, plan_batch
-from apps.batches.queries import ResultFilters
-from apps.batches.results import selecting
+from apps.batches.results import failures, pages
+from apps.batches.results.formats import FORMATS
 from apps.batches.web import presenting
 from apps.batches.web.forms import NewBatchForm, choices_of, initial_values
 from apps.batches.web.listing import BATCHES
 from apps.core.errors import Conflict, InvalidRequest, NotFound
-from apps.core.numbers import whole_number
 from apps.core.tables import Action
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
 
 STOP_POLLING = 286
-ROW_STATUSES = [("", "All rows"), *ItemStatus.choices]
-MATCHES = [("", "Any match"), ("match", "Match"), ("differs", "Differs from expected")]
 
 
 class BatchListView(ProjectView):
@@ -125,50 +122,6 @@ class ProgressView(ProjectView):
         return self.render("batches/detail.html#live", context, status=status)
 
 
-class ResultsView(ProjectView):
-    """The rows with what came out."""
-
-    permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
-
-    def get(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponse:
-        job = queries.get_job(self.project, batch)
-        filters = ResultFilters(
-            status=_one_of(request, "status", ROW_STATUSES),
-            match=_one_of(request, "match", MATCHES),
-            search=request.GET.get("q", "").strip()[:200],
-            code=request.GET.get("code", "")[:64],
-        )
-        page = queries.result_page(
-            job, filters, after=_number(request, "after"), before=_number(request, "before")
-        )
-        columns = presenting.leading_columns(job, queries.input_columns(job))
-        context = {
-            **head_context(self, job),
-            "filters": filters,
-            "filtered": filters != queries.NO_FILTERS,
-            "rows": presenting.shown_rows(job, page.rows, columns),
-            "columns": columns,
-            "opened": _number(request, "open"),
-            "newer": _page_link(request, "before", page.before),
-            "older": _page_link(request, "after", page.after),
-            "query": _query(request),
-            "row_statuses": ROW_STATUSES,
-            "matches": MATCHES,
-        }
-        return self.render("batches/results.html", context)
-
-
-class DownloadView(ProjectView):
-    """The results as a file."""
-
-    permissions: ClassVar = {"GET": Permission.BATCHES_VIEW}
-
-    def get(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponseBase:
-        job = queries.get_job(self.project, batch)
-        filters = selecting.ResultFilters(status=_one_of(request, "status", ROW_STATUSES))
-        return downloads.download(job, request.GET.get("format", "csv"), filters, method=request.method)
-
-
 class RetryView(ProjectView):
     """Run what failed or was stopped once more."""
 
@@ -197,25 +150,31 @@ def plan_of(view: ProjectView, form: NewBatchForm) -> Plan:
 
 
 def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
-    """What both pages of a batch show on top."""
-    names = ("detail", "results", "download", "stop", "retry", "progress")
-    at_results = view.request.path == view.address("batches:results", job.public_id)
-    results = {
-        "href": view.address("batches:results", job.public_id),
-        "label": "Results",
-        "count": job.succeeded + job.failed,
-        "current": at_results,
-    }
-    progress = {
-        "href": view.address("batches:detail", job.public_id),
-        "label": "Progress",
-        "current": not at_results,
-    }
+    """What all pages of a batch show on top."""
+    names = ("detail", "results", "failures", "compare", "mark", "download", "stop", "retry", "progress")
+    addresses = {name: view.address(f"batches:{name}", job.public_id) for name in names}
+    tabs = [
+        ("detail", "Progress", None),
+        ("results", "Results", job.succeeded + job.failed),
+        *([("failures", "Failures", job.failed)] if job.failed else []),
+        ("compare", "Compare", None),
+    ]
+    # What is polled belongs to the page of the progress.
+    here = "detail" if view.request.path == addresses["progress"] else ""
     return {
         "job": job,
         "dataset": job.dataset_version.dataset,
-        "addresses": {name: view.address(f"batches:{name}", job.public_id) for name in names},
-        "tab_items": [progress, results],
+        "addresses": addresses,
+        "tab_items": [
+            {
+                "href": addresses[name],
+                "label": label,
+                "count": count,
+                "current": name == here or view.request.path == addresses[name],
+            }
+            for name, label, count in tabs
+        ],
+        "formats": [(name, each.words) for name, each in FORMATS.items()],
         "can_run": view.access.can(Permission.BATCHES_RUN),
         "retryable": job.failed + job.cancelled if job.is_terminal else 0,
     }
@@ -224,13 +183,13 @@ def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
 def progress_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
     """Everything that the progress page shows."""
     standing = queries.progress(job)
-    columns = presenting.leading_columns(job, queries.input_columns(job))
+    columns = presenting.leading_columns(job, pages.input_columns(job))
     return {
         **head_context(view, job),
         "standing": standing,
         "time_left": presenting.time_left(standing),
-        "failures": presenting.shown_failures(queries.failures(job)),
-        "latest": presenting.shown_rows(job, queries.latest_results(job), columns),
+        "failures": presenting.shown_failures(job, failures.failures(job)),
+        "latest": presenting.shown_rows(job, pages.latest_results(job), columns),
         "columns": columns,
         "cost_status": presenting.cost_status(job),
         "expected_cost": presenting.expected_cost(job),
@@ -241,26 +200,3 @@ def progress_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
 
 def _offered(form: NewBatchForm) -> dict[str, bool]:
     return {name: bool(getattr(form.fields[name], "choices", ())) for name in ("prompt", "dataset")}
-
-
-def _one_of(request: HttpRequest, name: str, choices: list[tuple[str, str]]) -> str:
-    value = request.GET.get(name, "")
-    return value if value in {choice for choice, _ in choices} else ""
-
-
-def _number(request: HttpRequest, name: str) -> int:
-    return whole_number(request.GET.get(name, "")) or 0
-
-
-def _page_link(request: HttpRequest, name: str, number: int | None) -> str:
-    if number is None:
-        return ""
-    return f"?{_query(request)}{name}={number}"
-
-
-def _query(request: HttpRequest) -> str:
-    """The filters of the address, to stand before one more parameter."""
-    kept = request.GET.copy()
-    for name in ("after", "before", "open"):
-        kept.pop(name, None)
-    return f"{kept.urlencode()}&" if kept else ""
