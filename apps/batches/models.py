@@ -14,7 +14,11 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from apps.batches import openai_models, provider_models  # noqa: F401 - their tables are this room's
+from apps.batches import (  # noqa: F401 - their tables are this room's
+    openai_models,
+    preparation_models,
+    provider_models,
+)
 from apps.core.models import TenantModel
 
 LARGEST_CONCURRENCY = 256
@@ -220,6 +224,8 @@ class BatchJob(TenantModel):
     estimate = models.JSONField(default=dict)
     # Of a job that has ended: [{"code", "rows", "number" of the first row}], counted once.
     failure_groups = models.JSONField(default=list, db_default=[], blank=True)
+    # Why it failed before its first row: {"code", "message", "param"}; {} otherwise.
+    problem = models.JSONField(default=dict, db_default={}, blank=True)
 
     created_at = models.DateTimeField(auto_now_add=True)
     start_at = models.DateTimeField(null=True, blank=True)

@@ -27,6 +27,7 @@ PREFIXES: Final[dict[str, str]] = {
     "aud": "audit event",
     "bat": "batch",
     "batch": "OpenAI batch",
+    "bpr": "row preparation",
     "bti": "batch item",
     "btv": "batch variant",
     "drf": "draft",
