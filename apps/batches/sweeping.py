@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from apps.batches.leases import GIVE_BACK
 from apps.batches.models import BatchJob, JobStatus, Pump, StopReason
-from apps.batches.services import finish_job, ring_pumps, stop_job
+from apps.batches.services import finish_job, ring_pumps, start_scheduled, stop_job
 from apps.core.lease_metrics import LEASE_RECLAIMS
 from apps.core.logs import get_logger
 from apps.core.scope import organization_scope, system_scope
@@ -40,22 +40,26 @@ class Swept:
 
     leases: int
     expired: int
+    started: int
     finished: int
     rung: int
 
 
 def sweep() -> Swept:
-    """Take back expired leases, stop expired jobs, ring pumps that are missing, end what is through."""
+    """Take back expired leases, stop expired jobs, start those whose time has come, ring missing pumps, end
+    what is through.
+    """
     leases = take_back_leases()
     LEASE_RECLAIMS.labels("batch_row").inc(leases)
     expired = stop_expired_jobs()
+    started = start_scheduled_jobs()
     with system_scope():
         Pump.objects.filter(expires_at__lt=Now()).delete()
         rung = ring_pumps()
     # Last, because a large job's end takes seconds.
     finished = finish_open_jobs()
-    swept = Swept(leases, expired, finished, rung)
-    if swept != Swept(0, 0, 0, 0):
+    swept = Swept(leases, expired, started, finished, rung)
+    if swept != Swept(0, 0, 0, 0, 0):
         logger.info("batches.swept", extra={name: getattr(swept, name) for name in Swept.__slots__})
     return swept
 
@@ -78,6 +82,14 @@ def stop_expired_jobs() -> int:
         found = BatchJob.all_organizations.filter(status__in=EXPIRING, expires_at__lt=Now())
         jobs = list(found.values_list("organization_id", "id"))
     return sum(_stop_expired(*job) for job in jobs)
+
+
+def start_scheduled_jobs() -> int:
+    """Start jobs whose time has come; returns how many."""
+    with system_scope():
+        due = BatchJob.all_organizations.filter(status=JobStatus.SCHEDULED, start_at__lte=Now())
+        jobs = list(due.order_by("start_at").values_list("organization_id", "id")[:AT_ONCE])
+    return sum(start_scheduled(*job) for job in jobs)
 
 
 def finish_open_jobs() -> int:

@@ -90,6 +90,16 @@ EVENT_TYPES: Final = (
     EventType("run.completed", "A background run has its answer.", _run, "Background runs"),
     EventType("run.failed", "A background run failed or was refused.", _run, "Background runs"),
     EventType("run.cancelled", "A background run was cancelled.", _run, "Background runs"),
+    EventType("batch.scheduled", "A batch waits for its start time.", _plain("batch"), "Batches"),
+    EventType("batch.started", "A batch begins to run its rows.", _plain("batch"), "Batches"),
+    EventType(
+        "batch.paused",
+        "A batch is paused: on request, or because its sample is through.",
+        _plain("batch"),
+        "Batches",
+    ),
+    EventType("batch.resumed", "A paused batch goes on.", _plain("batch"), "Batches"),
+    EventType("batch.retried", "Rows of an ended batch are run once more.", _plain("batch"), "Batches"),
     EventType("batch.completed", "Every row of a batch has been run.", _plain("batch"), "Batches"),
     EventType(
         "batch.cancelled",
@@ -97,7 +107,10 @@ EVENT_TYPES: Final = (
         _plain("batch"),
         "Batches",
     ),
-    EventType("batch.expired", "A batch was not finished in 24 hours.", _plain("batch"), "Batches"),
+    EventType("batch.expired", "A batch was not finished by its deadline.", _plain("batch"), "Batches"),
+    EventType(
+        "batch.failed", "A batch could not begin, because its rows can't be used.", _plain("batch"), "Batches"
+    ),
     EventType("alert.fired", "An alert rule warns or alerts.", _plain("alert"), "Alerts and incidents"),
     EventType("alert.resolved", "An alert rule is back to OK.", _plain("alert"), "Alerts and incidents"),
     EventType("incident.opened", "A version got worse.", _plain("incident"), "Alerts and incidents"),

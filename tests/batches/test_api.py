@@ -116,9 +116,11 @@ def test_batches__cancel_then_retry__by_api() -> None:
     api = Api(project)
     batch = make_batch(project=project)
 
-    assert api.post(f"batches/{batch.public_id}/cancel")["status"] == "cancelling"
     conflict = api.post(f"batches/{batch.public_id}/retry", status=409)
     assert conflict["error"]["code"] == "batch_running"
+    assert api.post(f"batches/{batch.public_id}/cancel")["status"] == "cancelled"
+    retried = api.post(f"batches/{batch.public_id}/retry", status=202)
+    assert retried["counts"]["pending"] == batch.total
 
 
 def test_batches__retry_of_a_live_batch_by_a_test_key__is_refused() -> None:

@@ -1,9 +1,26 @@
 """Writes of batches: one public function a state change. Call them inside the organization's scope."""
 
+from apps.batches.services.changing import BatchChanges, change_batch
 from apps.batches.services.finishing import finish_job
-from apps.batches.services.retrying import retry_failed
+from apps.batches.services.pausing import pause_batch, resume_batch
+from apps.batches.services.retrying import RetryChoice, retry_failed
 from apps.batches.services.ringing import ring_pump, ring_pumps
+from apps.batches.services.scheduling import start_scheduled
 from apps.batches.services.starting import start_batch
 from apps.batches.services.stopping import cancel_batch, stop_job
 
-__all__ = ["cancel_batch", "finish_job", "retry_failed", "ring_pump", "ring_pumps", "start_batch", "stop_job"]
+__all__ = [
+    "BatchChanges",
+    "RetryChoice",
+    "cancel_batch",
+    "change_batch",
+    "finish_job",
+    "pause_batch",
+    "resume_batch",
+    "retry_failed",
+    "ring_pump",
+    "ring_pumps",
+    "start_batch",
+    "start_scheduled",
+    "stop_job",
+]

@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from apps.audit.actor import SYSTEM
 from apps.audit.services import record
-from apps.batches.models import BatchJob, JobStatus, PauseReason, StopReason
-from apps.core import outbox
-from apps.core.ids import encode
+from apps.batches.models import BatchJob, JobStatus, PauseReason, Source, StopReason
+from apps.batches.services.openai_ringing import ring_worker
+from apps.batches.services.pausing import pause_job
+from apps.batches.services.telling import tell
 from apps.core.logs import get_logger
 from apps.core.scope import organization_scope
 
@@ -22,7 +23,7 @@ logger = get_logger(__name__)
 # The counters move with every item; at the end they are counted once more, so that no slip can stay.
 _RECOUNT: Final = """
 UPDATE batches_batchjob AS job
-SET pending = 0, running = 0, succeeded = counted.succeeded, failed = counted.failed,
+SET pending = 0, running = 0, held = 0, succeeded = counted.succeeded, failed = counted.failed,
     cancelled = counted.cancelled + greatest(job.total - job.next_number + 1, 0),
     matched = counted.matched, compared = counted.compared, cost_reserved = 0
 FROM (
@@ -62,7 +63,8 @@ WHERE id = %(job)s AND organization_id = %(organization)s AND next_number <= tot
 def finish_job(organization_id: UUID, job_id: UUID) -> bool:
     """End a job that has nothing in flight and nothing to start; True for the one caller that ended it.
 
-    A job whose sample is through is paused instead.
+    A job whose sample is through is paused instead. One that claims no further rows, because a retry chose
+    only rows that failed, ends with the others stopped.
 
     Opens its own scopes: the waiting rows of a stopped job are cancelled in several short ones.
     """
@@ -71,8 +73,8 @@ def finish_job(organization_id: UUID, job_id: UUID) -> bool:
             job = _lock_ready(job_id)
             if job is None:
                 return False
-            if job.status == JobStatus.IN_PROGRESS and job.pending:
-                _pause_after_sample(job)
+            if job.status == JobStatus.IN_PROGRESS and job.pending and job.sample_rows:
+                pause_job(job, PauseReason.SAMPLE, SYSTEM)
                 return False
             if not job.pending or _run(_CANCEL_UNTAKEN, job):
                 _end(job)
@@ -80,6 +82,16 @@ def finish_job(organization_id: UUID, job_id: UUID) -> bool:
             if not _run(_CANCEL_WAITING, job, limit=CHUNK):
                 logger.error("batches.rows_not_found", extra={"batch": str(job.id), "rows": job.pending})
                 return False
+
+
+def end_if_idle(job: BatchJob) -> bool:
+    """End a locked job that is being stopped, if nothing is in flight and no item has to be changed."""
+    waiting = max(job.total - job.next_number + 1, 0)
+    if job.running or job.pending != waiting or min(job.next_number, job.total) > CHUNK:
+        return False
+    _run(_CANCEL_UNTAKEN, job)
+    _end(job)
+    return True
 
 
 def _lock_ready(job_id: UUID) -> BatchJob | None:
@@ -92,22 +104,17 @@ def _lock_ready(job_id: UUID) -> BatchJob | None:
     return None if job.status == JobStatus.PAUSED and job.pending else job
 
 
-def _pause_after_sample(job: BatchJob) -> None:
-    job.status = JobStatus.PAUSED
-    job.pause_reason = PauseReason.SAMPLE
-    job.paused_at = timezone.now()
-    job.save(update_fields=["status", "pause_reason", "paused_at"])
-    told = summary(job) | {"actor": SYSTEM.told(), "pause_reason": job.pause_reason}
-    outbox.write("batch.paused", told, job.organization_id)
-
-
 def _end(job: BatchJob) -> None:
     before = job.status
     _run(_RECOUNT, job)
     job.refresh_from_db()
+    if job.cancelled and not job.stop_reason:
+        # A retry of failed rows alone leaves out what somebody stopped.
+        job.stop_reason = StopReason.REQUESTED
     job.status = final_status(job)
+    job.rerun_due = bool(job.rerun_rule) and job.status == JobStatus.COMPLETED
     job.completed_at = timezone.now()
-    job.save(update_fields=["status", "completed_at"])
+    job.save(update_fields=["status", "stop_reason", "rerun_due", "completed_at"])
     record(
         actor=SYSTEM,
         action=f"batch.{job.status}",
@@ -119,7 +126,9 @@ def _end(job: BatchJob) -> None:
             "failed": (None, job.failed),
         },
     )
-    outbox.write(f"batch.{job.status}", summary(job) | {"actor": SYSTEM.told()}, job.organization_id)
+    tell(job.status, job, SYSTEM)
+    if job.source == Source.FILE:
+        ring_worker(job.pk)
 
 
 def final_status(job: BatchJob) -> JobStatus:
@@ -127,23 +136,6 @@ def final_status(job: BatchJob) -> JobStatus:
     if job.stop_reason == StopReason.EXPIRED:
         return JobStatus.EXPIRED
     return JobStatus.CANCELLED if job.stop_reason else JobStatus.COMPLETED
-
-
-def summary(job: BatchJob) -> dict[str, Any]:
-    """What others are told of a job's end."""
-    return {
-        "id": job.public_id,
-        "project_id": encode("prj", job.project_id),
-        "name": job.name,
-        "status": job.status,
-        "stop_reason": job.stop_reason,
-        "counts": {
-            "total": job.total,
-            "succeeded": job.succeeded,
-            "failed": job.failed,
-            "cancelled": job.cancelled,
-        },
-    }
 
 
 def _run(statement: str, job: BatchJob, **more: Any) -> bool:

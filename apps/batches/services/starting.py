@@ -1,6 +1,7 @@
 """Starting a batch. Its rows are written as they are taken, so a start costs the same for any number."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -9,10 +10,16 @@ from django.utils import timezone
 
 from apps.audit.actor import Actor
 from apps.audit.services import record
+from apps.batches.estimating import DEFAULT_OUTPUT_TOKENS, most_output_tokens
 from apps.batches.matching import guess_field
-from apps.batches.models import COMPLETION_WINDOW, LARGEST_CONCURRENCY, BatchJob, JobStatus
-from apps.batches.planning import DEFAULT_OUTPUT_TOKENS, Plan, most_output_tokens, plan_batch
+from apps.batches.models import BatchJob, BatchVariant, JobStatus, Priority
+from apps.batches.planning import Plan, PlannedVariant, VariantChoice, plan_batch
+from apps.batches.rules import RerunRule
+from apps.batches.services.changing import check_concurrency, check_priority
 from apps.batches.services.ringing import ring_pump
+from apps.batches.services.telling import tell
+from apps.batches.services.timing import window_of
+from apps.batches.work import RowWork, Work, as_json
 from apps.core.errors import InvalidRequest
 from apps.datasets.models import DatasetVersion
 from apps.runs.types import PromptReference
@@ -23,7 +30,12 @@ DEFAULT_CONCURRENCY: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """How a batch runs. `cost_cap` in USD over the whole job; `row_limit` takes the first rows only."""
+    """How a batch runs. `cost_cap` in USD over the whole job; `row_limit` takes the first rows only.
+
+    `sample_rows` are run first, then the batch pauses. `start_at` None is at once, `deadline` None a day
+    after the start. `deduplicate` answers equal rows once. `notify` mails the person who starts it when it
+    ends or pauses. `rerun_rule` is run once it has ended.
+    """
 
     name: str = ""
     model: str = ""
@@ -34,6 +46,15 @@ class BatchOptions:
     metadata: dict[str, str] = field(default_factory=dict)
     livemode: bool = True
     api_key_id: UUID | None = None
+    priority: int = Priority.NORMAL
+    start_at: datetime | None = None
+    deadline: datetime | None = None
+    sample_rows: int | None = None
+    deduplicate: bool = False
+    notify: bool = False
+    rerun_rule: RerunRule | None = None
+    variants: tuple[VariantChoice, ...] = ()
+    work: Work = RowWork()
 
 
 def start_batch(
@@ -48,7 +69,8 @@ def start_batch(
 
     Rows that lack a required variable fail one by one; if all lack it the batch is refused.
     Raises NotFound and InvalidRequest as `plan_batch` does, InvalidRequest ``price_unknown`` for a cap where
-    no price is known, ``cost_cap_invalid``, ``concurrency_invalid``.
+    no price is known, ``cost_cap_invalid``, ``concurrency_invalid``, ``priority_invalid``,
+    ``sample_rows_invalid``, ``start_at_invalid``, ``deadline_invalid``, ``row_choice_invalid``.
     """
     options = options or BatchOptions()
     plan = plan_batch(
@@ -59,10 +81,17 @@ def start_batch(
         parameters=options.parameters,
         row_limit=options.row_limit,
         livemode=options.livemode,
+        variants=options.variants,
+        work=options.work,
     )
     _check_options(options, plan)
     job = _create_job(actor, project, prompt, plan, options)
+    _add_variants(job, plan, options)
     _record_start(actor, job)
+    if job.status == JobStatus.SCHEDULED:
+        tell("scheduled", job, actor)
+        return job
+    tell("started", job, actor)
     ring_pump()
     return job
 
@@ -70,7 +99,7 @@ def start_batch(
 def _record_start(actor: Actor, job: BatchJob) -> None:
     record(
         actor=actor,
-        action="batch.started",
+        action="batch.scheduled" if job.status == JobStatus.SCHEDULED else "batch.started",
         target=job,
         organization_id=job.organization_id,
         changes={
@@ -83,9 +112,13 @@ def _record_start(actor: Actor, job: BatchJob) -> None:
 
 
 def _check_options(options: BatchOptions, plan: Plan) -> None:
-    if not 1 <= options.concurrency <= LARGEST_CONCURRENCY:
-        message = f"Concurrency is a number from 1 to {LARGEST_CONCURRENCY}."
-        raise InvalidRequest(message, code="concurrency_invalid", param="concurrency")
+    check_concurrency(options.concurrency)
+    check_priority(options.priority)
+    if options.sample_rows is not None and options.sample_rows < 1:
+        message = "A sample has at least one row."
+        raise InvalidRequest(message, code="sample_rows_invalid", param="sample_rows")
+    if options.rerun_rule is not None:
+        options.rerun_rule.check()
     if options.cost_cap is None:
         return
     if options.cost_cap <= 0:
@@ -99,6 +132,7 @@ def _create_job(
     actor: Actor, project: Project, prompt: PromptReference, plan: Plan, options: BatchOptions
 ) -> BatchJob:
     now = timezone.now()
+    window = window_of(options.start_at, options.deadline, now)
     return BatchJob.objects.create(
         organization_id=project.organization_id,
         project=project,
@@ -108,12 +142,19 @@ def _create_job(
         dataset_version=plan.dataset_version,
         prompt_name=plan.prompt.name,
         version_number=plan.prompt.number,
-        label=prompt.label or "",
+        label=plan.variants[0].label,
         model=plan.model.reference,
-        parameters=_parameters(plan, options),
+        parameters=_parameters(plan.variants[0], options),
         match_field=guess_field(plan.prompt.output_schema, expected_column(plan.dataset_version)),
         metadata=options.metadata,
-        status=JobStatus.IN_PROGRESS,
+        status=JobStatus.SCHEDULED if window.start_at else JobStatus.IN_PROGRESS,
+        start_at=window.start_at,
+        expires_at=window.expires_at,
+        priority=options.priority,
+        deduplicate=options.deduplicate,
+        notify=options.notify,
+        rerun_rule=options.rerun_rule.as_json() if options.rerun_rule else {},
+        **_sample(plan, options),
         concurrency=options.concurrency,
         livemode=options.livemode,
         sandbox=plan.model.sandbox,
@@ -122,20 +163,49 @@ def _create_job(
         started_by_id=actor.id,
         started_by_name=actor.display,
         source_rows=plan.rows,
-        total=plan.rows,
-        pending=plan.rows,
+        total=plan.total,
+        pending=plan.total,
+        variant_count=len(plan.variants),
+        work=as_json(plan.work),
         cost_cap=options.cost_cap,
         estimate=plan.estimate.as_json(),
-        expires_at=now + COMPLETION_WINDOW,
     )
 
 
-def _parameters(plan: Plan, options: BatchOptions) -> dict[str, Any]:
-    """The job's own parameters; a cost cap needs a limit of the answers' length, which is sent along."""
-    limit = most_output_tokens({**plan.prompt.parameters, **options.parameters})
+def _sample(plan: Plan, options: BatchOptions) -> dict[str, int]:
+    """Where claims end at first; a sample of all rows is none."""
+    if options.sample_rows is None or options.sample_rows >= plan.rows:
+        return {}
+    return {"sample_rows": options.sample_rows, "claim_limit": options.sample_rows}
+
+
+def _parameters(variant: PlannedVariant, options: BatchOptions) -> dict[str, Any]:
+    """The variant's own parameters; a cost cap needs a limit of the answers' length, which is sent along."""
+    limit = most_output_tokens({**variant.prompt.parameters, **variant.parameters})
     if options.cost_cap is None or limit is not None:
-        return options.parameters
-    return {**options.parameters, "max_tokens": DEFAULT_OUTPUT_TOKENS}
+        return variant.parameters
+    return {**variant.parameters, "max_tokens": DEFAULT_OUTPUT_TOKENS}
+
+
+def _add_variants(job: BatchJob, plan: Plan, options: BatchOptions) -> None:
+    """One variant is the job itself."""
+    if len(plan.variants) == 1:
+        return
+    expected = expected_column(plan.dataset_version)
+    BatchVariant.objects.bulk_create(
+        BatchVariant(
+            organization_id=job.organization_id,
+            batch=job,
+            position=position,
+            prompt_version_id=variant.prompt.version_id,
+            version_number=variant.prompt.number,
+            label=variant.label,
+            model=variant.model.reference,
+            parameters=_parameters(variant, options),
+            match_field=guess_field(variant.prompt.output_schema, expected),
+        )
+        for position, variant in enumerate(plan.variants)
+    )
 
 
 def expected_column(dataset_version: DatasetVersion) -> str:

@@ -4,12 +4,15 @@ from django.utils import timezone
 
 from apps.audit.actor import Actor
 from apps.audit.services import record
-from apps.batches.models import BatchJob, JobStatus, StopReason
+from apps.batches.models import BatchJob, JobStatus, PauseReason, StopReason
+from apps.batches.services.finishing import end_if_idle
 from apps.core.errors import Conflict
 
 
 def cancel_batch(*, actor: Actor, job: BatchJob) -> BatchJob:
-    """Ask a job to stop; returns it as it stands now. Asking again changes nothing.
+    """Ask a job to stop, whether it runs, waits or is paused; returns it as it stands now.
+
+    One with nothing in flight has ended on return. Asking again changes nothing.
 
     Raises Conflict ``batch_ended`` for a job that has ended.
     """
@@ -18,14 +21,16 @@ def cancel_batch(*, actor: Actor, job: BatchJob) -> BatchJob:
         message = f"This batch has ended already: {locked.get_status_display().lower()}."
         raise Conflict(message, code="batch_ended")
     if locked.status != JobStatus.CANCELLING:
+        before = locked.status
         stop_job(locked, StopReason.REQUESTED)
         record(
             actor=actor,
             action="batch.cancel_requested",
             target=locked,
             organization_id=locked.organization_id,
-            changes={"status": (JobStatus.IN_PROGRESS, JobStatus.CANCELLING)},
+            changes={"status": (before, JobStatus.CANCELLING)},
         )
+        end_if_idle(locked)
     return locked
 
 
@@ -34,4 +39,5 @@ def stop_job(job: BatchJob, reason: StopReason) -> None:
     job.status = JobStatus.CANCELLING
     job.stop_reason = reason
     job.cancelling_at = timezone.now()
-    job.save(update_fields=["status", "stop_reason", "cancelling_at"])
+    job.pause_reason, job.paused_at = PauseReason.NONE, None
+    job.save(update_fields=["status", "stop_reason", "cancelling_at", "pause_reason", "paused_at"])
