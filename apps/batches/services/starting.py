@@ -176,7 +176,7 @@ def _sample(plan: Plan, options: BatchOptions) -> dict[str, int]:
     """Where claims end at first; a sample of all rows is none."""
     if options.sample_rows is None or options.sample_rows >= plan.rows:
         return {}
-    return {"sample_rows": options.sample_rows, "claim_limit": options.sample_rows}
+    return {"sample_rows": options.sample_rows, "claim_limit": options.sample_rows * len(plan.variants)}
 
 
 def _parameters(variant: PlannedVariant, options: BatchOptions) -> dict[str, Any]:
