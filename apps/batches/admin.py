@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from apps.batches import services
 from apps.batches.models import BatchItem, BatchJob, BatchVariant, Pump
+from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
 from apps.core.admin import ReadOnlyAdmin
 from apps.core.errors import Conflict
 from apps.core.scope import organization_scope
@@ -67,6 +68,40 @@ class BatchVariantAdmin(ReadOnlyAdmin):
     list_display = ("public_id", "batch_id", "position", "version_number", "model", "succeeded", "failed")
     search_ids = ("batch_id",)
     ordering = ("-id",)
+
+
+@admin.register(OpenAIFile)
+class OpenAIFileAdmin(ReadOnlyAdmin):
+    """Files of `/v1/files`; names and contents stay hidden."""
+
+    list_display = ("public_id", "organization", "purpose", "size", "created_at", "expires_at")
+    list_select_related = ("organization",)
+    list_filter = ("purpose",)
+    search_fields = ("=organization__slug",)
+    ordering = ("-id",)
+    content_fields = ("name",)
+
+
+@admin.register(OpenAIBatch)
+class OpenAIBatchAdmin(ReadOnlyAdmin):
+    """Batches of `/v1/batches`; the job of the same id has their counts."""
+
+    list_display = ("public_id", "organization", "endpoint", "status", "failures", "created_at", "ended_at")
+    list_select_related = ("organization",)
+    list_filter = ("status", "endpoint")
+    search_fields = ("=organization__slug",)
+    ordering = ("-id",)
+    content_fields = ("metadata", "errors", "started_by_name")
+
+
+@admin.register(OpenAIAnswer)
+class OpenAIAnswerAdmin(ReadOnlyAdmin):
+    """Answers that wait to be written to a file; their bodies stay hidden."""
+
+    list_display = ("id", "batch_id", "number", "status_code", "run_id")
+    search_ids = ("batch_id", "run_id")
+    ordering = ("-id",)
+    content_fields = ("body",)
 
 
 @admin.register(Pump)

@@ -6,7 +6,8 @@ project; the isolation tests demand one for every TenantModel.
 """
 
 import tests.factories.core
-import tests.factories.exports  # noqa: F401
+import tests.factories.exports
+import tests.factories.openai_batches  # noqa: F401
 from tests.factories.alerts import make_alert_event, make_alert_rule
 from tests.factories.analytics import make_rollup, make_segment
 from tests.factories.batches import SENTIMENT_SCHEMA, make_batch

@@ -26,7 +26,9 @@ def request_line(custom_id: str, body: dict[str, Any] | None = None, url: str = 
 
 def jsonl(lines: Sequence[Any]) -> bytes:
     """Lines as a file; texts go as they are."""
-    return b"".join((line.encode() if isinstance(line, str) else orjson.dumps(line)) + b"\n" for line in lines)
+    return b"".join(
+        (line.encode() if isinstance(line, str) else orjson.dumps(line)) + b"\n" for line in lines
+    )
 
 
 def make_openai_file(
@@ -36,9 +38,7 @@ def make_openai_file(
     project = project or make_project()
     content = jsonl([request_line("a"), request_line("b")] if lines is None else lines)
     with organization_scope(project.organization_id):
-        return create_file(
-            actor=SYSTEM, project=project, new=NewFile(name, FilePurpose.BATCH, [content])
-        )
+        return create_file(actor=SYSTEM, project=project, new=NewFile(name, FilePurpose.BATCH, [content]))
 
 
 def make_openai_batch(

@@ -7,7 +7,16 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.actor import SYSTEM
-from apps.retention.erasure import datasets, members, organizations, runs, telling, traces, waiting
+from apps.retention.erasure import (
+    datasets,
+    members,
+    openai_batches,
+    organizations,
+    runs,
+    telling,
+    traces,
+    waiting,
+)
 from apps.retention.erasure.work import Place, Step, Work, settled
 from apps.retention.models import ErasureKind, ErasureRequest, ErasureState
 
@@ -42,12 +51,15 @@ _CONTENT: Final = (
     Step("uploads", traces.delete_uploads),
     Step("batches", datasets.blank_batches),
     Step("batch_results", datasets.blank_batch_results),
+    Step("openai_batches", openai_batches.blank_openai_batches),
+    Step("openai_answers", openai_batches.delete_openai_answers),
     Step("feedback", runs.erase_feedback_of_person),
     # Before the runs: what is taken from a worker is not recorded afterwards.
     Step("background_runs", waiting.erase_background_runs),
     Step("runs", runs.erase_runs_of_person),
     # After the rows: an export that is being written meanwhile must not have read them still.
     Step("files", traces.delete_found_files, Place.ORGANIZATION),
+    Step("openai_files", openai_batches.delete_openai_files),
 )
 _TRACES: Final = (
     Step("stored_answers", traces.delete_stored_answers),
@@ -64,6 +76,7 @@ _LATE: Final = (
     Step(WAITING, settled),
     Step("late_runs", runs.erase_late_runs),
     Step("late_files", traces.delete_found_files, Place.ORGANIZATION),
+    Step("late_openai_files", openai_batches.delete_openai_files),
     # A call that was under way has kept its answer at its end.
     Step("late_similar_answers", traces.delete_similar_answers),
     _LATE_ANSWERS,
@@ -111,6 +124,9 @@ WORDS: Final = {
     "uploads": "Uploads that wait to be imported",
     "batches": "Metadata of batches",
     "batch_results": "Results of batches",
+    "openai_batches": "Metadata of OpenAI batches",
+    "openai_answers": "Answers that wait to be written to files",
+    "openai_files": "Files of OpenAI batches",
     "feedback": "Feedback",
     "background_runs": "Background runs that wait",
     "runs": "Runs",
@@ -125,6 +141,7 @@ WORDS: Final = {
     WAITING: "Waiting for calls that were under way at the beginning",
     "late_runs": "Runs recorded meanwhile",
     "late_files": "Files written meanwhile",
+    "late_openai_files": "Files of OpenAI batches written meanwhile",
     "late_similar_answers": "Answers kept meanwhile",
     "late_cached_answers": "Answers cached meanwhile",
     "membership": "Membership, keys and grants",

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.batches.models import BatchItem
+from apps.batches.openai_models import OpenAIAnswer
 from apps.core import crypto, ids
 from apps.core.models import IdempotencyKey
 from apps.datasets.models import DatasetChange, DatasetDraft, DatasetRow, DatasetVersion
@@ -160,6 +161,10 @@ def _blank_items(work: Work, batch_ids: Iterable[UUID | None], run_ids: Sequence
             organization_id=work.organization_id, batch_id__in=batches, run_id__in=run_ids
         )
         blank_items(work, [item.pk for item in items.only("id")])
+        answers = OpenAIAnswer.all_organizations.filter(
+            organization_id=work.organization_id, batch_id__in=batches, run_id__in=run_ids
+        )
+        work.count("batch_results", answers.delete()[0])
 
 
 def blank_items(work: Work, item_ids: Sequence[UUID]) -> None:

@@ -19,6 +19,7 @@ from apps.analytics.models import (
 )
 from apps.audit.models import AuditCut, AuditDetail, AuditEvent, AuditSeal
 from apps.batches.models import BatchItem, BatchJob, BatchVariant
+from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
 from apps.billing.models import Quota, UsageEvent
 from apps.core.models import StoredFile
 from apps.datasets.models import (
@@ -218,6 +219,18 @@ AREAS: Final[Sequence[Area]] = (
                 BatchItem,
                 order=("number",),
                 parent=(BatchJob, "batch_id"),
+            ),
+            Kind("openai_files", "Files of OpenAI batches", OpenAIFile),
+            Kind("openai_batches", "OpenAI batches", OpenAIBatch),
+            Kind(
+                "openai_answers",
+                "Answers that wait to be written to files",
+                OpenAIAnswer,
+                records.openai_answers,
+                order=("number",),
+                parent=(OpenAIBatch, "batch_id"),
+                secrets=("body",),
+                why="It stands in the open.",
             ),
         ),
     ),

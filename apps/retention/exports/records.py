@@ -87,6 +87,12 @@ def audit_details(rows: Sequence[Any]) -> Iterator[Record]:
         yield fields_of(row, ("sealed",)) | content
 
 
+def openai_answers(rows: Sequence[Any]) -> Iterator[Record]:
+    """Answers to requests of a batch file, each with the whole body."""
+    for row in rows:
+        yield fields_of(row, ("body",)) | {"body": orjson.loads(bytes(row.body))}
+
+
 def hashes(*names: str) -> Records:
     """Rows whose binary fields are hashes, told in hexadecimal digits."""
 
