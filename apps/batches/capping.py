@@ -1,14 +1,19 @@
 """The most that a row can cost: what a claim sets aside under a job's cost cap."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import orjson
 
 from apps.batches.claims import JobFacts, Row, Variant
-from apps.batches.planning import DEFAULT_OUTPUT_TOKENS, Model, find_model, most_output_tokens
+from apps.batches.estimating import DEFAULT_OUTPUT_TOKENS, Model, find_model, most_output_tokens
+from apps.batches.shapes.chunked import pieces_of
+from apps.batches.shapes.multi_row import entry_of
+from apps.batches.work import ChunkedWork, MultiRowWork, Work, parse_work
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.scope import organization_scope
 from apps.prompts import queries as prompt_queries
@@ -23,6 +28,8 @@ REPAIR_BYTES = 4096
 """More than what a repair says of an answer that breaks its schema."""
 RUN_SECONDS = 60.0
 """How long a row's run may take: as in RunRequest."""
+TOKEN_BYTES = 8
+"""More than a token of an answer usually has: the answers of pieces are the input of another call."""
 TOOLS_BYTES = 1024
 """More than a provider's own words on how to call tools."""
 
@@ -35,7 +42,7 @@ class Costing:
     models: tuple[Model, ...]
     output_tokens: int
 
-    def worst_case(self, row: Row) -> Decimal:
+    def of_call(self, variables: Mapping[str, Any], more_bytes: int = 0) -> Decimal:
         """USD for the longest answers of the dearest model: the prompt's own, or one of its fallbacks.
 
         A token is at least one byte, so bytes bound the input's tokens. Providers charge for answers, and
@@ -43,11 +50,11 @@ class Costing:
         one that answers, and repairs, which are shown the answers before them. Other failures cost nothing.
         """
         try:
-            messages = render(self.prompt.messages, self.prompt.variables, row.variables)
+            messages = render(self.prompt.messages, self.prompt.variables, variables)
         except InvalidRequest:
-            return Decimal(0)  # The engine refuses such a row before any call.
+            return Decimal(0)  # The engine refuses such a call before it is made.
         size = sum(len(message["content"].encode()) + MESSAGE_BYTES for message in messages)
-        size += _size_beside(self.prompt)
+        size += _size_beside(self.prompt) + more_bytes
         calls = self.prompt.serving.calls
         return sum(
             (
@@ -60,6 +67,32 @@ class Costing:
     def _dearest(self, size: int) -> Decimal:
         amounts = [model.price(size, self.output_tokens).amount for model in self.models]
         return max(Decimal("Infinity") if amount is None else amount for amount in amounts)
+
+
+@dataclass(frozen=True, slots=True)
+class RowCosting:
+    """What one row of a variant can cost, with all the calls that it takes."""
+
+    calls: Costing
+    work: Work
+    reduce: Costing | None = None
+
+    def worst_case(self, row: Row) -> Decimal:
+        """USD. Rows that share a call each set aside what a call for them alone can cost."""
+        if isinstance(self.work, MultiRowWork):
+            return self.calls.of_call({self.work.variable: [entry_of(str(row.number), row.variables)]})
+        if isinstance(self.work, ChunkedWork) and self.reduce is not None:
+            return self._of_pieces(self.work, self.reduce, row)
+        return self.calls.of_call(row.variables)
+
+    def _of_pieces(self, work: ChunkedWork, reduce: Costing, row: Row) -> Decimal:
+        pieces = pieces_of(work, row.variables)
+        if len(pieces) == 1:
+            return self.calls.of_call(row.variables)
+        each = (self.calls.of_call({**row.variables, work.variable: piece}) for piece in pieces)
+        answers = len(pieces) * self.calls.output_tokens * TOKEN_BYTES
+        others = {name: value for name, value in row.variables.items() if name != work.variable}
+        return sum(each, reduce.of_call({**others, work.reduce.variable: []}, answers))
 
 
 def _answers(calls: CallRules) -> list[int]:
@@ -85,7 +118,7 @@ class WorstCases:
 
     def __init__(self, calls: BlockingCalls) -> None:
         self._calls = calls
-        self._jobs: dict[UUID, list[Costing]] = {}
+        self._jobs: dict[UUID, list[RowCosting]] = {}
 
     async def prepare(self, job: JobFacts) -> None:
         """Load what a capped job is priced with; a claim holds locks and must not wait for it."""
@@ -97,19 +130,34 @@ class WorstCases:
         return self._jobs[job.id][row.variant].worst_case(row)
 
 
-def _load(job: JobFacts) -> list[Costing]:
+def _load(job: JobFacts) -> list[RowCosting]:
+    work = parse_work(job.work)
     with organization_scope(job.organization_id):
-        return [_costing(job, variant) for variant in job.variants]
+        reduce = _reduce(job, work) if isinstance(work, ChunkedWork) else None
+        return [RowCosting(_costing(job, variant), work, reduce) for variant in job.variants]
 
 
 def _costing(job: JobFacts, variant: Variant) -> Costing:
     prompt = prompt_queries.resolve(
         project_id=job.project_id, name=job.prompt_name, label=None, number=variant.version_number
     )
-    models = [find_model(job.project_id, variant.model, livemode=job.livemode)]
+    return _priced(job, prompt, variant.model, variant.parameters)
+
+
+def _reduce(job: JobFacts, work: ChunkedWork) -> Costing:
+    told = work.reduce
+    prompt = prompt_queries.resolve(
+        project_id=job.project_id, name=told.prompt, label=told.label, number=told.version
+    )
+    limit = {"max_tokens": told.max_tokens} if told.max_tokens else {}
+    return _priced(job, prompt, told.model or prompt.model, limit)
+
+
+def _priced(job: JobFacts, prompt: ResolvedPrompt, model: str, parameters: Mapping[str, Any]) -> Costing:
+    models = [find_model(job.project_id, model, livemode=job.livemode)]
     for fallback in prompt.serving.calls.fallbacks:
         # One that can't be called stands in for nothing.
         with suppress(InvalidRequest, NotFound):
             models.append(find_model(job.project_id, fallback, livemode=job.livemode))
-    limit = most_output_tokens({**prompt.parameters, **variant.parameters})
+    limit = most_output_tokens({**prompt.parameters, **parameters})
     return Costing(prompt, tuple(models), limit or DEFAULT_OUTPUT_TOKENS)

@@ -1,40 +1,24 @@
 """What a batch would do, before it is started: which rows lack a variable, what it will cost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from uuid import UUID
 
-import orjson
 from django.db import connection
 
+from apps.batches.estimating import Estimate, Model, estimate, find_model, together
+from apps.batches.work import ChunkedWork, MultiRowWork, RowWork, Work
 from apps.core.errors import InvalidRequest
-from apps.datasets.models import DatasetRow, DatasetVersion
+from apps.datasets.models import DatasetVersion
 from apps.datasets.row_storage import demand_rows
 from apps.prompts import queries as prompt_queries
-from apps.prompts.rendering import render
 from apps.prompts.types import ResolvedPrompt
-from apps.providers import queries as provider_queries
-from apps.providers import tokens
-from apps.providers.alias_queries import alias_targets
-from apps.providers.price_rules import PriceRule, rule_for
-from apps.providers.pricing import Price, price
-from apps.providers.types import Usage
 from apps.runs.inputs import check_parameters
-from apps.runs.models import Run, RunStatus
-from apps.runs.sources import TEST_MODEL
 from apps.runs.types import PromptReference
 from apps.tenants.models import Project
 
-SAMPLE_ROWS: Final = 200
 EXAMPLES: Final = 5
-DEFAULT_OUTPUT_TOKENS: Final = 1_024
-"""The longest answer under a cost cap where the prompt sets no maximum; it is sent to the provider."""
-
-SHORT_ANSWER_TOKENS: Final = 4
-LEAST_RUNS: Final = 20
+MOST_VARIANTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,63 +31,56 @@ class MissingVariable:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """What the rows will cost. `status` is as in Price; `low` and `high` are USD, None when unknown.
+class VariantChoice:
+    """One of the things that are to run over every row: a version by number or label (neither: the batch's
+    own), a model ("": the version's) and parameters over the batch's."""
 
-    `basis` says where the answers' length comes from: "runs" of this version, or the prompt's "limits".
-    """
-
-    rows: int
-    status: str
-    low: Decimal | None
-    high: Decimal | None
-    input_tokens: int
-    output_tokens_low: int
-    output_tokens_high: int
-    basis: str
-
-    def as_json(self) -> dict[str, Any]:
-        """As kept with the job and as the API tells it."""
-        return {
-            "rows": self.rows,
-            "cost_status": self.status,
-            "cost_low": None if self.low is None else f"{self.low:f}",
-            "cost_high": None if self.high is None else f"{self.high:f}",
-            "currency": "USD",
-            "input_tokens": self.input_tokens,
-            "output_tokens_low": self.output_tokens_low,
-            "output_tokens_high": self.output_tokens_high,
-            "basis": self.basis,
-        }
+    number: int | None = None
+    label: str | None = None
+    model: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """A model reference and what pricing needs to know of it."""
+class PlannedVariant:
+    """A variant with everything found."""
 
-    reference: str
-    kind: str
-    model_id: str
-    sandbox: bool
-    prices: tuple[PriceRule, ...] = ()
-
-    def price(self, input_tokens: int, output_tokens: int) -> Price:
-        """The price of one call with so many tokens, today."""
-        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
-        now = datetime.now(UTC)
-        return price(self.kind, self.model_id, usage, now, rule_for(self.prices, self.reference, now))
+    prompt: ResolvedPrompt
+    label: str
+    model: Model
+    parameters: dict[str, Any]
+    estimate: Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A batch that could be started: everything is found, nothing is written."""
+    """A batch that could be started: everything is found, nothing is written.
 
-    prompt: ResolvedPrompt
+    `rows` are those of the dataset version; each runs once for each of `variants`. `estimate` is for all.
+    """
+
     dataset_version: DatasetVersion
-    model: Model
     rows: int
+    variants: tuple[PlannedVariant, ...]
     missing: tuple[MissingVariable, ...]
     estimate: Estimate
+    work: Work
+    reduce: ResolvedPrompt | None = None
+
+    @property
+    def prompt(self) -> ResolvedPrompt:
+        """The first variant's prompt."""
+        return self.variants[0].prompt
+
+    @property
+    def model(self) -> Model:
+        """The first variant's model."""
+        return self.variants[0].model
+
+    @property
+    def total(self) -> int:
+        """How many answers there will be."""
+        return self.rows * len(self.variants)
 
 
 def plan_batch(
@@ -115,51 +92,138 @@ def plan_batch(
     parameters: Mapping[str, Any] | None = None,
     row_limit: int | None = None,
     livemode: bool = True,
+    variants: Sequence[VariantChoice] = (),
+    work: Work | None = None,
 ) -> Plan:
     """Find what a batch would use and look through its rows.
 
-    Raises NotFound for an unknown prompt or connection, InvalidRequest for a prompt without a model, an empty
-    dataset, or a required variable that no row has (``variable_missing``), Conflict for deleted rows.
+    `variants` are all that run over a row; none means the prompt as it is named. Raises NotFound for an
+    unknown prompt or connection, InvalidRequest for a prompt without a model, an empty dataset, a required
+    variable that no row has (``variable_missing``), variants that are too many or the same
+    (``variants_invalid``), or work that the prompt is not made for (``work_invalid``); Conflict for deleted
+    rows.
     """
-    resolved = prompt_queries.resolve(
-        project_id=project.id, name=prompt.name, label=prompt.label, number=prompt.number
-    )
     rows = min(dataset_version.row_count, row_limit or dataset_version.row_count)
     if rows < 1:
         raise InvalidRequest("The dataset has no rows.", code="dataset_empty", param="dataset_version")
     demand_rows(dataset_version)
-    chosen = find_model(project.id, model or resolved.model, livemode=livemode)
-    check_parameters(dict(parameters or {}))
-    missing = missing_variables(resolved, dataset_version, rows)
-    _refuse_unusable(missing, rows, dataset_version)
-    expected = estimate(resolved, dataset_version, chosen, rows, parameters or {})
-    return Plan(resolved, dataset_version, chosen, rows, missing, expected)
-
-
-def find_model(project_id: UUID, reference: str, *, livemode: bool) -> Model:
-    """The model that calls will really go to, through an alias too. Raises InvalidRequest, NotFound."""
-    slug, _, model_id = alias_targets(project_id).get(reference, reference).partition("/")
-    if not (slug and model_id):
-        raise InvalidRequest(
-            "The prompt's version names no model; choose one.", code="model_missing", param="model"
+    work = work or RowWork()
+    choices = _choices(prompt, model, dict(parameters or {}), variants)
+    reduce, work = _reduce(project, work)
+    found = []
+    for choice in choices:
+        resolved = prompt_queries.resolve(
+            project_id=project.id, name=prompt.name, label=choice.label, number=choice.number
         )
-    if not livemode and slug != "sandbox":
-        slug, _, model_id = TEST_MODEL.partition("/")
-    found = provider_queries.load_connection(project_id, slug)
-    found.demand_enabled(model_id)
-    prices = () if found.is_sandbox else provider_queries.price_rules(project_id)
-    return Model(f"{slug}/{model_id}", found.kind, model_id, found.is_sandbox, prices)
+        _check_work(work, resolved, reduce)
+        chosen = find_model(project.id, choice.model or resolved.model, livemode=livemode)
+        given = dict(choice.parameters)
+        expected = estimate(resolved, dataset_version, chosen, rows, given, work, reduce)
+        found.append(PlannedVariant(resolved, choice.label or "", chosen, given, expected))
+    _check_different(found)
+    missing = missing_variables([each.prompt for each in found], dataset_version, rows, work)
+    _refuse_unusable(missing, rows, dataset_version)
+    return Plan(
+        dataset_version,
+        rows,
+        tuple(found),
+        missing,
+        together([each.estimate for each in found]),
+        work,
+        reduce,
+    )
 
 
-def missing_variables(
-    prompt: ResolvedPrompt, dataset_version: DatasetVersion, rows: int
-) -> tuple[MissingVariable, ...]:
-    """Required variables without default that some of the first `rows` rows lack; one query."""
-    required = [
+def _choices(
+    prompt: PromptReference, model: str, parameters: dict[str, Any], variants: Sequence[VariantChoice]
+) -> list[VariantChoice]:
+    if len(variants) > MOST_VARIANTS:
+        message = f"A batch has at most {MOST_VARIANTS} variants."
+        raise InvalidRequest(message, code="variants_invalid", param="variants")
+    own = VariantChoice(prompt.number, prompt.label, model, parameters)
+    choices = []
+    for choice in variants or [own]:
+        named = choice.number is not None or choice.label is not None
+        choices.append(
+            VariantChoice(
+                choice.number if named else own.number,
+                choice.label if named else own.label,
+                choice.model or own.model,
+                {**own.parameters, **choice.parameters},
+            )
+        )
+    for choice in choices:
+        check_parameters(choice.parameters)
+    return choices
+
+
+def _check_different(found: Sequence[PlannedVariant]) -> None:
+    if len({each.model.sandbox for each in found}) > 1:
+        message = "The sandbox and real models can't be mixed: their money can't be added up."
+        raise InvalidRequest(message, code="variants_invalid", param="variants")
+    seen: list[tuple[int, str, dict[str, Any]]] = []
+    for each in found:
+        same = (each.prompt.number, each.model.reference, each.parameters)
+        if same in seen:
+            message = f"Version {each.prompt.number} with {each.model.reference} stands there twice."
+            raise InvalidRequest(message, code="variants_invalid", param="variants")
+        seen.append(same)
+
+
+def _reduce(project: Project, work: Work) -> tuple[ResolvedPrompt | None, Work]:
+    """The prompt that makes one answer of the pieces', fixed to the version of now."""
+    if not isinstance(work, ChunkedWork):
+        return None, work
+    told = work.reduce
+    found = prompt_queries.resolve(
+        project_id=project.id, name=told.prompt, label=told.label, number=told.version
+    )
+    return found, replace(work, reduce=replace(told, version=found.number, label=None))
+
+
+def _check_work(work: Work, prompt: ResolvedPrompt, reduce: ResolvedPrompt | None) -> None:
+    if isinstance(work, MultiRowWork):
+        _demand_variable(prompt, work.variable, "json", "work.variable")
+        _refuse_others(prompt, work.variable)
+    if isinstance(work, ChunkedWork):
+        _demand_variable(prompt, work.variable, "text", "work.variable")
+        if reduce is not None:
+            _demand_variable(reduce, work.reduce.variable, "json", "work.reduce.variable")
+
+
+def _refuse_others(prompt: ResolvedPrompt, name: str) -> None:
+    """A call of several rows has nothing else to fill a variable with."""
+    others = [each["name"] for each in _required(prompt) if each["name"] != name]
+    if others:
+        message = f"A call of several rows fills '{name}' only; '{others[0]}' would stay empty."
+        raise InvalidRequest(message, code="work_invalid", param="work.variable")
+
+
+def _required(prompt: ResolvedPrompt) -> list[dict[str, Any]]:
+    return [
         variable
         for variable in prompt.variables
         if variable.get("required", True) and variable.get("default") is None
     ]
+
+
+def _demand_variable(prompt: ResolvedPrompt, name: str, kind: str, param: str) -> None:
+    declared = next((each for each in prompt.variables if each.get("name") == name), None)
+    if declared is None or declared.get("type", "text") != kind:
+        message = (
+            f"Version {prompt.number} of {prompt.name} has no variable '{name}' of type {kind}, "
+            "which this way of working needs."
+        )
+        raise InvalidRequest(message, code="work_invalid", param=param)
+
+
+def missing_variables(
+    prompts: Sequence[ResolvedPrompt], dataset_version: DatasetVersion, rows: int, work: Work | None = None
+) -> tuple[MissingVariable, ...]:
+    """Required variables without default that some of the first `rows` rows lack; one query."""
+    if isinstance(work, MultiRowWork):
+        return ()
+    required = list({each["name"]: each for prompt in prompts for each in _required(prompt)}.values())
     if not required:
         return ()
     counted = ", ".join(
@@ -204,64 +268,3 @@ def _refuse_unusable(missing: Sequence[MissingVariable], rows: int, dataset_vers
             code="variable_missing",
             param=f"variables.{nowhere.name}",
         )
-
-
-def estimate(
-    prompt: ResolvedPrompt,
-    dataset_version: DatasetVersion,
-    model: Model,
-    rows: int,
-    parameters: Mapping[str, Any],
-) -> Estimate:
-    """Tokens and cost of the first `rows` rows, from a sample of them."""
-    input_tokens = _sampled_input_tokens(prompt, dataset_version, model, rows)
-    low, high, basis = _output_tokens(prompt, {**prompt.parameters, **parameters})
-    cheapest, dearest = model.price(input_tokens, low), model.price(input_tokens, high)
-    return Estimate(
-        rows=rows,
-        status=dearest.status,
-        low=None if cheapest.amount is None else cheapest.amount * rows,
-        high=None if dearest.amount is None else dearest.amount * rows,
-        input_tokens=input_tokens * rows,
-        output_tokens_low=low * rows,
-        output_tokens_high=high * rows,
-        basis=basis,
-    )
-
-
-def most_output_tokens(parameters: Mapping[str, Any]) -> int | None:
-    """The longest answer that the parameters allow, if they set a limit."""
-    limits = [parameters.get(name) for name in ("max_tokens", "max_completion_tokens")]
-    return max((limit for limit in limits if isinstance(limit, int)), default=None)
-
-
-def _sampled_input_tokens(
-    prompt: ResolvedPrompt, dataset_version: DatasetVersion, model: Model, rows: int
-) -> int:
-    """Approximate input tokens of an average row."""
-    step = max(1, rows // SAMPLE_ROWS)
-    numbers = list(range(1, rows + 1, step))[:SAMPLE_ROWS]
-    sample = DatasetRow.objects.filter(dataset_version=dataset_version, number__in=numbers)
-    told = orjson.dumps(prompt.tools).decode() if prompt.tools else ""
-    beside = tokens.count(told, model.model_id)
-    counts = []
-    for variables in sample.values_list("variables", flat=True):
-        try:
-            messages = render(prompt.messages, prompt.variables, variables)
-        except InvalidRequest:
-            continue
-        counts.append(tokens.count_messages(messages, model.model_id) + beside)
-    return -(-sum(counts) // len(counts)) if counts else 0
-
-
-def _output_tokens(prompt: ResolvedPrompt, parameters: Mapping[str, Any]) -> tuple[int, int, str]:
-    """The range of an answer's length: round the mean of earlier runs, else from short to the maximum."""
-    newest = Run.objects.filter(
-        prompt_id=prompt.prompt_id, version_id=prompt.version_id, status=RunStatus.SUCCEEDED
-    ).order_by("-id")[:SAMPLE_ROWS]
-    lengths = [length for length in newest.values_list("output_tokens", flat=True) if length]
-    if len(lengths) >= LEAST_RUNS:
-        mean = sum(lengths) / len(lengths)
-        return round(mean * 0.9), max(round(mean * 1.1), 1), "runs"
-    most = most_output_tokens(parameters) or DEFAULT_OUTPUT_TOKENS
-    return min(SHORT_ANSWER_TOKENS, most), most, "limits"

@@ -44,13 +44,17 @@ class MultiRowWork:
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
-    """The prompt that makes one answer of many. `version` is fixed when the job starts."""
+    """The prompt that makes one answer of many. `version` is fixed when the job starts.
+
+    `max_tokens` bounds the answer's length, None where the version or nobody does.
+    """
 
     prompt: str
     version: int | None = None
     label: str | None = None
     model: str = ""
     variable: str = "parts"
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,9 @@ def _chunked(told: Mapping[str, Any]) -> ChunkedWork:
             label=label,
             model=_text(reduce, "model", "reduce."),
             variable=_name(reduce, "variable", "parts", "reduce."),
+            max_tokens=None
+            if reduce.get("max_tokens") is None
+            else _number(reduce, "max_tokens", 1, 1, MOST_TOKENS, "reduce."),
         ),
     )
 
@@ -138,10 +145,10 @@ def _text(told: Mapping[str, Any], name: str, within: str) -> str:
     return value
 
 
-def _number(told: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
+def _number(told: Mapping[str, Any], name: str, default: int, least: int, most: int, within: str = "") -> int:
     value = told.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        _refuse(name, f"a whole number from {least:,} to {most:,}")
+        _refuse(f"{within}{name}", f"a whole number from {least:,} to {most:,}")
     return value
 
 

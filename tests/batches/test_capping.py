@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from apps.batches.capping import Costing
+from apps.batches.capping import Costing, RowCosting
 from apps.batches.claims import Row
-from apps.batches.planning import Model
+from apps.batches.estimating import Model
+from apps.batches.work import RowWork
 from apps.prompts.serving import CallRules, ServingRules
 from apps.prompts.types import ResolvedPrompt
 
@@ -34,7 +35,7 @@ def worst(*models: Model, **calls: object) -> Decimal:
         expected=None,
         metadata={},
     )
-    return Costing(prompt, models, 1000).worst_case(row)
+    return RowCosting(Costing(prompt, models, 1000), RowWork()).worst_case(row)
 
 
 def test_worst_case__fallbacks__is_the_dearest_of_them() -> None:

@@ -59,6 +59,7 @@ def test_split__texts_without_good_places__are_cut_all_the_same(text: str) -> No
                 "label": None,
                 "model": "",
                 "variable": "parts",
+                "max_tokens": None,
             },
         },
     ],

@@ -17,7 +17,7 @@ from apps.audit.services import record
 from apps.batches.models import BatchJob, JobStatus, Source
 from apps.batches.openai.lines import Problem, Reader
 from apps.batches.openai_models import OpenAIBatch, OpenAIBatchStatus, OpenAIFile
-from apps.batches.planning import find_model
+from apps.batches.estimating import find_model
 from apps.batches.services.ringing import ring_pump
 from apps.core import files
 from apps.core.errors import PromptsaasError

@@ -1,6 +1,6 @@
 """Starting a batch. Its rows are written as they are taken, so a start costs the same for any number."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -19,7 +19,7 @@ from apps.batches.services.changing import check_concurrency, check_priority
 from apps.batches.services.ringing import ring_pump
 from apps.batches.services.telling import tell
 from apps.batches.services.timing import window_of
-from apps.batches.work import RowWork, Work, as_json
+from apps.batches.work import ChunkedWork, RowWork, Work, as_json
 from apps.core.errors import InvalidRequest
 from apps.datasets.models import DatasetVersion
 from apps.runs.types import PromptReference
@@ -54,7 +54,7 @@ class BatchOptions:
     notify: bool = False
     rerun_rule: RerunRule | None = None
     variants: tuple[VariantChoice, ...] = ()
-    work: Work = RowWork()
+    work: Work = field(default_factory=RowWork)
 
 
 def start_batch(
@@ -166,7 +166,7 @@ def _create_job(
         total=plan.total,
         pending=plan.total,
         variant_count=len(plan.variants),
-        work=as_json(plan.work),
+        work=as_json(_bounded(plan, options)),
         cost_cap=options.cost_cap,
         estimate=plan.estimate.as_json(),
     )
@@ -185,6 +185,16 @@ def _parameters(variant: PlannedVariant, options: BatchOptions) -> dict[str, Any
     if options.cost_cap is None or limit is not None:
         return variant.parameters
     return {**variant.parameters, "max_tokens": DEFAULT_OUTPUT_TOKENS}
+
+
+def _bounded(plan: Plan, options: BatchOptions) -> Work:
+    """The work as the job keeps it: under a cap the last of several calls needs a limit as well."""
+    if options.cost_cap is None or plan.reduce is None or not isinstance(plan.work, ChunkedWork):
+        return plan.work
+    told = plan.work.reduce
+    if told.max_tokens or most_output_tokens(plan.reduce.parameters):
+        return plan.work
+    return replace(plan.work, reduce=replace(told, max_tokens=DEFAULT_OUTPUT_TOKENS))
 
 
 def _add_variants(job: BatchJob, plan: Plan, options: BatchOptions) -> None:

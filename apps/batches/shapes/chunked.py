@@ -66,7 +66,7 @@ class Chunked:
             request_for(self.job, claim),
             prompt=PromptReference(reduce.prompt, number=reduce.version),
             model=reduce.model or None,
-            overrides={},
+            overrides={"max_tokens": reduce.max_tokens} if reduce.max_tokens else {},
             variables={**others, reduce.variable: list(answers)},
             metadata={"row": str(claim.number), "chunks": str(len(answers))},
         )

@@ -98,7 +98,12 @@ class MultiRow:
 
 def entry(claim: Claim) -> dict[str, Any]:
     """A row as the prompt sees it."""
-    return {ID: str(claim.number), **{name: value for name, value in claim.variables.items() if name != ID}}
+    return entry_of(str(claim.number), claim.variables)
+
+
+def entry_of(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as the prompt sees it, under this id."""
+    return {ID: name, **{key: value for key, value in variables.items() if key != ID}}
 
 
 def answers(result: RunResult) -> dict[str, Any]:
