@@ -59,6 +59,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "dataset_in_use": "Batches use the dataset, so it can't be deleted. Archive it.",
     "dataset_incomplete": "Some rows give no value for a variable that the prompt requires.",
     "dataset_of_batch": "The rows belong to a batch and stay as they are. Keep them as a dataset first.",
+    "dataset_kept": "The rows are in the library already.",
     "dataset_not_found": "The project has no such dataset.",
     "dataset_rows_deleted": "Retention has deleted the rows of this version. Use a newer one.",
     "deadline_invalid": "A deadline lies after the start, by at most 30 days.",

@@ -9,6 +9,13 @@ from apps.datasets.services.drafts import (
     remove_row,
     undo_change,
 )
+from apps.datasets.services.hidden import (
+    create_batch_rows,
+    finish_batch_rows,
+    keep_dataset,
+    store_batch_rows,
+    upload_rows,
+)
 from apps.datasets.services.import_work import sweep_imports, work_off
 from apps.datasets.services.importing import import_rows, start_import
 from apps.datasets.services.lifecycle import (
@@ -37,11 +44,14 @@ __all__ = [
     "change_columns",
     "change_row",
     "choose_format",
+    "create_batch_rows",
     "create_dataset",
     "create_version",
     "delete_dataset",
     "discard_draft",
+    "finish_batch_rows",
     "import_rows",
+    "keep_dataset",
     "publish_draft",
     "purge_deleted",
     "remove_row",
@@ -49,9 +59,11 @@ __all__ = [
     "replace_rows",
     "restore_version",
     "start_import",
+    "store_batch_rows",
     "sweep_imports",
     "unarchive_dataset",
     "undo_change",
     "upload_file",
+    "upload_rows",
     "work_off",
 ]

@@ -48,13 +48,18 @@ class Outcome:
 
 
 def start_import(
-    *, actor: Actor, dataset_import: DatasetImport, mapping: Sequence[ColumnMapping], dataset_name: str = ""
+    *,
+    actor: Actor,
+    dataset_import: DatasetImport,
+    mapping: Sequence[ColumnMapping],
+    dataset_name: str = "",
+    into: DatasetVersion | None = None,
 ) -> DatasetImport:
     """Begin to turn an uploaded file into a new version of the dataset of that name.
 
-    Without a name the rows are for a batch and stay out of the library. A small file is imported when this
-    returns; a larger one by a worker, which goes on where a killed one was. Bad rows are left out, counted
-    and kept as a file to download.
+    Without a name the rows are for a batch and stay out of the library, in the empty version `into` if there
+    is one already. A small file is imported when this returns; a larger one by a worker, which goes on where
+    a killed one was. Bad rows are left out, counted and kept as a file to download.
 
     Raises InvalidRequest (``mapping_invalid``, ``no_rows``, ``too_many_rows``), NotFound (``file_expired``)
     and Conflict for a file that was imported before, is under way, or is for an archived dataset.
@@ -72,7 +77,7 @@ def start_import(
         raise NotFound("The uploaded file has expired. Upload it again.", code="file_expired")
     dataset_import.dataset_name = checked_name(dataset_name) if dataset_name else ""
     _refuse_archived(dataset_import)
-    staged = _stage(actor, dataset_import, facts, mapping)
+    staged = _stage(actor, dataset_import, facts, mapping, into)
     dataset_import.mapping = [item.as_json() for item in mapping]
     dataset_import.staged_version_id = staged.pk
     dataset_import.state = ImportState.IMPORTING
@@ -147,8 +152,17 @@ def _refuse_archived(dataset_import: DatasetImport) -> None:
 
 
 def _stage(
-    actor: Actor, dataset_import: DatasetImport, facts: FileFacts, mapping: Sequence[ColumnMapping]
+    actor: Actor,
+    dataset_import: DatasetImport,
+    facts: FileFacts,
+    mapping: Sequence[ColumnMapping],
+    into: DatasetVersion | None,
 ) -> DatasetVersion:
+    if into is not None:
+        into.columns = [item.as_json() for item in mapping]
+        into.layout, into.kind = into.layout | _layout(facts), VersionKind.IMPORT
+        into.save(update_fields=["columns", "layout", "kind"])
+        return into
     dataset = Dataset.objects.create(
         organization_id=dataset_import.organization_id,
         project=dataset_import.project,

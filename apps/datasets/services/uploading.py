@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.utils import timezone
 
@@ -98,9 +98,14 @@ def choose_format(
     return dataset_import
 
 
+def facts_json(facts: FileFacts) -> dict[str, Any]:
+    """Facts as an import keeps them."""
+    return asdict(facts)
+
+
 def note_facts(dataset_import: DatasetImport, facts: FileFacts) -> None:
     """What a file was found to be, with a mapping proposed from its first rows. Does not save."""
-    dataset_import.facts = asdict(facts)
+    dataset_import.facts = facts_json(facts)
     sample = queries.preview(dataset_import)
     values = [row.values for row in sample.rows if isinstance(row, GoodRow)]
     proposal = suggest(sample.columns, dataset_import.variables, values)

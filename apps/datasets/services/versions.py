@@ -304,6 +304,15 @@ def check_names(row: RowValues) -> None:
 
 def stored_row(row: RowValues, columns: Sequence[ColumnMapping], *, text: bool) -> StoredValues:
     """A row given by variables as the version keeps it. Raises ValueProblem."""
+    values = given_values(row, columns)
+    if not text:
+        return stored(values, columns, text=False)
+    converted = convert(values, columns, text=False)
+    return StoredValues(converted.variables, converted.expected, converted.metadata)
+
+
+def given_values(row: RowValues, columns: Sequence[ColumnMapping]) -> dict[str, Any]:
+    """A row given by variables as one by column."""
     values: dict[str, Any] = {}
     for item in columns:
         if item.role == "expected" and row.expected is not None:
@@ -312,10 +321,7 @@ def stored_row(row: RowValues, columns: Sequence[ColumnMapping], *, text: bool) 
             given = row.variables if item.role == "variable" else row.metadata
             if item.name in given:
                 values[item.column] = given[item.name]
-    if not text:
-        return stored(values, columns, text=False)
-    converted = convert(values, columns, text=False)
-    return StoredValues(converted.variables, converted.expected, converted.metadata)
+    return values
 
 
 def _remapped(version: DatasetVersion, columns: Sequence[ColumnMapping]) -> Iterator[StoredValues]:
