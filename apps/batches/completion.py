@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection, AsyncCursor
-from psycopg.rows import class_row
+from psycopg.rows import tuple_row
 
 from apps.batches.claims import CLAIMABLE, Claim
 from apps.batches.matching import matches
@@ -62,8 +62,7 @@ class Outcome:
     answer: Answer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """A row that was completed, or went a step further, and its job's state just after it."""
 
     item_id: UUID
@@ -73,36 +72,36 @@ class Completed:
     ended: bool
 
 
+# As in recording runs, a group goes to Postgres as one JSON text (docs/decisions/0024).
 _COLUMNS: Final = (
-    ("id", "uuid", lambda o: o.claim.item_id),
-    ("organization_id", "uuid", lambda o: o.claim.organization_id),
-    ("fence", "integer", lambda o: o.claim.fence),
-    ("reserved", "numeric", lambda o: o.claim.reserved if o.reserved is None else o.reserved),
-    ("variants", "integer", lambda o: o.claim.variants),
-    ("status", "text", lambda o: o.status),
-    ("run_id", "uuid", lambda o: o.run_id),
-    ("output", "text", lambda o: o.output[:OUTPUT_CHARACTERS] if o.shortened else o.output),
-    ("output_truncated", "boolean", lambda o: o.shortened and len(o.output) > OUTPUT_CHARACTERS),
-    ("parsed", "jsonb", lambda o: None if o.parsed is None else orjson.dumps(o.parsed).decode()),
-    ("matches", "boolean", lambda o: _matches(o)),
-    ("error_code", "text", lambda o: o.error_code[:64]),
-    ("error_message", "text", lambda o: o.error_message[:500]),
-    ("finish_reason", "text", lambda o: o.finish_reason[:32]),
-    ("input_tokens", "integer", lambda o: o.input_tokens),
-    ("output_tokens", "integer", lambda o: o.output_tokens),
-    ("cost", "numeric", lambda o: o.cost),
-    ("cost_status", "text", lambda o: o.cost_status),
-    ("latency_ms", "integer", lambda o: o.latency_ms),
+    ("id", "uuid"),
+    ("organization_id", "uuid"),
+    ("fence", "integer"),
+    ("reserved", "numeric"),
+    ("variants", "integer"),
+    ("status", "text"),
+    ("run_id", "uuid"),
+    ("output", "text"),
+    ("output_truncated", "boolean"),
+    ("parsed", "jsonb"),
+    ("matches", "boolean"),
+    ("error_code", "text"),
+    ("error_message", "text"),
+    ("finish_reason", "text"),
+    ("input_tokens", "integer"),
+    ("output_tokens", "integer"),
+    ("cost", "numeric"),
+    ("cost_status", "text"),
+    ("latency_ms", "integer"),
 )
-_NAMES: Final = ", ".join(name for name, _, _ in _COLUMNS)
-_ARRAYS: Final = ", ".join(f"%({name})s::{kind}[]" for name, kind, _ in _COLUMNS)
+_TYPED: Final = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS)
 _KEYS: Final = ("id", "organization_id", "fence", "reserved", "variants")
 _ADDED: Final = ("input_tokens", "output_tokens", "cost")
 _SETS: Final = ", ".join(
     f"{name} = coalesce(item.{name} + input.{name}, input.{name}, item.{name})"
     if name in _ADDED
     else f"{name} = input.{name}"
-    for name, _, _ in _COLUMNS
+    for name, _ in _COLUMNS
     if name not in (*_KEYS, "cost_status")
 )
 
@@ -116,8 +115,8 @@ _SUMS: Final = """count(*) FILTER (WHERE status <> 'running') AS rows,
 # round, never wait for an item (SKIP LOCKED), so the two can't deadlock. A variant's row is only written
 # under its job's lock.
 STATEMENT: Final = f"""
-WITH input AS (
-    SELECT * FROM unnest({_ARRAYS}) AS input({_NAMES})
+WITH input AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(rows)s::json) AS input({_TYPED})
 ), done AS (
     UPDATE batches_batchitem AS item
     SET {_SETS}, cost_reserved = greatest(item.cost_reserved - input.reserved, 0),
@@ -189,21 +188,47 @@ DO UPDATE SET run_id = excluded.run_id, status_code = excluded.status_code, body
 """
 
 
-def parameters(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The arrays of STATEMENT, sorted by item; steps of one row are one."""
+def parameters(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """The parameter of STATEMENT: rows sorted by item; steps of one row are one."""
     by_item: dict[UUID, Outcome] = {}
     for each in outcomes:
         before = by_item.get(each.claim.item_id)
         by_item[each.claim.item_id] = each if before is None else _together(before, each)
-    ordered = [by_item[item_id] for item_id in sorted(by_item)]
-    return {name: [value(outcome) for outcome in ordered] for name, _, value in _COLUMNS}
+    return {"rows": orjson.dumps([_row(by_item[item_id]) for item_id in sorted(by_item)]).decode()}
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    claim = outcome.claim
+    cut = outcome.shortened and len(outcome.output) > OUTPUT_CHARACTERS
+    return {
+        "id": claim.item_id,
+        "organization_id": claim.organization_id,
+        "fence": claim.fence,
+        # Amounts not as numbers: JSON's are floats to orjson.
+        "reserved": str(claim.reserved if outcome.reserved is None else outcome.reserved),
+        "variants": claim.variants,
+        "status": outcome.status,
+        "run_id": outcome.run_id,
+        "output": outcome.output[:OUTPUT_CHARACTERS] if cut else outcome.output,
+        "output_truncated": cut,
+        "parsed": outcome.parsed,
+        "matches": _matches(outcome),
+        "error_code": outcome.error_code[:64],
+        "error_message": outcome.error_message[:500],
+        "finish_reason": outcome.finish_reason[:32],
+        "input_tokens": outcome.input_tokens,
+        "output_tokens": outcome.output_tokens,
+        "cost": None if outcome.cost is None else str(outcome.cost),
+        "cost_status": outcome.cost_status,
+        "latency_ms": outcome.latency_ms,
+    }
 
 
 async def complete(connection: AsyncConnection[Any], outcomes: Sequence[Outcome]) -> list[Completed]:
     """Complete the rows whose fence holds; what is missing in the answer was lost to another holder."""
-    async with connection.cursor(row_factory=class_row(Completed)) as cursor:
+    async with connection.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(STATEMENT, parameters(outcomes))
-        completed = await cursor.fetchall()
+        completed = list(map(Completed._make, await cursor.fetchall()))
         await _keep_answers(cursor, outcomes, {row.item_id for row in completed})
     return completed
 

@@ -5,12 +5,13 @@ the organization itself.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool
@@ -29,11 +30,16 @@ AT_ONCE: Final = "concurrency * coalesce((work ->> 'rows_per_call')::integer, 1)
 WorstCase = Callable[[JobFacts, Row], Decimal]
 """The most that one row can cost; asked only for jobs with a cost cap."""
 
+_BEGIN: Final = f"BEGIN; SET LOCAL ROLE {SYSTEM_ROLE}"
+
+# Asked many times a second: all of it in one journey.
 _OPEN_JOBS: Final = f"""
+{_BEGIN};
 SELECT id, organization_id, {PUMPABLE} AS claimable, {IN_FLIGHT} AS running, concurrency, priority,
        {AT_ONCE} AS at_once
 FROM batches_batchjob AS job
-WHERE status = 'in_progress' AND (pending > 0 OR running > 0) ORDER BY id
+WHERE status = 'in_progress' AND (pending > 0 OR running > 0) ORDER BY id;
+COMMIT
 """
 
 _JOB_FACTS: Final = """
@@ -88,6 +94,13 @@ WITH item AS MATERIALIZED (
 {_SOURCE}
 """
 
+_COUNT_TAKEN: Final = """
+UPDATE batches_batchjob
+SET pending = pending - %(rows)s, running = running + %(rows)s, cost_reserved = cost_reserved + %(money)s,
+    next_number = next_number + %(added)s
+WHERE id = %(job)s AND organization_id = %(organization)s
+"""
+
 _TAKE_ROWS: Final = """
 UPDATE batches_batchitem AS item
 SET status = 'running', lease_owner = %(owner)s, attempts = item.attempts + 1, fence = input.fence,
@@ -96,7 +109,8 @@ FROM unnest(%(ids)s::uuid[], %(fences)s::integer[], %(reserved)s::numeric[]) AS 
 WHERE item.id = input.id AND item.organization_id = %(organization)s
 """
 
-_ADD_ROWS: Final = """
+_ADD_ROWS: Final = f"""
+WITH counted AS ({_COUNT_TAKEN})
 INSERT INTO batches_batchitem (
     id, organization_id, batch_id, number, status, round, attempts, fence, lease_owner, lease_expires_at,
     cost_reserved, output, output_truncated, error_code, error_message, finish_reason, cost_status
@@ -105,13 +119,6 @@ SELECT input.id, %(organization)s, %(job)s, input.number, 'running', 0, 1, input
        now() + make_interval(secs => %(seconds)s), input.reserved, '', FALSE, '', '', '', ''
 FROM unnest(%(ids)s::uuid[], %(numbers)s::integer[], %(fences)s::integer[], %(reserved)s::numeric[])
   AS input(id, number, fence, reserved)
-"""
-
-_COUNT_TAKEN: Final = """
-UPDATE batches_batchjob
-SET pending = pending - %(rows)s, running = running + %(rows)s, cost_reserved = cost_reserved + %(money)s,
-    next_number = next_number + %(added)s
-WHERE id = %(job)s AND organization_id = %(organization)s
 """
 
 _STOP_JOB: Final = """
@@ -185,18 +192,36 @@ RETURNING slots
 
 @dataclass(frozen=True, slots=True)
 class LeaseStore:
-    """The rows and pumps tables as one pump sees them. `seconds` is how long a lease or a beat lasts."""
+    """The rows and pumps tables as one pump sees them. `seconds` is how long a lease or a beat lasts.
+
+    `prepare_threshold` is psycopg's: after how many times the plan of a statement is kept, None for never.
+    """
 
     pool: AsyncConnectionPool[AsyncConnection[Any]]
     owner: UUID
     seconds: float
     process: str
+    prepare_threshold: int | None = None
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """A connection that begins no transaction by itself, which would be a journey more."""
+        async with self.pool.connection() as connection:
+            await connection.set_autocommit(True)
+            connection.prepare_threshold = self.prepare_threshold
+            try:
+                yield connection
+            finally:
+                with suppress(psycopg.Error):
+                    await connection.rollback()
+                    await connection.set_autocommit(False)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
-        async with self.pool.connection() as connection, connection.transaction():
-            await connection.execute(f"SET LOCAL ROLE {SYSTEM_ROLE}")
+        async with self._connection() as connection:
+            await connection.execute(_BEGIN)
             yield connection
+            await connection.commit()
 
     async def _rows(self, query: str, **parameters: Any) -> list[Any]:
         async with self._transaction() as connection:
@@ -204,7 +229,11 @@ class LeaseStore:
 
     async def open_jobs(self) -> list[Waiting]:
         """Every job in progress, of every organization."""
-        return [Waiting(**row._asdict()) for row in await self._rows(_OPEN_JOBS)]
+        async with self._connection() as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
+            await cursor.execute(_OPEN_JOBS)
+            while cursor.description is None:
+                cursor.nextset()
+            return [Waiting(*row) for row in await cursor.fetchall()]
 
     async def job_facts(self, job: Waiting) -> JobFacts | None:
         """What a job's rows need to be run; None if the job is gone."""
@@ -263,20 +292,19 @@ class LeaseStore:
     ) -> None:
         again = [claim for claim in claims if claim.number < next_number]
         added = [claim for claim in claims if claim.number >= next_number]
-        if again:
-            await connection.execute(_TAKE_ROWS, self._taken(job, again))
-        if added:
-            await connection.execute(_ADD_ROWS, self._taken(job, added))
         counted = {
-            "job": job.id,
-            "organization": job.organization_id,
             "rows": len(claims),
             "added": len(added),
             "money": sum((claim.reserved for claim in claims), Decimal(0)),
         }
-        await connection.execute(_COUNT_TAKEN, counted)
+        if again:
+            await connection.execute(_TAKE_ROWS, self._taken(job, again))
+        if added:
+            await connection.execute(_ADD_ROWS, self._taken(job, added) | counted)
+        else:
+            await connection.execute(_COUNT_TAKEN, self._taken(job, ()) | counted)
 
-    def _taken(self, job: JobFacts, claims: list[Claim]) -> dict[str, Any]:
+    def _taken(self, job: JobFacts, claims: Sequence[Claim]) -> dict[str, Any]:
         ordered = sorted(claims, key=lambda claim: claim.item_id)
         return {
             "job": job.id,

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import orjson
 import pytest
 
 from apps.batches.claims import Claim
@@ -15,5 +16,5 @@ def test_parameters__of_a_long_answer__are_cut_only_where_the_run_has_the_whole(
 ) -> None:
     claim = Claim(uuid7(), uuid7(), uuid7(), uuid7(), 1, 0, 1, 1, Decimal(0), {}, None, "")
     long = Outcome(claim, "succeeded", output="x" * (OUTPUT_CHARACTERS + 1), shortened=shortened)
-    found = parameters([long])
-    assert (len(found["output"][0]), found["output_truncated"]) == (kept, [shortened])
+    found = orjson.loads(parameters([long])["rows"])[0]
+    assert (len(found["output"]), found["output_truncated"]) == (kept, shortened)
