@@ -1,10 +1,12 @@
 """A model server that waits: `python -m bench.serving.slow_upstream PORT DELAY_MS CHUNKS CHUNK_MS`.
 
 It speaks chat completions over HTTP/1.1 as far as clients under test do, streams included, and answers any
-POST. A raw protocol on uvloop, so that the upstream is not what is measured.
+POST. A delay of ``0-100`` is one between the two, evenly spread. A GET is answered at once with how many
+POSTs there have been. A raw protocol on uvloop, so that the upstream is not what is measured.
 """
 
 import asyncio
+import random
 import sys
 from typing import Final, cast
 
@@ -53,10 +55,16 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
+class Asked:
+    """How many POSTs came in."""
+
+    count = 0
+
+
 class Upstream(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, delay: float, streamed: list[bytes], pause: float) -> None:
+    def __init__(self, delay: tuple[float, float], streamed: list[bytes], pause: float) -> None:
         self._delay, self._streamed, self._pause = delay, streamed, pause
         self._whole = completion()
         self._buffer = b""
@@ -73,13 +81,18 @@ class Upstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        if self._buffer.startswith(b"GET "):
+            self._buffer = b""
+            body = b"%d" % Asked.count
+            self._transport.write(HEAD % len(body) + body)
         while (body := self._next_body()) is not None:
+            Asked.count += 1
             if b'"stream":true' in body or b'"stream": true' in body:
                 stream = asyncio.get_running_loop().create_task(self._stream())
                 self._streams.add(stream)
                 stream.add_done_callback(self._streams.discard)
-            elif self._delay:
-                asyncio.get_running_loop().call_later(self._delay, self._answer)
+            elif self._delay[1]:
+                asyncio.get_running_loop().call_later(self._seconds(), self._answer)
             else:
                 self._answer()
 
@@ -94,12 +107,15 @@ class Upstream(asyncio.Protocol):
         self._buffer = rest[length:]
         return rest[:length]
 
+    def _seconds(self) -> float:
+        return random.uniform(*self._delay)  # noqa: S311 - guards nothing
+
     def _answer(self) -> None:
         if not self._transport.is_closing():
             self._transport.write(self._whole)
 
     async def _stream(self) -> None:
-        await asyncio.sleep(self._delay)
+        await asyncio.sleep(self._seconds())
         self._transport.write(STREAM_HEAD)
         for event in self._streamed:
             if self._transport.is_closing():
@@ -109,14 +125,16 @@ class Upstream(asyncio.Protocol):
                 await asyncio.sleep(self._pause)
 
 
-async def serve(port: int, delay_ms: float, chunks: int, chunk_ms: float) -> None:
+async def serve(port: int, delay_ms: str, chunks: int, chunk_ms: float) -> None:
     """Serve until the process ends."""
     streamed = events(chunks)
+    least, _, most = delay_ms.partition("-")
+    delay = float(least) / 1000, float(most or least) / 1000
     server = await asyncio.get_running_loop().create_server(
-        lambda: Upstream(delay_ms / 1000, streamed, chunk_ms / 1000), "127.0.0.1", port, backlog=4096
+        lambda: Upstream(delay, streamed, chunk_ms / 1000), "127.0.0.1", port, backlog=4096
     )
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+    uvloop.run(serve(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))

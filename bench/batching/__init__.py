@@ -1,0 +1,1 @@
+"""What measurements of batches share."""
