@@ -19,7 +19,7 @@ from apps.core.scope import organization_scope, system_scope
 from apps.runs.models import Run
 from apps.tenants.models import Project
 from tests.batches.support import run_batch_pump
-from tests.factories import make_api_key, make_content, make_project, make_prompt
+from tests.factories import make_api_key, make_content, make_project, make_prompt, owner_of
 from tests.factories.openai_batches import CHAT, make_openai_batch, make_openai_file, request_line
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,7 +157,7 @@ def test_batch__of_a_managed_prompt__runs_it_as_the_gateway_would(api: Api, proj
     )
     bodies = [
         {"model": "prompt:team/greeting", "messages": [], "variables": {"name": "Ada"}},
-        {"model": "prompt:team/greeting#2", "messages": [], "variables": {"name": "Bob"}},
+        {"model": "prompt:team/greeting#2", "messages": [], "variables": {"review": "Good"}},
         {"prompt": {"id": "team/greeting", "variables": {"name": "Cid"}}, "messages": []},
         {"model": "prompt:team/greeting", "messages": []},
     ]
@@ -444,3 +444,26 @@ def test_ring__that_was_lost__is_made_up_for(api: Api, project: Project) -> None
 def _forget_rings(project: Project) -> None:
     with organization_scope(project.organization_id):
         OpenAIBatch.objects.update(rung_at=timezone.now() - timedelta(minutes=5))
+
+
+def test_batch__on_our_own_pages_and_api__is_a_batch_like_others(api: Api, project: Project) -> None:
+    wrong = {"model": "sandbox/standard", "messages": [], "temperature": 9}
+    made = create(api, project, [request_line("a"), request_line("b", wrong)])
+    work(made["id"])
+    job_id = made["id"].replace("batch_", "bat_")
+    owner = Client()
+    owner.force_login(owner_of(project.organization))
+    pages = f"/{project.organization.slug}/{project.slug}/batches/"
+    assert b"requests.jsonl" in owner.get(pages).content
+    for path in ("", "results/", "failures/"):
+        assert owner.get(f"{pages}{job_id}/{path}").status_code == 200, path
+    assert b"Retry" not in owner.get(f"{pages}{job_id}/").content
+    told = api.client.get(f"/api/v1/batches/{job_id}").json()
+    assert (told["prompt"], told["version"], told["model"]) == (None, None, "sandbox/standard")
+    assert told["counts"]["failed"] == 1
+    for name in ("csv", "jsonl", "openai", "parquet"):
+        file = api.client.get(f"/api/v1/batches/{job_id}/results?format={name}")
+        assert file.status_code == 200
+        assert file.getvalue()
+    again = api.client.post(f"/api/v1/batches/{job_id}/retry", "{}", content_type="application/json")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "batch_of_file")

@@ -6,6 +6,8 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.batches.api.control_shapes import ControlSerializer, StandingSerializer, standing_json
+from apps.batches.api.money import MoneyField
 from apps.batches.models import LARGEST_CONCURRENCY, BatchItem, BatchJob, CostStatus, ItemStatus, JobStatus
 from apps.batches.planning import Plan
 from apps.batches.queries import Progress
@@ -14,14 +16,6 @@ from apps.batches.results.pages import ResultRow
 from apps.batches.results.words import error_json
 from apps.batches.services.starting import DEFAULT_CONCURRENCY
 from apps.core import ids
-
-
-@extend_schema_field({"type": "string", "pattern": r"^\d{1,10}(\.\d{1,10})?$"})
-class MoneyField(serializers.DecimalField):
-    """US dollars as a decimal text."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_digits=20, decimal_places=10, **kwargs)
 
 
 @extend_schema_field({"oneOf": [{"type": "string"}, {"$ref": "#/components/schemas/DatasetVersion"}]})
@@ -46,7 +40,7 @@ class PlanBatchSerializer(serializers.Serializer[Any]):
         return attrs
 
 
-class StartBatchSerializer(PlanBatchSerializer):
+class StartBatchSerializer(PlanBatchSerializer, ControlSerializer):
     """A batch to start."""
 
     name = serializers.CharField(max_length=120, required=False)
@@ -60,10 +54,6 @@ class StartBatchSerializer(PlanBatchSerializer):
         if len(value) > 50 or any(len(key) > 64 for key in value):
             raise serializers.ValidationError("At most 50 keys of at most 64 characters.")
         return value
-
-
-class RetryBatchSerializer(serializers.Serializer[Any]):
-    cost_cap_usd = MoneyField(required=False, help_text="A higher cap, over all rounds together.")
 
 
 class EstimateSerializer(serializers.Serializer[Any]):
@@ -130,7 +120,7 @@ class BatchFailureSerializer(serializers.Serializer[Any]):
     example_message = serializers.CharField()
 
 
-class BatchSerializer(serializers.Serializer[Any]):
+class BatchSerializer(StandingSerializer):
     """A batch. `rows_per_minute`, `seconds_left` and `failures` are told for one batch, not in lists."""
 
     id = serializers.CharField()
@@ -138,18 +128,20 @@ class BatchSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     status = serializers.ChoiceField(choices=JobStatus.choices)
     stop_reason = serializers.CharField()
-    prompt = serializers.CharField()
-    version = serializers.IntegerField()
+    prompt = serializers.CharField(
+        allow_null=True, help_text="None where the requests of an OpenAI batch file name their own."
+    )
+    version = serializers.IntegerField(allow_null=True)
     label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     dataset_version = ExpandableDatasetVersion()
-    model = serializers.CharField()
+    model = serializers.CharField(help_text="Empty where the requests of an OpenAI batch file name others.")
     parameters = serializers.DictField()
     concurrency = serializers.IntegerField()
     counts = CountsSerializer()
     usage = serializers.DictField(child=serializers.IntegerField())
     cost = BatchCostSerializer()
     agreement = AgreementSerializer()
-    estimate = EstimateSerializer()
+    estimate = EstimateSerializer(allow_null=True)
     rows_per_minute = serializers.FloatField(required=False, allow_null=True)
     seconds_left = serializers.FloatField(required=False, allow_null=True)
     failures = BatchFailureSerializer(many=True, required=False)
@@ -211,8 +203,8 @@ def batch_json(job: BatchJob) -> dict[str, Any]:
         "name": job.name,
         "status": job.status,
         "stop_reason": job.stop_reason,
-        "prompt": job.prompt_name,
-        "version": job.version_number,
+        "prompt": job.prompt_name or None,
+        "version": job.version_number or None,
         "label": job.label or None,
         "dataset_version": ids.encode("dsv", job.dataset_version_id),
         "model": job.model,
@@ -228,7 +220,7 @@ def batch_json(job: BatchJob) -> dict[str, Any]:
             "sandbox": job.sandbox,
         },
         "agreement": {"compared": job.compared, "matched": job.matched, "field": job.match_field},
-        "estimate": job.estimate,
+        "estimate": job.estimate or None,
         "metadata": job.metadata,
         "livemode": job.livemode,
         "created_at": job.created_at,
@@ -236,7 +228,7 @@ def batch_json(job: BatchJob) -> dict[str, Any]:
         "completed_at": job.completed_at,
         "content_deleted_at": job.content_deleted_at,
         "expires_at": job.expires_at,
-    }
+    } | standing_json(job)
 
 
 def progress_json(progress: Progress, failures: list[FailureGroup]) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from django.utils import timezone
 
 from apps.audit.actor import SYSTEM, Actor
 from apps.audit.services import record
+from apps.batches.estimating import find_model
 from apps.batches.models import BatchJob, JobStatus, Source
 from apps.batches.openai.lines import Problem, Reader
 from apps.batches.openai_models import OpenAIBatch, OpenAIBatchStatus, OpenAIFile
-from apps.batches.estimating import find_model
 from apps.batches.services.ringing import ring_pump
+from apps.batches.services.telling import tell
 from apps.core import files
 from apps.core.errors import PromptsaasError
 from apps.core.models import StoredFile
@@ -208,6 +209,7 @@ def _create_job(batch: OpenAIBatch, file: OpenAIFile, version: DatasetVersion, t
             "model": (None, targets.only),
         },
     )
+    tell("started", job, starter(batch))
     return job
 
 

@@ -10,7 +10,15 @@ from django.utils import timezone
 
 from apps.audit.actor import Actor
 from apps.audit.services import record
-from apps.batches.models import COMPLETION_WINDOW, BatchItem, BatchJob, ItemStatus, JobStatus, StopReason
+from apps.batches.models import (
+    COMPLETION_WINDOW,
+    BatchItem,
+    BatchJob,
+    ItemStatus,
+    JobStatus,
+    Source,
+    StopReason,
+)
 from apps.batches.services.ringing import ring_pump
 from apps.batches.services.telling import tell
 from apps.core.errors import Conflict, InvalidRequest
@@ -71,12 +79,16 @@ def retry_failed(
 
     `cost_cap` replaces the job's cap, over all rounds together; None keeps it.
     Raises Conflict ``batch_running`` before the end, ``nothing_to_retry`` when no such row failed or was
-    stopped, ``dataset_rows_deleted`` when retention has taken what it ran over;
+    stopped, ``dataset_rows_deleted`` when retention has taken what it ran over, ``batch_of_file`` for the
+    requests of an OpenAI batch file;
     InvalidRequest ``cost_cap_used`` when the cap has no room, ``cost_cap_absent`` for a job without a cap.
     """
     locked = BatchJob.objects.select_for_update(no_key=True).get(pk=job.pk)
     if not locked.is_terminal:
         raise Conflict("This batch still runs; retry when it has ended.", code="batch_running")
+    if locked.source == Source.FILE:
+        message = "The answers of this batch stand in its files. Send what failed as a new file."
+        raise Conflict(message, code="batch_of_file")
     _raise_cap(locked, cost_cap)
     untaken = max(locked.total - locked.next_number + 1, 0)
     again = _reopen_items(locked, choice)

@@ -12,7 +12,7 @@ from django.http import (
 from django.shortcuts import redirect
 
 from apps.batches import queries, services
-from apps.batches.models import BatchJob
+from apps.batches.models import BatchJob, Source
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.results import failures, pages
 from apps.batches.results.formats import FORMATS
@@ -176,7 +176,7 @@ def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
         ],
         "formats": [(name, each.words) for name, each in FORMATS.items()],
         "can_run": view.access.can(Permission.BATCHES_RUN),
-        "retryable": job.failed + job.cancelled if job.is_terminal else 0,
+        "retryable": job.failed + job.cancelled if job.is_terminal and job.source != Source.FILE else 0,
     }
 
 
