@@ -50,6 +50,7 @@ JOBS: Final = (
     PeriodicJob("apps.analytics.jobs.check", 86400),
     PeriodicJob("apps.audit.jobs.seal", 1),
     PeriodicJob("apps.batches.jobs.sweep", 5),
+    PeriodicJob("apps.batches.provider_batches.jobs.sweep", 5),
     PeriodicJob("apps.batches.jobs.sweep_openai_batches", 15),
     PeriodicJob("apps.batches.jobs.purge_openai_files", 600),
     PeriodicJob("apps.billing.jobs.sweep", 5),

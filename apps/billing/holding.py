@@ -29,7 +29,7 @@ WHERE organization_id = %(organization_id)s AND id = %(lease_id)s AND closed_at 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Runs that are kept free: as many as were asked for, or as there are. Without quota there is no lease."""
+    """Runs that are kept free: as many as were asked for, or as there are. No quota, no lease."""
 
     lease_id: UUID | None
     amount: int
