@@ -192,6 +192,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _do_schema(self, body: dict[str, Any]) -> None:
         self._answer(body, json.dumps({"name": body["response_format"]["json_schema"]["name"]}))
 
+    def _do_rows(self, body: dict[str, Any]) -> None:
+        """An entry for each row of the list in the message; of several those that ask for it are left out."""
+        text = body["messages"][-1]["content"]
+        rows = json.loads(text[text.index("[") : text.rindex("]") + 1])
+        shown = [row for row in rows if len(rows) == 1 or not row.get("shy")]
+        self._answer(body, json.dumps([{"id": row["id"], "length": len(row["review"])} for row in shown]))
+
     def _do_mends(self, body: dict[str, Any]) -> None:
         if any(message["role"] == "assistant" for message in body["messages"]):
             self._do_schema(body)

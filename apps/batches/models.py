@@ -335,6 +335,12 @@ class BatchVariant(TenantModel):
     def __str__(self) -> str:
         return f"v{self.version_number}, {self.model}"
 
+    @property
+    def mean_latency_ms(self) -> int | None:
+        """Of the rows that ended, None before the first."""
+        ended = self.succeeded + self.failed
+        return round(self.latency_ms_sum / ended) if ended else None
+
 
 class BatchItem(TenantModel):
     """One row of a batch, from its first claim on. Its variables stay in the dataset's row (`numbering`).

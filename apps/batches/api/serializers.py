@@ -1,5 +1,6 @@
 """Shapes of the batch API."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -8,13 +9,30 @@ from rest_framework import serializers
 
 from apps.batches.api.control_shapes import ControlSerializer, StandingSerializer, standing_json
 from apps.batches.api.money import MoneyField
-from apps.batches.models import LARGEST_CONCURRENCY, BatchItem, BatchJob, CostStatus, ItemStatus, JobStatus
+from apps.batches.api.work_shapes import (
+    BatchVariantSerializer,
+    PlannedVariantSerializer,
+    VariantsField,
+    WorkSerializer,
+    planned_json,
+    variants_json,
+)
+from apps.batches.models import (
+    LARGEST_CONCURRENCY,
+    BatchItem,
+    BatchJob,
+    BatchVariant,
+    CostStatus,
+    ItemStatus,
+    JobStatus,
+)
 from apps.batches.planning import Plan
 from apps.batches.queries import Progress
 from apps.batches.results.failures import FailureGroup
 from apps.batches.results.pages import ResultRow
 from apps.batches.results.words import error_json
 from apps.batches.services.starting import DEFAULT_CONCURRENCY
+from apps.batches.work import as_json
 from apps.core import ids
 
 
@@ -33,6 +51,8 @@ class PlanBatchSerializer(serializers.Serializer[Any]):
     model = serializers.CharField(max_length=255, required=False, help_text="Instead of the version's model.")
     parameters = serializers.DictField(required=False, help_text="Model parameters over the version's own.")
     row_limit = serializers.IntegerField(min_value=1, required=False, help_text="Only the first rows.")
+    variants = VariantsField(help_text="Several versions, models or parameters over the same rows.")
+    work = WorkSerializer(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "version" in attrs and "label" in attrs:
@@ -84,6 +104,8 @@ class BatchPlanSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     model = serializers.CharField()
     estimate = EstimateSerializer()
+    variants = PlannedVariantSerializer(many=True)
+    work = serializers.DictField()
     missing_variables = MissingVariableSerializer(many=True)
 
 
@@ -145,6 +167,8 @@ class BatchSerializer(StandingSerializer):
     rows_per_minute = serializers.FloatField(required=False, allow_null=True)
     seconds_left = serializers.FloatField(required=False, allow_null=True)
     failures = BatchFailureSerializer(many=True, required=False)
+    work = serializers.DictField(help_text="How rows become calls.")
+    variants = BatchVariantSerializer(many=True, required=False, help_text="Of a batch that has several.")
     metadata = serializers.DictField(child=serializers.CharField())
     livemode = serializers.BooleanField()
     created_at = serializers.DateTimeField()
@@ -188,6 +212,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "version": plan.prompt.number,
         "model": plan.model.reference,
         "estimate": plan.estimate.as_json(),
+        "variants": planned_json(plan.variants),
+        "work": as_json(plan.work),
         "missing_variables": [
             {"variable": each.name, "rows": each.rows, "examples": list(each.examples)}
             for each in plan.missing
@@ -209,6 +235,7 @@ def batch_json(job: BatchJob) -> dict[str, Any]:
         "dataset_version": ids.encode("dsv", job.dataset_version_id),
         "model": job.model,
         "parameters": job.parameters,
+        "work": job.work or {"kind": "rows"},
         "concurrency": job.concurrency,
         "counts": {name: getattr(job, name) for name in COUNTS},
         "usage": {"input_tokens": job.input_tokens, "output_tokens": job.output_tokens},
@@ -231,11 +258,14 @@ def batch_json(job: BatchJob) -> dict[str, Any]:
     } | standing_json(job)
 
 
-def progress_json(progress: Progress, failures: list[FailureGroup]) -> dict[str, Any]:
+def progress_json(
+    progress: Progress, failures: list[FailureGroup], variants: Sequence[BatchVariant]
+) -> dict[str, Any]:
     """One batch with its rate and its failures."""
     return batch_json(progress.job) | {
         "rows_per_minute": progress.rows_per_minute,
         "seconds_left": progress.seconds_left,
+        "variants": variants_json(variants),
         "failures": [
             {
                 "code": group.code,

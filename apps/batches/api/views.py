@@ -1,4 +1,4 @@
-"""Batches by API: estimate, start, follow, stop, retry, take the results."""
+"""Batches by API: estimate, start, follow, change, take the results."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,7 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.batches import downloads, queries, services
+from apps.batches.api import control_shapes as controls
 from apps.batches.api import serializers as shapes
+from apps.batches.api.work_shapes import variants_of, work_of
 from apps.batches.models import BatchItem, BatchJob, ItemStatus
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.results import failures, pages
@@ -19,7 +21,7 @@ from apps.batches.results.formats import FORMATS
 from apps.batches.results.selecting import ResultFilters
 from apps.batches.services.starting import BatchOptions
 from apps.core import api, ids
-from apps.core.errors import InvalidRequest, NotFound, PermissionDenied
+from apps.core.errors import InvalidRequest, NotFound
 from apps.core.expanding import asked_expansions, expand_parameter, expanded
 from apps.core.models import find
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
@@ -80,10 +82,13 @@ class BatchListAPI(ProjectAPIView):
                 parameters=values.get("parameters", {}),
                 concurrency=values["concurrency"],
                 row_limit=values.get("row_limit"),
+                variants=variants_of(values),
+                work=work_of(values),
                 cost_cap=values.get("cost_cap_usd"),
                 metadata=values.get("metadata", {}),
                 livemode=self.access.livemode,
                 api_key_id=self.access.api_key_id,
+                **controls.control_options(values),
             ),
         )
         return Response(shapes.batch_json(job), status=202)
@@ -110,7 +115,7 @@ class EstimateAPI(ProjectAPIView):
 class BatchAPI(ProjectAPIView):
     """One batch."""
 
-    permissions = {"GET": Permission.BATCHES_VIEW}
+    permissions = {"GET": Permission.BATCHES_VIEW, "PATCH": Permission.BATCHES_RUN}
 
     @extend_schema(
         operation_id="get_batch",
@@ -122,43 +127,24 @@ class BatchAPI(ProjectAPIView):
         """Get a batch with its progress."""
         _check_expansions(self, request)
         job = queries.get_job(self.project, batch)
-        body = shapes.progress_json(queries.progress(job), failures.failures(job))
+        body = shapes.progress_json(queries.progress(job), failures.failures(job), queries.variants_of(job))
         return Response(expanded(request, [job], [body], EXPANSIONS)[0])
 
-
-class CancelBatchAPI(ProjectAPIView):
-    """The stop of a batch."""
-
-    permissions = {"POST": Permission.BATCHES_RUN}
-
-    @extend_schema(operation_id="cancel_batch", tags=TAGS, request=None, responses=shapes.BatchSerializer)
-    def post(self, request: Request, batch: str) -> Response:
-        """Stop a batch. Calls in flight get a few seconds; finished rows stay."""
-        job = services.cancel_batch(actor=self.access.actor, job=queries.get_job(self.project, batch))
-        return Response(shapes.batch_json(job))
-
-
-class RetryBatchAPI(ProjectAPIView):
-    """Another round of a batch."""
-
-    permissions = {"POST": Permission.BATCHES_RUN}
-
     @extend_schema(
-        operation_id="retry_batch",
+        operation_id="update_batch",
         tags=TAGS,
-        request=shapes.RetryBatchSerializer,
-        responses={202: shapes.BatchSerializer},
+        request=controls.ChangeBatchSerializer,
+        responses=shapes.BatchSerializer,
     )
-    def post(self, request: Request, batch: str) -> Response:
-        """Run the failed and stopped rows of an ended batch once more."""
-        values = api.validated(shapes.RetryBatchSerializer(data=request.data or {}))
-        job = queries.get_job(self.project, batch)
-        if job.livemode and not self.access.livemode:
-            raise PermissionDenied(
-                "A test key can't run rows of a batch that uses real models.", code="live_key_needed"
-            )
-        services.retry_failed(actor=self.access.actor, job=job, cost_cap=values.get("cost_cap_usd"))
-        return Response(shapes.batch_json(queries.get_job(self.project, batch)), status=202)
+    def patch(self, request: Request, batch: str) -> Response:
+        """Change the priority, concurrency, cost cap, start or deadline of a batch that has not ended."""
+        values = api.validated(controls.ChangeBatchSerializer(data=request.data))
+        job = services.change_batch(
+            actor=self.access.actor,
+            job=queries.get_job(self.project, batch),
+            changes=controls.changes_of(values),
+        )
+        return Response(shapes.batch_json(job))
 
 
 class BatchItemListAPI(ProjectAPIView):
@@ -222,6 +208,8 @@ def _plan(view: ProjectAPIView, values: dict[str, Any]) -> Plan:
         parameters=values.get("parameters", {}),
         row_limit=values.get("row_limit"),
         livemode=view.access.livemode,
+        variants=variants_of(values),
+        work=work_of(values),
     )
 
 
