@@ -32,6 +32,13 @@ class Api:
         assert response.status_code == status, response.content
         return response.json()
 
+    def patch(self, path: str, body: Any, status: int = 200) -> Any:
+        response = self.client.patch(
+            f"/api/v1/{path}", json.dumps(body), content_type="application/json", headers=self.headers
+        )
+        assert response.status_code == status, response.content
+        return response.json()
+
     def post(self, path: str, body: Any = None, status: int = 200, **headers: str) -> Any:
         response = self.client.post(
             f"/api/v1/{path}",
@@ -167,3 +174,24 @@ def test_results__in_three_formats__are_in_input_order() -> None:
     assert openai[0]["response"]["body"]["choices"][0]["message"]["content"] == lines[0]["output"]
     assert api.download(f"{path}csv").count("\n") == 4
     assert api.get(f"{path}xml", status=400)["error"]["param"] == "format"
+
+
+def test_batches__changed_paused_and_resumed__by_api() -> None:
+    project = make_project()
+    api = Api(project)
+    body = body_for(project) | {
+        "priority": "low",
+        "sample_rows": 1,
+        "rerun_rule": {"where": {"field": "confidence", "below": 0.5}, "model": "sandbox/standard"},
+    }
+    path = f"batches/{api.post('batches', body, status=202)['id']}"
+
+    changed = api.patch(path, {"priority": "high", "concurrency": 2})
+    assert (changed["priority"], changed["concurrency"], changed["sample_rows"]) == ("high", 2, 1)
+    assert changed["rerun_rule"]["where"] == {"field": "confidence", "below": 0.5}
+    assert api.patch(path, {"cost_cap_usd": "1"}, status=400)["error"]["code"] == "cost_cap_absent"
+    assert api.post(f"{path}/pause")["status"] == "paused"
+    assert api.post(f"{path}/resume")["status"] == "in_progress"
+    assert api.post(f"{path}/resume", status=409)["error"]["code"] == "batch_not_paused"
+    assert api.post("batches", body | {"start_at": "never"}, status=400)["error"]["param"] == "start_at"
+    assert Api(project, livemode=False).post(f"{path}/resume", status=403)["error"]["code"]

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.batches.api import views
+from apps.batches.api import control_views, views
 
 app_name = "batches-api"
 
@@ -8,8 +8,10 @@ urlpatterns = [
     path("batches", views.BatchListAPI.as_view(), name="list"),
     path("batches/estimate", views.EstimateAPI.as_view(), name="estimate"),
     path("batches/<str:batch>", views.BatchAPI.as_view(), name="detail"),
-    path("batches/<str:batch>/cancel", views.CancelBatchAPI.as_view(), name="cancel"),
-    path("batches/<str:batch>/retry", views.RetryBatchAPI.as_view(), name="retry"),
+    path("batches/<str:batch>/pause", control_views.PauseBatchAPI.as_view(), name="pause"),
+    path("batches/<str:batch>/resume", control_views.ResumeBatchAPI.as_view(), name="resume"),
+    path("batches/<str:batch>/cancel", control_views.CancelBatchAPI.as_view(), name="cancel"),
+    path("batches/<str:batch>/retry", control_views.RetryBatchAPI.as_view(), name="retry"),
     path("batches/<str:batch>/items", views.BatchItemListAPI.as_view(), name="items"),
     path("batches/<str:batch>/results", views.BatchResultsAPI.as_view(), name="results"),
 ]
