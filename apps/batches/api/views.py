@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from apps.batches import downloads, queries, services
 from apps.batches.api import control_shapes as controls
 from apps.batches.api import serializers as shapes
+from apps.batches.api.work_shapes import variants_of, work_of
 from apps.batches.models import BatchItem, BatchJob, ItemStatus
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.results import failures, pages
@@ -81,6 +82,8 @@ class BatchListAPI(ProjectAPIView):
                 parameters=values.get("parameters", {}),
                 concurrency=values["concurrency"],
                 row_limit=values.get("row_limit"),
+                variants=variants_of(values),
+                work=work_of(values),
                 cost_cap=values.get("cost_cap_usd"),
                 metadata=values.get("metadata", {}),
                 livemode=self.access.livemode,
@@ -124,7 +127,7 @@ class BatchAPI(ProjectAPIView):
         """Get a batch with its progress."""
         _check_expansions(self, request)
         job = queries.get_job(self.project, batch)
-        body = shapes.progress_json(queries.progress(job), failures.failures(job))
+        body = shapes.progress_json(queries.progress(job), failures.failures(job), queries.variants_of(job))
         return Response(expanded(request, [job], [body], EXPANSIONS)[0])
 
     @extend_schema(
@@ -205,6 +208,8 @@ def _plan(view: ProjectAPIView, values: dict[str, Any]) -> Plan:
         parameters=values.get("parameters", {}),
         row_limit=values.get("row_limit"),
         livemode=view.access.livemode,
+        variants=variants_of(values),
+        work=work_of(values),
     )
 
 
