@@ -94,7 +94,7 @@ class OpenAIFileListAPI(ProjectAPIView):
             raise InvalidRequest(
                 "Send the file as the form field 'file'.", code="parameter_missing", param="file"
             )
-        if request.data.get("purpose") != FilePurpose.BATCH:
+        if request._request.POST.get("purpose") != FilePurpose.BATCH:
             raise InvalidRequest("The purpose of an uploaded file is 'batch'.", param="purpose")
         file = create_file(
             actor=self.access.actor,
@@ -172,10 +172,11 @@ def _choice(request: Request, name: str, choices: Any, default: str) -> str:
 
 def _expires_after(request: Request) -> int | None:
     """`expires_after[anchor]` and `expires_after[seconds]` of a form. Raises what becomes InvalidRequest."""
+    form = request._request.POST
     given = {
-        name: request.data[f"expires_after[{name}]"]
+        name: form[f"expires_after[{name}]"]
         for name in ("anchor", "seconds")
-        if f"expires_after[{name}]" in request.data
+        if f"expires_after[{name}]" in form
     }
     if not given:
         return None

@@ -85,7 +85,7 @@ class BatchErrorsSerializer(serializers.Serializer[Any]):
     """Everything that is wrong with it, the first hundred."""
 
     object = serializers.ChoiceField(choices=["list"])
-    data = BatchErrorSerializer(many=True)
+    data = BatchErrorSerializer(many=True)  # type: ignore[assignment]
 
 
 class RequestCountsSerializer(serializers.Serializer[Any]):
@@ -125,7 +125,7 @@ class OpenAIBatchSerializer(serializers.Serializer[Any]):
     object = serializers.ChoiceField(choices=["batch"])
     endpoint = serializers.ChoiceField(choices=Endpoint.values)
     model = serializers.CharField(allow_null=True)
-    errors = BatchErrorsSerializer(allow_null=True)
+    errors = BatchErrorsSerializer(allow_null=True)  # type: ignore[assignment]
     input_file_id = serializers.CharField()
     completion_window = serializers.ChoiceField(choices=["24h"])
     status = serializers.ChoiceField(choices=STATUSES)
@@ -149,7 +149,7 @@ class OpenAIFileListSerializer(serializers.Serializer[Any]):
     """A page of files."""
 
     object = serializers.ChoiceField(choices=["list"])
-    data = OpenAIFileSerializer(many=True)
+    data = OpenAIFileSerializer(many=True)  # type: ignore[assignment]
     first_id = serializers.CharField(allow_null=True)
     last_id = serializers.CharField(allow_null=True)
     has_more = serializers.BooleanField()
@@ -159,7 +159,7 @@ class OpenAIBatchListSerializer(serializers.Serializer[Any]):
     """A page of batches."""
 
     object = serializers.ChoiceField(choices=["list"])
-    data = OpenAIBatchSerializer(many=True)
+    data = OpenAIBatchSerializer(many=True)  # type: ignore[assignment]
     first_id = serializers.CharField(allow_null=True)
     last_id = serializers.CharField(allow_null=True)
     has_more = serializers.BooleanField()

@@ -1,5 +1,6 @@
 """A worker's turn on an OpenAI batch: check its file, or write its answers, whichever is due."""
 
+from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +14,11 @@ from apps.core.logs import get_logger
 from apps.core.scope import organization_scope, system_scope
 
 MOST_FAILURES: Final = 5
+
+_TURNS: Final[Mapping[str, Callable[[UUID, UUID], bool]]] = {
+    OpenAIBatchStatus.VALIDATING: validate_batch,
+    OpenAIBatchStatus.IN_PROGRESS: write_answers,
+}
 
 logger = get_logger(__name__)
 
@@ -28,9 +34,7 @@ def advance(batch_id: UUID) -> bool:
     if row is None:
         return False
     organization_id, status = row
-    work = {OpenAIBatchStatus.VALIDATING: validate_batch, OpenAIBatchStatus.IN_PROGRESS: write_answers}.get(
-        status
-    )
+    work = _TURNS.get(status)
     if work is None:
         return False
     try:

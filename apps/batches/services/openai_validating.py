@@ -89,7 +89,7 @@ def starter(batch: OpenAIBatch) -> Actor:
 
 def _start(batch: OpenAIBatch) -> None:
     file = OpenAIFile.objects.filter(pk=batch.input_file_id, expires_at__gt=timezone.now()).first()
-    content = file and StoredFile.objects.filter(pk=file.content_id).first()
+    content = StoredFile.objects.filter(pk=file.content_id).first() if file else None
     if file is None or content is None:
         raise _Refused([Problem("file_not_found", "The input file was deleted or has expired.")])
     reader = Reader(batch.endpoint)
