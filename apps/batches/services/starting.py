@@ -12,8 +12,10 @@ from apps.audit.actor import Actor
 from apps.audit.services import record
 from apps.batches.estimating import DEFAULT_OUTPUT_TOKENS, most_output_tokens
 from apps.batches.matching import guess_field
-from apps.batches.models import BatchJob, BatchVariant, JobStatus, Priority
+from apps.batches.models import BatchJob, BatchVariant, Delivery, JobStatus, Priority, Source
 from apps.batches.planning import Plan, PlannedVariant, VariantChoice, plan_batch
+from apps.batches.provider_batches.eligibility import demand_offer
+from apps.batches.provider_batches.pricing import batch_estimate
 from apps.batches.rules import RerunRule
 from apps.batches.services.changing import check_concurrency, check_priority
 from apps.batches.services.ringing import ring_pump
@@ -21,7 +23,7 @@ from apps.batches.services.telling import tell
 from apps.batches.services.timing import window_of
 from apps.batches.work import ChunkedWork, RowWork, Work, as_json
 from apps.core.errors import InvalidRequest
-from apps.datasets.models import DatasetVersion
+from apps.datasets.models import DatasetVersion, Origin
 from apps.runs.types import PromptReference
 from apps.tenants.models import Project
 
@@ -34,7 +36,7 @@ class BatchOptions:
 
     `sample_rows` are run first, then the batch pauses. `start_at` None is at once, `deadline` None a day
     after the start. `deduplicate` answers equal rows once. `notify` mails the person who starts it when it
-    ends or pauses. `rerun_rule` is run once it has ended.
+    ends or pauses. `rerun_rule` is run once it has ended. `delivery` is how rows reach the provider.
     """
 
     name: str = ""
@@ -55,6 +57,7 @@ class BatchOptions:
     rerun_rule: RerunRule | None = None
     variants: tuple[VariantChoice, ...] = ()
     work: Work = field(default_factory=RowWork)
+    delivery: str = Delivery.DIRECT
 
 
 def start_batch(
@@ -64,10 +67,12 @@ def start_batch(
     prompt: PromptReference,
     dataset_version: DatasetVersion,
     options: BatchOptions | None = None,
+    waiting: BatchJob | None = None,
 ) -> BatchJob:
     """Start a prompt, fixed to the version that the reference means now, over a dataset version's rows.
 
-    Rows that lack a required variable fail one by one; if all lack it the batch is refused.
+    Rows that lack a required variable fail one by one; if all lack it the batch is refused. `waiting` is the
+    job, validating and locked, that has waited for these rows (`create_waiting`) and starts now.
     Raises NotFound and InvalidRequest as `plan_batch` does, InvalidRequest ``price_unknown`` for a cap where
     no price is known, ``cost_cap_invalid``, ``concurrency_invalid``, ``priority_invalid``,
     ``sample_rows_invalid``, ``start_at_invalid``, ``deadline_invalid``, ``row_choice_invalid``.
@@ -85,7 +90,12 @@ def start_batch(
         work=options.work,
     )
     _check_options(options, plan)
-    job = _create_job(actor, project, prompt, plan, options)
+    _check_delivery(project, options, plan)
+    job = _made_job(actor, project, plan, options)
+    if waiting is None:
+        job.save(force_insert=True)
+    else:
+        _take_place(job, waiting)
     _add_variants(job, plan, options)
     _record_start(actor, job)
     if job.status == JobStatus.SCHEDULED:
@@ -94,6 +104,52 @@ def start_batch(
     tell("started", job, actor)
     ring_pump()
     return job
+
+
+def create_waiting(
+    *,
+    actor: Actor,
+    project: Project,
+    prompt: PromptReference,
+    dataset_version: DatasetVersion,
+    options: BatchOptions,
+) -> BatchJob:
+    """A validating job without rows: `dataset_version` is empty until they are there.
+
+    What doesn't depend on the rows is checked now. Raises as `start_batch` does.
+    """
+    plan = plan_batch(
+        project=project,
+        prompt=prompt,
+        dataset_version=dataset_version,
+        model=options.model,
+        parameters=options.parameters,
+        livemode=options.livemode,
+        variants=options.variants,
+        work=options.work,
+        rows_follow=True,
+    )
+    _check_options(options, plan)
+    _check_delivery(project, options, plan)
+    job = _made_job(actor, project, plan, options)
+    job.status, job.sample_rows, job.claim_limit = JobStatus.VALIDATING, None, None
+    job.save(force_insert=True)
+    record(
+        actor=actor,
+        action="batch.created",
+        target=job,
+        organization_id=job.organization_id,
+        changes={"prompt": (None, f"{job.prompt_name} v{job.version_number}"), "model": (None, job.model)},
+    )
+    return job
+
+
+def _take_place(job: BatchJob, waiting: BatchJob) -> None:
+    """Save a job as the one that has waited for its rows."""
+    job.pk, job.created_at = waiting.pk, waiting.created_at
+    job.name, job.label = waiting.name, waiting.label
+    job.rerun_of_id, job.rerun_choice = waiting.rerun_of_id, waiting.rerun_choice
+    job.save(force_update=True)
 
 
 def _record_start(actor: Actor, job: BatchJob) -> None:
@@ -128,12 +184,23 @@ def _check_options(options: BatchOptions, plan: Plan) -> None:
         raise InvalidRequest(message, code="price_unknown", param="cost_cap")
 
 
-def _create_job(
-    actor: Actor, project: Project, prompt: PromptReference, plan: Plan, options: BatchOptions
-) -> BatchJob:
+def _check_delivery(project: Project, options: BatchOptions, plan: Plan) -> None:
+    if options.delivery == Delivery.DIRECT:
+        return
+    if options.delivery not in Delivery.values:
+        message = f"The delivery is one of {', '.join(Delivery.values)}."
+        raise InvalidRequest(message, code="delivery_unavailable", param="delivery")
+    demand_offer(project.id, plan, deduplicate=options.deduplicate)
+    if options.cost_cap is not None and batch_estimate(plan.variants).status == "unknown":
+        message = "No batch price is known for the model, so a cost cap could not be kept."
+        raise InvalidRequest(message, code="price_unknown", param="cost_cap")
+
+
+def _made_job(actor: Actor, project: Project, plan: Plan, options: BatchOptions) -> BatchJob:
+    """The job of a plan, not yet saved."""
     now = timezone.now()
-    window = window_of(options.start_at, options.deadline, now)
-    return BatchJob.objects.create(
+    window = window_of(options.start_at, options.deadline, now, longer=options.delivery != Delivery.DIRECT)
+    return BatchJob(
         organization_id=project.organization_id,
         project=project,
         name=options.name or f"{plan.prompt.name} v{plan.prompt.number}, {now:%Y-%m-%d %H:%M}",
@@ -147,6 +214,7 @@ def _create_job(
         parameters=_parameters(plan.variants[0], options),
         match_field=guess_field(plan.prompt.output_schema, expected_column(plan.dataset_version)),
         metadata=options.metadata,
+        source=source_kind(plan.dataset_version),
         status=JobStatus.SCHEDULED if window.start_at else JobStatus.IN_PROGRESS,
         start_at=window.start_at,
         expires_at=window.expires_at,
@@ -168,8 +236,17 @@ def _create_job(
         variant_count=len(plan.variants),
         work=as_json(_bounded(plan, options)),
         cost_cap=options.cost_cap,
-        estimate=plan.estimate.as_json(),
+        delivery=options.delivery,
+        estimate=_estimate(plan, options),
     )
+
+
+def _estimate(plan: Plan, options: BatchOptions) -> dict[str, Any]:
+    """What the rows will cost as they are delivered; through a provider's batch beside the direct cost."""
+    direct = plan.estimate.as_json()
+    if options.delivery == Delivery.DIRECT:
+        return direct
+    return {**batch_estimate(plan.variants).as_json(), "direct": direct}
 
 
 def _sample(plan: Plan, options: BatchOptions) -> dict[str, int]:
@@ -216,6 +293,13 @@ def _add_variants(job: BatchJob, plan: Plan, options: BatchOptions) -> None:
         )
         for position, variant in enumerate(plan.variants)
     )
+
+
+def source_kind(dataset_version: DatasetVersion) -> str:
+    """Where the rows of a dataset version come from, as a job tells it."""
+    if dataset_version.dataset.origin == Origin.LIBRARY:
+        return Source.DATASET
+    return str(dataset_version.layout.get("from", Source.UPLOAD))
 
 
 def expected_column(dataset_version: DatasetVersion) -> str:

@@ -19,8 +19,12 @@ class Window:
     expires_at: datetime
 
 
-def window_of(start_at: datetime | None, deadline: datetime | None, now: datetime) -> Window:
+def window_of(
+    start_at: datetime | None, deadline: datetime | None, now: datetime, *, longer: bool = False
+) -> Window:
     """The checked times of a batch; a start that is over means at once, no deadline a day after the start.
+
+    `longer`: two days, for rows that wait a day at their provider and may have to be called again.
 
     Raises InvalidRequest ``start_at_invalid`` or ``deadline_invalid``.
     """
@@ -29,7 +33,7 @@ def window_of(start_at: datetime | None, deadline: datetime | None, now: datetim
         raise InvalidRequest(message, code="start_at_invalid", param="start_at")
     later = start_at if start_at is not None and start_at > now else None
     begins = later or now
-    expires_at = deadline or begins + COMPLETION_WINDOW
+    expires_at = deadline or begins + COMPLETION_WINDOW * (2 if longer else 1)
     if expires_at <= begins:
         message = "The deadline is a time after the start." if later else "The deadline is a time to come."
         raise InvalidRequest(message, code="deadline_invalid", param="deadline")
