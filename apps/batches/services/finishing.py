@@ -9,6 +9,7 @@ from django.utils import timezone
 from apps.audit.actor import SYSTEM
 from apps.audit.services import record
 from apps.batches.models import BatchJob, JobStatus, PauseReason, Source, StopReason
+from apps.batches.results.failures import count_failures
 from apps.batches.services.openai_ringing import ring_worker
 from apps.batches.services.pausing import pause_job
 from apps.batches.services.telling import tell
@@ -114,7 +115,8 @@ def _end(job: BatchJob) -> None:
     job.status = final_status(job)
     job.rerun_due = bool(job.rerun_rule) and job.status == JobStatus.COMPLETED
     job.completed_at = timezone.now()
-    job.save(update_fields=["status", "stop_reason", "rerun_due", "completed_at"])
+    job.failure_groups = count_failures(job)
+    job.save(update_fields=["status", "stop_reason", "rerun_due", "completed_at", "failure_groups"])
     record(
         actor=SYSTEM,
         action=f"batch.{job.status}",
