@@ -62,6 +62,8 @@ JOBS: Final = (
     PeriodicJob("apps.core.idempotency.purge_expired", 600),
     PeriodicJob("apps.core.changes.trim", 600),
     PeriodicJob("apps.core.mail.purge", 3600),
+    PeriodicJob("apps.batches.jobs.sweep_rows", 15),
+    PeriodicJob("apps.batches.jobs.purge_rows", 3600),
     PeriodicJob("apps.datasets.jobs.purge", 600),
     PeriodicJob("apps.datasets.jobs.sweep", 15),
     PeriodicJob("apps.analytics.alerts.jobs.watch", 60),

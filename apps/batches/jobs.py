@@ -14,15 +14,19 @@ from apps.batches.capping import WorstCases
 from apps.batches.completion import BatchCompanion, Call
 from apps.batches.leases import LeaseStore
 from apps.batches.pump import Pump, Times
-from apps.batches.services import finish_job, ring_pumps
+from apps.batches.services import finish_job, purge_unused_rows, ring_pumps, sweep_preparations
 from apps.batches.services.openai_advancing import advance
 from apps.batches.services.openai_files import purge_expired_files
 from apps.batches.services.openai_ringing import ring_waiting
+from apps.batches.services.preparing_work import JOB as PREPARE_JOB
+from apps.batches.services.preparing_work import JOB_SECONDS, work_off
 from apps.batches.shapes import shape_of
+from apps.core import queue
 from apps.core.scope import system_scope
 from apps.runs.runtime import open_runtime
 
 LEASE_SECONDS = 15.0
+PREPARING_SECONDS = 60.0
 
 
 def pump(pump_id: str) -> int:
@@ -49,6 +53,22 @@ def sweep_openai_batches() -> None:
 def purge_openai_files() -> None:
     """Every ten minutes: forget files of `/v1/files` that have expired."""
     purge_expired_files()
+
+
+def prepare_rows(preparation_id: str) -> None:
+    """Take rows for a batch that was rung for; rings for itself again while there is more to do."""
+    if work_off(UUID(preparation_id), PREPARING_SECONDS):
+        queue.enqueue(PREPARE_JOB, preparation_id, queue="bulk", timeout=JOB_SECONDS)
+
+
+def sweep_rows() -> None:
+    """Every fifteen seconds, in the cron process: ring for rows that nobody takes."""
+    sweep_preparations()
+
+
+def purge_rows() -> None:
+    """Every hour: give up rows that were taken for batches which nobody started."""
+    purge_unused_rows()
 
 
 async def run_pump(pump_id: UUID, times: Times | None = None) -> int:

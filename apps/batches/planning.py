@@ -94,8 +94,9 @@ def plan_batch(
     livemode: bool = True,
     variants: Sequence[VariantChoice] = (),
     work: Work | None = None,
+    rows_follow: bool = False,
 ) -> Plan:
-    """Find what a batch would use and look through its rows.
+    """Find what a batch would use and look through its rows, unless they follow later.
 
     `variants` are all that run over a row; none means the prompt as it is named. Raises NotFound for an
     unknown prompt or connection, InvalidRequest for a prompt without a model, an empty dataset, a required
@@ -104,7 +105,7 @@ def plan_batch(
     rows.
     """
     rows = min(dataset_version.row_count, row_limit or dataset_version.row_count)
-    if rows < 1:
+    if rows < 1 and not rows_follow:
         raise InvalidRequest("The dataset has no rows.", code="dataset_empty", param="dataset_version")
     demand_rows(dataset_version)
     work = work or RowWork()
@@ -121,7 +122,7 @@ def plan_batch(
         expected = estimate(resolved, dataset_version, chosen, rows, given, work, reduce)
         found.append(PlannedVariant(resolved, choice.label or "", chosen, given, expected))
     _check_different(found)
-    missing = missing_variables([each.prompt for each in found], dataset_version, rows, work)
+    missing = missing_variables([each.prompt for each in found], dataset_version, rows, work) if rows else ()
     _refuse_unusable(missing, rows, dataset_version)
     return Plan(
         dataset_version,

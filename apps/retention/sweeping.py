@@ -22,6 +22,7 @@ _ANSWERS: Final = "answers"
 _RUNS: Final = "runs"
 _WORDS: Final = "words"
 _ITEMS: Final = "items"
+_OWN_ROWS: Final = "rows"
 
 _DELETE_CONTENT: Final = """
     DELETE FROM runs_runpayload
@@ -91,6 +92,18 @@ WITH chosen AS MATERIALIZED (
     ORDER BY run.id LIMIT %(limit)s
 ), gone AS ({_DELETE_CONTENT.format(within="AND id > %(place)s")}), {_SILENCE}
 SELECT {_CHOSEN}
+"""
+# Rows that a batch took from elsewhere go with what it answered, unless another batch still uses them.
+_ROWS_OF_BATCH: Final = """
+SELECT version.row_count, version.file_id, version.problems_file_id
+FROM datasets_datasetversion AS version
+JOIN datasets_dataset AS dataset ON dataset.id = version.dataset_id
+    AND dataset.organization_id = version.organization_id
+WHERE version.organization_id = %(organization)s AND version.id = %(version)s AND dataset.origin = 'batch'
+  AND NOT EXISTS (
+      SELECT FROM batches_batchjob AS other
+      WHERE other.organization_id = version.organization_id AND other.dataset_version_id = version.id
+        AND other.id <> %(batch)s AND other.content_deleted_at IS NULL)
 """
 _DELETE_ROWS: Final = """
 DELETE FROM datasets_datasetrow
@@ -168,19 +181,32 @@ def _sweep_details(found: Due, after: str, limit: int) -> Piece:
 
 
 def _sweep_batches(found: Due, after: str, limit: int) -> Piece:
-    at = _next_due(found, after, "batches_batchjob", "due.total", "FOR NO KEY UPDATE OF due")
+    columns = "due.total, due.dataset_version_id"
+    at = _next_due(found, after, "batches_batchjob", columns, "FOR NO KEY UPDATE OF due")
     if at is None:
         return Piece(0, None)
-    parameters = {**found.parameters, "batch": at.row_id, "limit": limit}
+    total, version = at.columns
+    parameters = {**found.parameters, "batch": at.row_id, "version": version, "limit": limit}
+    if at.phase == _OWN_ROWS:
+        return _sweep_own_rows(at, parameters, limit)
     if at.phase != _RUNS:
         end = int(at.place or 0) + limit
         _execute(_EMPTY_ITEMS, {**parameters, "place": int(at.place or 0)})
-        (total,) = at.columns
         return Piece(0, at.then(_ITEMS, end) if end < total else at.then(_RUNS, ""))
     start = UUID(at.place) if at.place else selecting.FIRST_ID
     [(chosen, last)] = _rows(_CONTENT_OF_BATCH, {**parameters, "place": start})
-    if chosen == limit:
-        return Piece(0, at.then(_RUNS, last))
+    return Piece(0, at.then(_RUNS, last) if chosen == limit else at.then(_OWN_ROWS, 0))
+
+
+def _sweep_own_rows(at: "_At", parameters: dict[str, Any], limit: int) -> Piece:
+    """The next rows that the batch took from elsewhere; then its content is gone."""
+    place = int(at.place or 0)
+    for row_count, *file_ids in _rows(_ROWS_OF_BATCH, parameters):
+        _execute(_MARK_VERSION, parameters)
+        _execute(_DELETE_ROWS, {**parameters, "place": place})
+        if place + limit < row_count:
+            return Piece(0, at.then(_OWN_ROWS, place + limit))
+        _delete_files(parameters, [file_id for file_id in file_ids if file_id])
     _execute("UPDATE batches_batchjob SET content_deleted_at = now() WHERE id = %(batch)s", parameters)
     return Piece(1, at.over())
 

@@ -3,24 +3,32 @@
 from apps.batches.services.changing import BatchChanges, change_batch
 from apps.batches.services.finishing import finish_job
 from apps.batches.services.pausing import pause_batch, resume_batch
+from apps.batches.services.preparing import prepare_rows, start_batch_from
+from apps.batches.services.preparing_work import sweep_preparations
+from apps.batches.services.purging import purge_unused_rows
 from apps.batches.services.retrying import RetryChoice, retry_failed
-from apps.batches.services.ringing import ring_pump, ring_pumps
+from apps.batches.services.ringing import keep_rings, ring_pump, ring_pumps
 from apps.batches.services.scheduling import start_scheduled
 from apps.batches.services.starting import start_batch
 from apps.batches.services.stopping import cancel_batch, stop_job
 
 __all__ = [
+    "keep_rings",
     "BatchChanges",
     "RetryChoice",
     "cancel_batch",
     "change_batch",
     "finish_job",
     "pause_batch",
+    "prepare_rows",
+    "purge_unused_rows",
     "resume_batch",
     "retry_failed",
     "ring_pump",
     "ring_pumps",
     "start_batch",
+    "start_batch_from",
     "start_scheduled",
     "stop_job",
+    "sweep_preparations",
 ]

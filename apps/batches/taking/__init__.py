@@ -1,0 +1,1 @@
+"""Taking rows from runs and other batches: a piece a transaction, behind the last one that was committed."""
