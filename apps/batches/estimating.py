@@ -231,6 +231,7 @@ def _piece_calls(
 
 
 def _sample(dataset_version: DatasetVersion, rows: int) -> list[dict[str, Any]]:
+    rows = min(rows, dataset_version.row_count)
     step = max(1, rows // SAMPLE_ROWS)
     numbers = list(range(1, rows + 1, step))[:SAMPLE_ROWS]
     sample = DatasetRow.objects.filter(dataset_version=dataset_version, number__in=numbers)

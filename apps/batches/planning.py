@@ -56,10 +56,12 @@ class PlannedVariant:
 class Plan:
     """A batch that could be started: everything is found, nothing is written.
 
-    `rows` are those of the dataset version; each runs once for each of `variants`. `estimate` is for all.
+    `rows` are run for each of `variants`, going round the first `source_rows` of the dataset version as often
+    as it takes. `estimate` is for all.
     """
 
     dataset_version: DatasetVersion
+    source_rows: int
     rows: int
     variants: tuple[PlannedVariant, ...]
     missing: tuple[MissingVariable, ...]
@@ -95,17 +97,19 @@ def plan_batch(
     variants: Sequence[VariantChoice] = (),
     work: Work | None = None,
     rows_follow: bool = False,
+    repeat_to: int | None = None,
 ) -> Plan:
     """Find what a batch would use and look through its rows, unless they follow later.
 
-    `variants` are all that run over a row; none means the prompt as it is named. Raises NotFound for an
-    unknown prompt or connection, InvalidRequest for a prompt without a model, an empty dataset, a required
-    variable that no row has (``variable_missing``), variants that are too many or the same
-    (``variants_invalid``), or work that the prompt is not made for (``work_invalid``); Conflict for deleted
-    rows.
+    `variants` are all that run over a row; none means the prompt as it is named. `repeat_to` is how many rows
+    to run if the dataset's are to be gone through again and again. Raises NotFound for an unknown prompt or
+    connection, InvalidRequest for a prompt without a model, an empty dataset, a required variable that no
+    row has (``variable_missing``), variants that are too many or the same (``variants_invalid``), or work
+    that the prompt is not made for (``work_invalid``); Conflict for deleted rows.
     """
-    rows = min(dataset_version.row_count, row_limit or dataset_version.row_count)
-    if rows < 1 and not rows_follow:
+    source_rows = min(dataset_version.row_count, row_limit or dataset_version.row_count)
+    rows = repeat_to or source_rows
+    if source_rows < 1 and not rows_follow:
         raise InvalidRequest("The dataset has no rows.", code="dataset_empty", param="dataset_version")
     demand_rows(dataset_version)
     work = work or RowWork()
@@ -122,10 +126,13 @@ def plan_batch(
         expected = estimate(resolved, dataset_version, chosen, rows, given, work, reduce)
         found.append(PlannedVariant(resolved, choice.label or "", chosen, given, expected))
     _check_different(found)
-    missing = missing_variables([each.prompt for each in found], dataset_version, rows, work) if rows else ()
-    _refuse_unusable(missing, rows, dataset_version)
+    missing = (
+        missing_variables([each.prompt for each in found], dataset_version, source_rows, work) if rows else ()
+    )
+    _refuse_unusable(missing, source_rows, dataset_version)
     return Plan(
         dataset_version,
+        source_rows,
         rows,
         tuple(found),
         missing,

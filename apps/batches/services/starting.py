@@ -32,7 +32,8 @@ DEFAULT_CONCURRENCY: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """How a batch runs. `cost_cap` in USD over the whole job; `row_limit` takes the first rows only.
+    """How a batch runs. `cost_cap` in USD over the whole job; `row_limit` takes the first rows only, and
+    `repeat_to` goes through them until so many have run.
 
     `sample_rows` are run first, then the batch pauses. `start_at` None is at once, `deadline` None a day
     after the start. `deduplicate` answers equal rows once. `notify` mails the person who starts it when it
@@ -44,6 +45,7 @@ class BatchOptions:
     parameters: dict[str, Any] = field(default_factory=dict)
     concurrency: int = DEFAULT_CONCURRENCY
     row_limit: int | None = None
+    repeat_to: int | None = None
     cost_cap: Decimal | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     livemode: bool = True
@@ -88,6 +90,7 @@ def start_batch(
         livemode=options.livemode,
         variants=options.variants,
         work=options.work,
+        repeat_to=options.repeat_to,
     )
     _check_options(options, plan)
     _check_delivery(project, options, plan)
@@ -230,7 +233,7 @@ def _made_job(actor: Actor, project: Project, plan: Plan, options: BatchOptions)
         started_by_kind=actor.kind,
         started_by_id=actor.id,
         started_by_name=actor.display,
-        source_rows=plan.rows,
+        source_rows=plan.source_rows,
         total=plan.total,
         pending=plan.total,
         variant_count=len(plan.variants),
