@@ -267,6 +267,8 @@ GATEWAY_REQUESTS_PER_MINUTE = environment.number("GATEWAY_REQUESTS_PER_MINUTE", 
 API_REQUESTS_PER_MINUTE = environment.number("API_REQUESTS_PER_MINUTE", 1_200)
 # Keeping the recorder's plan needs a session, or a pooler that follows prepared statements.
 DATABASE_PREPARED_STATEMENTS = environment.flag("DATABASE_PREPARED_STATEMENTS", True)
+# Calls that one worker keeps in flight for batches; it shares them out among all organizations.
+BATCH_PUMP_SLOTS = environment.number("BATCH_PUMP_SLOTS", 256)
 # Runs in flight get so long at a stop; six seconds later what has not ended is killed.
 GATEWAY_DRAIN_SECONDS = environment.number("GATEWAY_DRAIN_SECONDS", 7)
 # Where Prometheus asks; each process has an address of its own, and none is public. Empty: nowhere.

@@ -2,9 +2,13 @@
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 from uuid import UUID
+
+LEAST_SLOTS: Final = 16
+"""What a pump may always fill, however many there are."""
 
 _Turn = tuple[int, int, UUID, int]
 """Priority turned round, rows in flight, job, room."""
@@ -14,7 +18,8 @@ _Turn = tuple[int, int, UUID, int]
 class Waiting:
     """A job in progress as far as sharing slots is concerned; `running` counts the rows of every pump.
 
-    `claimable` rows wait, `at_once` may be in flight.
+    `claimable` rows wait, `at_once` may be in flight. `most` is how many calls its provider lets this process
+    begin now.
     """
 
     id: UUID
@@ -24,6 +29,7 @@ class Waiting:
     concurrency: int
     priority: int = 0
     at_once: int = 0
+    most: int | None = None
 
     @property
     def rows_per_call(self) -> int:
@@ -34,7 +40,33 @@ class Waiting:
     def room(self) -> int:
         """How many more of its calls may be in flight."""
         rows = min(self.claimable, self.rows_per_call * self.concurrency - self.running)
-        return max(0, -(-rows // self.rows_per_call))
+        calls = max(0, -(-rows // self.rows_per_call))
+        return calls if self.most is None else min(calls, self.most)
+
+    @property
+    def demand(self) -> int:
+        """How many calls it has use for, with those in flight."""
+        return min(self.concurrency, -(-(self.claimable + self.running) // self.rows_per_call))
+
+
+class OpenJobs(NamedTuple):
+    """Every job in progress, and how many pumps work at this moment."""
+
+    jobs: list[Waiting]
+    pumps: int
+
+
+def slots_of_each(open_jobs: OpenJobs, most: int) -> int:
+    """How many slots each pump fills: an equal part of what there is use for, at most `most`."""
+    demand = sum(job.demand for job in open_jobs.jobs)
+    return min(most, max(LEAST_SLOTS, -(-demand // max(1, open_jobs.pumps))))
+
+
+def newcomers(jobs: Iterable[Waiting], given: Mapping[UUID, int]) -> list[Waiting]:
+    """The jobs of organizations that have nothing in flight anywhere and were given nothing."""
+    jobs = list(jobs)
+    served = {job.organization_id for job in jobs if job.running or job.id in given}
+    return [job for job in jobs if job.organization_id not in served]
 
 
 def share(jobs: Iterable[Waiting], slots: int) -> dict[UUID, int]:

@@ -4,22 +4,23 @@ A pump works for every organization in turn, so it can't open one organization's
 the organization itself.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import UUID
 
+import orjson
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.rows import namedtuple_row
+from psycopg.rows import namedtuple_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from apps.batches import completion
 from apps.batches.claims import CLAIMABLE, IN_FLIGHT, PUMPABLE, Claim, Claimed, JobFacts, Row, Variant
 from apps.batches.completion import Completed, Outcome
-from apps.batches.fairness import Waiting
+from apps.batches.fairness import OpenJobs, Waiting
 from apps.core.ids import uuid7
 from apps.core.scope import SYSTEM_ROLE
 from apps.core.sql import UUID7
@@ -39,6 +40,7 @@ SELECT id, organization_id, {PUMPABLE} AS claimable, {IN_FLIGHT} AS running, con
        {AT_ONCE} AS at_once
 FROM batches_batchjob AS job
 WHERE status = 'in_progress' AND (pending > 0 OR running > 0) ORDER BY id;
+SELECT count(*) FROM batches_pump WHERE started_at IS NOT NULL AND expires_at > now() AND slots > 0;
 COMMIT
 """
 
@@ -177,9 +179,13 @@ WHERE id = ANY(%(jobs)s) AND status <> 'in_progress' AND stop_reason = 'requeste
 """
 
 _BEAT: Final = """
-INSERT INTO batches_pump (id, rung_at, started_at, expires_at, slots, process)
-VALUES (%(pump)s, now(), now(), now() + make_interval(secs => %(seconds)s), %(slots)s, %(process)s)
-ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
+INSERT INTO batches_pump (id, rung_at, started_at, expires_at, slots, process, paces)
+VALUES (
+    %(pump)s, now(), now(), now() + make_interval(secs => %(seconds)s), %(slots)s, %(process)s,
+    %(paces)s::jsonb
+)
+ON CONFLICT (id) DO UPDATE
+SET expires_at = excluded.expires_at, slots = excluded.slots, paces = excluded.paces
 """
 
 _START: Final = """
@@ -227,13 +233,16 @@ class LeaseStore:
         async with self._transaction() as connection:
             return await _fetch(connection, query, **parameters)
 
-    async def open_jobs(self) -> list[Waiting]:
+    async def open_jobs(self) -> OpenJobs:
         """Every job in progress, of every organization."""
-        async with self._connection() as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
+        async with self._connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(_OPEN_JOBS)
             while cursor.description is None:
                 cursor.nextset()
-            return [Waiting(*row) for row in await cursor.fetchall()]
+            jobs = [Waiting(*row) for row in await cursor.fetchall()]
+            cursor.nextset()
+            ((pumps,),) = await cursor.fetchall()
+            return OpenJobs(jobs, pumps)
 
     async def job_facts(self, job: Waiting) -> JobFacts | None:
         """What a job's rows need to be run; None if the job is gone."""
@@ -351,11 +360,11 @@ class LeaseStore:
         rows = await self._rows(_START, pump=self.owner, seconds=self.seconds, process=self.process)
         return rows[0].slots if rows else None
 
-    async def beat(self, slots: int) -> None:
-        """Say that the pump lives."""
+    async def beat(self, slots: int, paces: Mapping[str, Any]) -> None:
+        """Say that the pump lives, and which jobs their providers hold back."""
+        beat = {"pump": self.owner, "seconds": self.seconds, "slots": slots, "process": self.process}
         async with self._transaction() as connection:
-            beat = {"pump": self.owner, "seconds": self.seconds, "slots": slots, "process": self.process}
-            await connection.execute(_BEAT, beat)
+            await connection.execute(_BEAT, beat | {"paces": orjson.dumps(paces).decode()})
 
     async def end_pump(self) -> None:
         """Forget the pump."""

@@ -173,6 +173,9 @@ class BatchJob(TenantModel):
         max_length=16, choices=Delivery.choices, default=Delivery.DIRECT, db_default=Delivery.DIRECT
     )
     continuous = models.BooleanField(default=False, db_default=False)
+    # The stream that it is a part of, and how many of its rows were answered, in the order of the answers.
+    stream_id = models.UUIDField(null=True, blank=True)
+    answered = models.PositiveIntegerField(default=0, db_default=0)
     deduplicate = models.BooleanField(default=False, db_default=False)
     duplicates = models.PositiveIntegerField(default=0, db_default=0)
     # Rows that wait for the answer of an equal row in flight; they are among `pending`.
@@ -379,6 +382,8 @@ class BatchItem(TenantModel):
     # Never again through a provider's batch.
     direct = models.BooleanField(default=False, db_default=False)
     provider_batch_id = models.UUIDField(null=True, blank=True)
+    # In streams: the how many-th answer of its part it is, in the order of the commits.
+    answer_number = models.PositiveIntegerField(null=True, blank=True)
     run_id = models.UUIDField(null=True, blank=True)
     output = models.TextField(blank=True)
     output_truncated = models.BooleanField(default=False)
@@ -468,6 +473,8 @@ class Pump(models.Model):
     expires_at = models.DateTimeField(db_index=True)
     slots = models.PositiveSmallIntegerField()
     process = models.CharField(max_length=100, blank=True)
+    # By job, where its provider holds this pump back: {"calls": at a time, "until": none before, Unix time}.
+    paces = models.JSONField(default=dict, db_default={})
 
     def __str__(self) -> str:
         return str(self.id)

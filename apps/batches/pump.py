@@ -1,7 +1,8 @@
 """The pump: one process's share of all batches.
 
-It keeps its slots filled from whoever has the fewest calls in flight, holds a lease on every row that it
-works on, and after a minute hands over to a successor, so that nobody waits behind another's long job.
+It keeps its slots filled from whoever has the fewest calls in flight, no faster than the providers of its
+jobs let it, and holds a lease on every row that it works on. After a minute it hands over as soon as other
+work waits for its worker: so nobody waits behind another's long job, and where nobody does it goes on.
 
 What no design can promise is one call to the provider a row: a process that is killed between the answer and
 the commit loses the answer, and the row is called again (at most `slots` rows a kill). It is recorded and
@@ -10,38 +11,53 @@ charged once all the same.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import psycopg
+from django.db import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
 from apps.batches.claims import Claim, JobFacts
 from apps.batches.completion import Call, Outcome
-from apps.batches.fairness import Waiting, share
+from apps.batches.fairness import Waiting, newcomers, share, slots_of_each
 from apps.batches.leases import LeaseStore, WorstCase
+from apps.batches.pacing import Paces
 from apps.batches.shapes import Shape
 from apps.core.errors import PromptsaasError, QuotaExceeded
 from apps.core.logs import get_logger
+from apps.providers.health import ConnectionHealth
 from apps.runs.types import RunRequest, RunResult
 
 logger = get_logger(__name__)
 
+NOT_ATTEMPTED: Final = frozenset({"rate_limit_exceeded", "provider_busy"})
 MOST_ATTEMPTS: Final = 10
 """A row that was claimed this often without a result is given up: it may be what kills the process."""
 
-DATABASE_AWAY: Final = (psycopg.OperationalError, PoolTimeout)
+GUESTS: Final = 64
+"""Calls beyond its slots for organizations that have nothing in flight: long calls of others fill those."""
+
+DATABASE_AWAY: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    OperationalError,
+    InterfaceError,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds. `stop_grace` is how long calls of a stopped job may still finish, `drain` the end of a pump's
-    minute, `shutdown` the end of the process."""
+    """Seconds. A pump hands over after `run` if others wait and after `longest` in any case; `drain` is the
+    end of its calls then, `shutdown` the end of the process. `stop_grace` is how long calls of a stopped job
+    may still finish."""
 
     run: float = 60.0
+    longest: float = 1800.0
     drain: float = 75.0
     shutdown: float = 8.0
     stop_grace: float = 3.0
@@ -57,6 +73,7 @@ class Held:
     claims: tuple[Claim, ...]
     job: JobFacts
     kept_at: float
+    paced_by: tuple[ConnectionHealth, ...] = ()
     task: "asyncio.Task[None] | None" = None
 
 
@@ -65,7 +82,7 @@ class Pump:
     """One run of a pump. `calls` is shared with the recorder's companion; `over` is what it reports back.
 
     `shape_of` says how a job's rows become calls; `finish(organization, job)` ends a job whose last row is
-    through; `ring` asks for a successor.
+    through; `ring` asks for a successor; `others_wait` tells whether other work waits for this worker.
     """
 
     store: LeaseStore
@@ -74,15 +91,19 @@ class Pump:
     worst_case: WorstCase
     finish: Callable[[UUID, UUID], Awaitable[None]]
     ring: Callable[[], Awaitable[None]]
+    others_wait: Callable[[], Awaitable[bool]]
     shape_of: Callable[[JobFacts], Shape]
     calls: dict[UUID, Call]
     over: set[tuple[UUID, UUID]]
+    paces: Paces = field(default_factory=Paces)
     times: Times = field(default_factory=Times)
     slots: int = 0
     stopping: bool = False
     refused: int = 0
     _held: dict[int, Held] = field(default_factory=dict)
     _jobs: dict[UUID, JobFacts] = field(default_factory=dict)
+    _shapes: dict[UUID, Shape] = field(default_factory=dict)
+    _told: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _stopped_at: dict[UUID, float] = field(default_factory=dict)
     _background: set["asyncio.Task[None]"] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -97,8 +118,7 @@ class Pump:
         try:
             await self._fill()
             self.slots = 0
-            await self.store.beat(0)
-            await self.ring()
+            await self._hand_over()
             await self._drain(self.times.shutdown if self.stopping else self.times.drain)
         finally:
             watcher.cancel()
@@ -110,16 +130,28 @@ class Pump:
         self.stopping = True
         self._wake.set()
 
+    async def _hand_over(self) -> None:
+        """Without a database nobody comes, and the calls in work go on; the sweeper rings later."""
+        try:
+            await self.store.beat(0, {})
+            await self.ring()
+        except DATABASE_AWAY as error:
+            logger.warning("batches.ring_failed", extra={"error": str(error)})
+
     async def _fill(self) -> None:
-        deadline = time.monotonic() + self.times.run
-        busy_until = time.monotonic() + self.times.idle
-        while not self.stopping and (now := time.monotonic()) < deadline:
+        started_at = looked_at = time.monotonic()
+        busy_until = started_at + self.times.idle
+        while not self.stopping and (now := time.monotonic()) < started_at + self.times.longest:
             claimed = await self._refill_safely()
             self._finish_over()
-            if claimed or self._held:
+            if claimed or self._held or self._told:
                 busy_until = now + self.times.idle
             elif now > busy_until:
                 return
+            if now - started_at >= self.times.run and now - looked_at >= self.times.watch:
+                looked_at = now
+                if await self.others_wait():
+                    return
             await self._sleep(self.times.look)
 
     async def _sleep(self, seconds: float) -> None:
@@ -139,36 +171,54 @@ class Pump:
             return 0
 
     async def _refill(self) -> int:
-        free = self.slots - len(self._held)
-        if free <= 0:
+        if len(self._held) >= self.slots + GUESTS:
             return 0
-        jobs = {job.id: job for job in await self.store.open_jobs()}
+        open_jobs = await self.store.open_jobs()
+        jobs = {job.id: await self._paced(job) for job in open_jobs.jobs}
+        self._told = self.paces.told(jobs)
+        given = share(jobs.values(), slots_of_each(open_jobs, self.slots) - len(self._held))
+        guests = self.slots + GUESTS - len(self._held) - sum(given.values())
+        given |= share(newcomers(jobs.values(), given), guests)
         claimed = 0
-        for job_id, wanted in share(jobs.values(), free).items():
+        for job_id, wanted in given.items():
             claimed += await self._claim(jobs[job_id], wanted)
         return claimed
+
+    async def _paced(self, job: Waiting) -> Waiting:
+        """The job with what its provider allows, as far as this process has worked for it."""
+        facts = self._jobs.get(job.id)
+        if facts is None or not job.room:
+            return job
+        most = await self.paces.room(facts, job.room)
+        return job if most >= job.room else replace(job, most=most)
 
     async def _claim(self, job: Waiting, wanted: int) -> int:
         facts = self._jobs.get(job.id) or await self.store.job_facts(job)
         if facts is None:
             return 0
-        self._jobs[job.id] = facts
+        if facts.id not in self._jobs:
+            self._jobs[facts.id] = facts
+            self._shapes[facts.id] = self.shape_of(facts)
+        wanted = await self.paces.room(facts, wanted)
+        if wanted <= 0:
+            return 0
         await self.prepare(facts)
         claimed = await self.store.claim(facts, wanted * job.rows_per_call, self.worst_case)
         if claimed.cap_reached and not job.running:
             self.over.add((facts.organization_id, facts.id))
-        for claims in self.shape_of(facts).group(claimed.claims):
+        for claims in self._shapes[facts.id].group(claimed.claims):
             self._start(facts, claims)
         return len(claimed.claims)
 
     def _start(self, job: JobFacts, claims: tuple[Claim, ...]) -> None:
-        held = Held(claims, job, kept_at=time.monotonic())
+        held = Held(claims, job, time.monotonic(), self.paces.began(job.id))
         self._held[id(held)] = held
         held.task = asyncio.create_task(self._work(held))
         held.task.add_done_callback(lambda task: self._let_go(held, task))
 
     def _let_go(self, held: Held, task: "asyncio.Task[None]") -> None:
         self._held.pop(id(held), None)
+        self.paces.ended(held.paced_by)
         if not task.cancelled() and (error := task.exception()):
             # The lease runs out and the rows are taken again.
             logger.error("batches.row_left", extra=_told(held), exc_info=error)
@@ -178,12 +228,12 @@ class Pump:
         if max(claim.attempts for claim in held.claims) > MOST_ATTEMPTS:
             return await self._refuse(held, "given_up", "The row was tried too often without an answer.")
         try:
-            unanswered = await self.shape_of(held.job).work(held.claims, _Hands(self))
+            unanswered = await self._shapes[held.job.id].work(held.claims, _Hands(self))
         except QuotaExceeded:
             return await self._stop_for_quota(held)
         except PromptsaasError as refusal:
             if refusal.status == 503:
-                return await self._put_back(held, uncounted=refusal.code == "rate_limit_exceeded")
+                return await self._put_back(held, uncounted=refusal.code in NOT_ATTEMPTED)
             return await self._refuse(held, refusal.code, refusal.message)
         except psycopg.Error:
             logger.exception("batches.result_refused", extra=_told(held))
@@ -253,14 +303,16 @@ class Pump:
             self.over |= set(await self.store.release(claims, status))
 
     async def _watch_forever(self) -> None:
-        beaten_at = time.monotonic()
+        beaten_at, told = time.monotonic(), self._told
         while True:
             await asyncio.sleep(min(self.times.watch, self.store.seconds / 5))
             try:
                 await self._watch_stops()
-                if time.monotonic() - beaten_at >= self.store.seconds / 3:
-                    beaten_at = time.monotonic()
-                    await self.store.beat(self.slots)
+                is_due = time.monotonic() - beaten_at >= self.store.seconds / 3
+                if is_due or told != self._told:
+                    beaten_at, told = time.monotonic(), self._told
+                    await self.store.beat(self.slots, told)
+                if is_due:
                     await self._keep_leases()
             except Exception:
                 logger.exception("batches.watch_failed")
@@ -298,11 +350,16 @@ class _Hands:
     pump: Pump
 
     async def execute(self, request: RunRequest, call: Call) -> RunResult:
-        self.pump.calls[request.run_id] = call
+        calls = self.pump.calls
+        calls[request.run_id] = call
         try:
-            return await self.pump.execute(request, call)
-        finally:
-            del self.pump.calls[request.run_id]
+            result = await self.pump.execute(request, call)
+        except Exception:
+            del calls[request.run_id]
+            raise
+        # Not where the call is broken off: its record may be on its way, and finds its rows here.
+        del calls[request.run_id]
+        return result
 
     async def refuse(self, outcomes: Sequence[Outcome]) -> None:
         await self.pump.end_rows(outcomes)

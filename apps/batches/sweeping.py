@@ -13,9 +13,10 @@ from django.db.models.functions import Now
 
 from apps.batches.leases import GIVE_BACK
 from apps.batches.models import BatchJob, JobStatus, Pump, StopReason
-from apps.batches.services import finish_job, ring_pumps, start_scheduled, stop_job
+from apps.batches.services import finish_job, keep_rings, ring_pumps, start_scheduled, stop_job
 from apps.core.lease_metrics import LEASE_RECLAIMS
 from apps.core.logs import get_logger
+from apps.core.queue import queue_depth
 from apps.core.scope import organization_scope, system_scope
 
 AT_ONCE: Final = 1_000
@@ -53,7 +54,10 @@ def sweep() -> Swept:
     LEASE_RECLAIMS.labels("batch_row").inc(leases)
     expired = stop_expired_jobs()
     started = start_scheduled_jobs()
+    # Rings that Redis has lost expire; those that wait there for a worker don't.
+    waiting = queue_depth()
     with system_scope():
+        keep_rings(waiting)
         Pump.objects.filter(expires_at__lt=Now()).delete()
         rung = ring_pumps()
     # Last, because a large job's end takes seconds.

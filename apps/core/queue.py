@@ -19,6 +19,7 @@ QUEUES = ("default", "interactive", "bulk")
 JOB_SECONDS = 120
 RESULT_SECONDS = 60
 FAILURE_SECONDS = 24 * 3600
+LOOKED_AT = 50
 
 logger = get_logger(__name__)
 
@@ -54,6 +55,14 @@ def _push(function: str, arguments: tuple[str | int, ...], queue: str, timeout: 
         logger.warning(
             "queue.redis_is_away", extra={"function": function, "queue": queue, "error": str(error)}
         )
+
+
+def others_wait(function: str, name: str = "default") -> bool:
+    """Whether a queue holds a job that calls something else than `function`. False when Redis is away."""
+    try:
+        return any(job.func_name != function for job in get_queue(name).get_jobs(0, LOOKED_AT))
+    except redis.DEAD_REDIS:
+        return False
 
 
 def queue_depth(name: str = "default") -> int | None:

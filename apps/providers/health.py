@@ -13,6 +13,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from apps.providers.health_metrics import BREAKERS
+from apps.providers.pace import Pace
 from apps.providers.slots import Slots
 from apps.providers.types import CallErrorReason, Connection, ProviderCallError
 from apps.providers.windows import Counts, Window
@@ -56,6 +57,7 @@ class ConnectionHealth:
         self.credential_id = connection.credential_id
         self.kind = connection.kind
         self.slots = Slots(connection.concurrent_calls)
+        self.pace = Pace(clock)
         self.last_error: LastError | None = None
         self.since = time.time()
         self._clock = clock
@@ -91,6 +93,7 @@ class ConnectionHealth:
         """Count a call that has ended, None for an answer."""
         now = self._clock()
         failed = error is not None and error.reason in UNHEALTHY and not _is_ours(error)
+        self._set_pace(error)
         self._window.add(now, failed=failed)
         self._shown.add(now, failed=failed)
         if error is not None:
@@ -136,6 +139,13 @@ class ConnectionHealth:
         """The calls of the last minutes, as they are shown."""
         return self._shown.counts(self._clock())
 
+    def _set_pace(self, error: ProviderCallError | None) -> None:
+        busy = self.slots.busy + 1  # with the one that has just ended
+        if error is None:
+            self.pace.answered(busy)
+        elif error.reason == "rate_limited" and error.retryable:
+            self.pace.refused(busy, error.retry_after)
+
     def _failed(self, now: float) -> None:
         if self._state == "half_open":
             self._rest = min(LONGEST_REST, self._rest * 2)
@@ -147,6 +157,7 @@ class ConnectionHealth:
 
     def _open(self, now: float) -> None:
         self._open_until = now + self._rest
+        self.pace.rest(self._rest)
         self._turn("open")
 
     def _close(self) -> None:

@@ -39,6 +39,7 @@ class Runtime:
     calls: BlockingCalls
     freshness: Freshness
     keys: RunKeys
+    targets: CachedTargets
 
 
 @asynccontextmanager
@@ -89,7 +90,7 @@ async def open_runtime(
         )
         telling = asyncio.create_task(publish_forever(targets.health))
         try:
-            yield Runtime(engine, pool, calls, freshness, keys)
+            yield Runtime(engine, pool, calls, freshness, keys, targets)
         finally:
             telling.cancel()
             await keys.close()

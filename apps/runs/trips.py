@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from apps.core.errors import PromptsaasError
+from apps.core.errors import PromptsaasError, Unavailable
 from apps.prompts.serving import CallRules
 from apps.providers.types import CallErrorReason, ChatRequest, ChatResult, ProviderCallError, Usage
 from apps.runs.call_metrics import RETRIES_WITHHELD, count_attempt
@@ -72,6 +72,8 @@ class Trip:
         """Whether the target may be called now: then an attempt has begun, else progress says why not."""
         while not await self._admitted():
             if not await self._fall_back() and not self._return():
+                if self.progress.error is not None:
+                    self._wait_for_provider(self.progress.error)
                 return False
         self.progress.called = True
         self.progress.target = self.target
@@ -102,12 +104,16 @@ class Trip:
         self._note("cancelled")
 
     async def failed(self, error: ProviderCallError) -> bool:
-        """Whether there is to be another attempt: the wait before it is over then. Else the error stands."""
+        """Whether there is to be another attempt: the wait before it is over then. Else the error stands.
+
+        Raises Unavailable where the run can wait for its provider and is better made later.
+        """
         self._leave(error)
         self._note(error.reason, error.status)
         self.progress.error = error
         if self.progress.parts or self.progress.remaining() < LEAST_SECONDS:
             return False
+        self._wait_for_provider(error)
         return await self._retry(error) or (falls_back(error) and await self._fall_back())
 
     async def _admitted(self) -> bool:
@@ -150,6 +156,19 @@ class Trip:
         health.ended(error)
         if error is not None and error.reason == "rate_limited" and error.retry_after:
             health.rest_model(self.target.model, error.retry_after)
+
+    def _wait_for_provider(self, error: ProviderCallError) -> None:
+        """A row of a batch is not lost for a provider that wants fewer calls, or none for a moment.
+
+        Once something was answered there is a cost to record, and the run goes on as any other.
+        """
+        waits = error.retryable and error.reason in ("rate_limited", "breaker_open", "busy")
+        if waits and self.route.request.source == "batch" and not self._left and not self.progress.prices:
+            raise Unavailable(
+                "The provider takes no further calls for the moment; this one is made later.",
+                code="provider_busy",
+                retry_after=error.retry_after,
+            )
 
     async def _retry(self, error: ProviderCallError) -> bool:
         rules, policy, health = self.route.rules, self.route.policy, self.target.health

@@ -13,12 +13,12 @@ from apps.batches.services.starting import start_batch
 from apps.batches.services.stopping import cancel_batch, stop_job
 
 __all__ = [
-    "keep_rings",
     "BatchChanges",
     "RetryChoice",
     "cancel_batch",
     "change_batch",
     "finish_job",
+    "keep_rings",
     "pause_batch",
     "prepare_rows",
     "purge_unused_rows",

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -13,14 +14,14 @@ from apps.core.ids import uuid7
 from apps.core.queue import enqueue
 
 PUMP_JOB: Final = "apps.batches.jobs.pump"
-JOB_SECONDS: Final = 300
-"""Longer than a pump's minute and its drain; a pump ends by itself."""
+JOB_SECONDS: Final = 2_400
+"""Longer than a pump's longest life and its drain; a pump ends by itself."""
 
 RING_SECONDS: Final = 10
 """How long a ring counts as a pump; then Redis has lost it, or every worker is busy, and it is rung again."""
 
-SLOTS: Final = 256
-"""Calls that one pump keeps in flight."""
+SLOTS: Final = 64
+"""Calls in flight that a pump of their own is worth; one that is alone keeps more: BATCH_PUMP_SLOTS."""
 
 MOST_PUMPS: Final = 16
 
@@ -51,11 +52,25 @@ def ring_pumps() -> int:
     return rings
 
 
+def keep_rings(waiting: int | None) -> None:
+    """Let rings count on while `waiting` jobs in the queue may be all of them: its workers are busy.
+
+    Opens no scope: call it in the system scope.
+    """
+    now = timezone.now()
+    rings = Pump.objects.filter(started_at=None, expires_at__gt=now)
+    if waiting and waiting >= rings.count():
+        rings.update(expires_at=now + timedelta(seconds=RING_SECONDS))
+
+
 def ring_pump() -> UUID:
     """Ring one pump after the commit."""
     now = timezone.now()
     pump = Pump.objects.create(
-        id=uuid7(), rung_at=now, expires_at=now + timedelta(seconds=RING_SECONDS), slots=SLOTS
+        id=uuid7(),
+        rung_at=now,
+        expires_at=now + timedelta(seconds=RING_SECONDS),
+        slots=settings.BATCH_PUMP_SLOTS,
     )
     enqueue(PUMP_JOB, str(pump.id), timeout=JOB_SECONDS)
     return pump.id
