@@ -87,7 +87,7 @@ def count_failures(job: BatchJob) -> list[dict[str, Any]]:
 
 
 def _bounded(job: BatchJob) -> Sequence[Mapping[str, Any]]:
-    names = {
+    names: dict[str, Any] = {
         "organization": job.organization_id,
         "job": job.pk,
         "bound": MOST_COUNTED + 1,

@@ -1,12 +1,15 @@
 """The columns of a file: the input's, then the answer's fields, then how the row ended."""
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple
 
 from apps.batches.models import BatchJob, BatchVariant, CostStatus
 from apps.batches.results.rows import FileRow
 from apps.batches.results.words import cost_text, match_word
 from apps.core import ids
+from apps.prompts.models import PromptVersion
 
 Kind = Literal["text", "integer", "number", "boolean", "json", "money", "time"]
 KINDS_OF_SCHEMA: Final[Mapping[str, Kind]] = {
@@ -26,13 +29,15 @@ KINDS_OF_INPUT: Final[Mapping[str, Kind]] = {
 class Column(NamedTuple):
     """One column: its head, the kind of its values, and how a row's is found.
 
-    `read` gives the typed value; `written`, where there is one, what a text file says instead of it.
+    `read` gives the typed value; `written`, where there is one, what a CSV file says instead of it. `ours` is
+    whether all its values are words and figures of ours, which no spreadsheet takes for a formula.
     """
 
     head: str
     kind: Kind
     read: Callable[[FileRow], Any]
     written: Callable[[FileRow], Any] | None = None
+    ours: bool = False
 
 
 def columns_of(job: BatchJob, variants: Sequence[BatchVariant]) -> list[Column]:
@@ -51,7 +56,8 @@ def output_fields(job: BatchJob, variants: Sequence[BatchVariant] = ()) -> dict[
 
     Those of all versions where several run.
     """
-    versions = [each.prompt_version for each in variants] or [job.prompt_version]
+    versions: list[PromptVersion | None] = [each.prompt_version for each in variants]
+    versions = versions or [job.prompt_version]
     fields: dict[str, Any] = {}
     for version in versions:
         schema = version.output_schema if version else None
@@ -68,7 +74,9 @@ def row_number(job: BatchJob, number: int) -> int:
 
 def _row_column(job: BatchJob) -> Column:
     variants = job.variant_count
-    return Column("row", "integer", lambda row: (row.number - 1) // variants + 1)
+    if variants == 1:
+        return _ours("row", "integer", attrgetter("number"))
+    return _ours("row", "integer", lambda row: (row.number - 1) // variants + 1)
 
 
 def _variant_columns(job: BatchJob, variants: Sequence[BatchVariant]) -> list[Column]:
@@ -79,8 +87,8 @@ def _variant_columns(job: BatchJob, variants: Sequence[BatchVariant]) -> list[Co
         return by_position.get((row.number - 1) % count)
 
     return [
-        Column("variant", "integer", lambda row: (row.number - 1) % count + 1),
-        Column("version", "integer", lambda row: (found := of(row)) and found.version_number),
+        _ours("variant", "integer", lambda row: (row.number - 1) % count + 1),
+        _ours("version", "integer", lambda row: (found := of(row)) and found.version_number),
         Column("model", "text", lambda row: (found := of(row)) and found.model),
     ]
 
@@ -114,26 +122,34 @@ def _field_column(name: str, rule: Any) -> Column:
     return Column(name, known, read)
 
 
+def _known_cost(row: FileRow) -> Decimal | None:
+    return None if row.cost_status == CostStatus.UNKNOWN else row.cost
+
+
+def _ours(
+    head: str,
+    kind: Kind,
+    read: Callable[[FileRow], Any] | None = None,
+    written: Callable[[FileRow], Any] | None = None,
+) -> Column:
+    return Column(head, kind, read or attrgetter(head), written, ours=True)
+
+
 _ENDS: Final = (
-    Column("status", "text", lambda row: row.status),
-    Column("output", "text", lambda row: row.output),
-    Column("expected", "text", lambda row: row.source.expected),
-    Column("match", "boolean", lambda row: row.matches, match_word),
-    Column("error_code", "text", lambda row: row.error_code or None),
+    _ours("status", "text"),
+    Column("output", "text", attrgetter("output")),
+    Column("expected", "text", attrgetter("source.expected")),
+    _ours("match", "boolean", attrgetter("matches"), match_word),
+    _ours("error_code", "text", lambda row: row.error_code or None),
     Column("error_message", "text", lambda row: row.error_message or None),
-    Column("finish_reason", "text", lambda row: row.finish_reason or None),
-    Column("input_tokens", "integer", lambda row: row.input_tokens),
-    Column("output_tokens", "integer", lambda row: row.output_tokens),
-    Column(
-        "cost_usd",
-        "money",
-        lambda row: None if row.cost_status == CostStatus.UNKNOWN else row.cost,
-        lambda row: cost_text(row.cost, row.cost_status),
-    ),
-    Column("cost_status", "text", lambda row: row.cost_status or None),
-    Column("latency_ms", "integer", lambda row: row.latency_ms),
-    Column("finished_at", "time", lambda row: row.finished_at),
-    Column("run_id", "text", lambda row: ids.encode("run", row.run_id) if row.run_id else None),
+    _ours("finish_reason", "text", lambda row: row.finish_reason or None),
+    _ours("input_tokens", "integer"),
+    _ours("output_tokens", "integer"),
+    _ours("cost_usd", "money", _known_cost, lambda row: cost_text(row.cost, row.cost_status)),
+    _ours("cost_status", "text", lambda row: row.cost_status or None),
+    _ours("latency_ms", "integer"),
+    _ours("finished_at", "time", None, lambda row: (found := row.finished_at) and found.isoformat()),
+    _ours("run_id", "text", lambda row: ids.encode("run", row.run_id) if row.run_id else None),
 )
 
 

@@ -38,7 +38,7 @@ def custom_id(job: BatchJob, row: FileRow) -> str:
 
 def _line(job: BatchJob, model: str, row: FileRow) -> dict[str, Any] | None:
     name = custom_id(job, row)
-    line = {"id": f"batch_req_{row.item_id.hex if row.item_id else name}", "custom_id": name}
+    line = {"id": f"batch_req_{job.pk.hex}_{row.number}", "custom_id": name}
     if row.status == ItemStatus.SUCCEEDED:
         return line | {"response": _response(model, row), "error": None}
     if row.status in (ItemStatus.FAILED, ItemStatus.CANCELLED):

@@ -70,10 +70,9 @@ def write_parquet(columns: Sequence[Column], chunks: Iterator[list[FileRow]]) ->
 
 
 def _is_full(group: Sequence[Any]) -> bool:
-    return (
-        sum(each.num_rows for each in group) >= GROUP_ROWS
-        or sum(each.nbytes for each in group) >= GROUP_BYTES
-    )
+    rows: int = sum(each.num_rows for each in group)
+    size: int = sum(each.nbytes for each in group)
+    return rows >= GROUP_ROWS or size >= GROUP_BYTES
 
 
 def _batch(arrow: Any, schema: Any, columns: Sequence[Column], rows: Sequence[FileRow]) -> Any:

@@ -71,13 +71,12 @@ class FileRow(NamedTuple):
     latency_ms: int | None = None
     run_id: UUID | None = None
     finished_at: datetime | None = None
-    item_id: UUID | None = None
 
 
 _COLUMNS: Final = (
     *("number", "status", "output", "output_truncated", "parsed_text", "matches", "error_code"),
     *("error_message", "finish_reason", "input_tokens", "output_tokens", "cost", "cost_status", "latency_ms"),
-    *("run_id", "finished_at", "id"),
+    *("run_id", "finished_text"),
 )
 _NOTHING: Final = Source()
 
@@ -103,7 +102,7 @@ def _fitting(job: BatchJob, first: int, last: int) -> int:
 def _size(job: BatchJob, first: int, last: int) -> int:
     used = rows_used(job)
     rows = [place(each, variants=job.variant_count, rows=used).row for each in (first, last)]
-    names = {
+    names: dict[str, Any] = {
         "organization": job.organization_id,
         "job": job.pk,
         "version": job.dataset_version_id,
@@ -123,15 +122,21 @@ def _read(job: BatchJob, filters: ResultFilters, first: int, last: int) -> list[
     waiting = untaken_numbers(job, filters, first, last)
     # By ranges of numbers, which are gapless, and not by LIMIT: the planner can't mistake it for a sort.
     items = matching_items(job, filters).filter(number__gte=first, number__lte=last).order_by("number")
-    found = list(items.annotate(parsed_text=Cast("parsed", TextField())).values_list(*_COLUMNS))
+    texts = {"parsed_text": Cast("parsed", TextField()), "finished_text": Cast("finished_at", TextField())}
+    found = list(items.annotate(**texts).values_list(*_COLUMNS))
     sources = _sources(job, [*(row[0] for row in found), *waiting])
     rows = [
-        FileRow(row[0], sources[row[0]], *row[1:4], orjson.loads(row[4]) if row[4] else None, *row[5:])
+        FileRow._make((row[0], sources[row[0]], *row[1:4], _json(row[4]), *row[5:15], _time(row[15])))
         for row in found
     ]
     taken = {row.number for row in rows}
     rest = waiting_status(job)
     return rows + [FileRow(each, sources[each], rest) for each in waiting if each not in taken]
+
+
+def _row(found: Sequence[Any], source: Source) -> FileRow:
+    number, *before, parsed = found[:5]
+    return FileRow._make((number, source, *before, _json(parsed), *found[5:-1], _time(found[-1])))
 
 
 def _sources(job: BatchJob, numbers: Sequence[int]) -> dict[int, Source]:
@@ -155,6 +160,15 @@ def _sources(job: BatchJob, numbers: Sequence[int]) -> dict[int, Source]:
     }
     # Retention takes a dataset's rows once it has taken the answers.
     return {number: rows.get(row, _NOTHING) for number, row in wanted.items()}
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else orjson.loads(text)
+
+
+def _time(text: str | None) -> datetime | None:
+    # As text, since Django's reader of times takes a tenth of a file's seconds. Sessions are in UTC.
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _completed(organization_id: UUID, rows: list[FileRow]) -> Iterator[list[FileRow]]:
