@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.compatibility import curl_client, python_client
+from bench.compatibility import batch_clients, curl_client, python_client
 from bench.compatibility.places import MODELS, Place, running_place
 
 NODE_SECONDS = 120
@@ -20,7 +20,9 @@ def main() -> int:
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else None
     with running_place() as place:
         failed = _carry_out("python", python_client.checks(place))
+        failed += _carry_out("python", batch_clients.python_checks(place))
         failed += _carry_out("curl", curl_client.checks(place))
+        failed += _carry_out("curl", batch_clients.curl_checks(place))
         failed += _node(place, folder) if folder else _line("node", "left out: no folder was given", "")
     return 1 if failed else 0
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const require = createRequire(join(process.env.OPENAI_FOLDER, "package.json"));
-const { default: OpenAI } = await import(pathToFileURL(require.resolve("openai")).href);
+const { default: OpenAI, toFile } = await import(pathToFileURL(require.resolve("openai")).href);
 
 const client = new OpenAI({ baseURL: process.env.GATEWAY_URL + "/v1", apiKey: process.env.GATEWAY_TOKEN, maxRetries: 0 });
 const waysOfModels = JSON.parse(process.env.GATEWAY_MODELS);
@@ -94,4 +94,26 @@ await check("errors", async () => {
     return;
   }
   throw new Error("nothing was thrown");
+});
+
+await check("batch, from the file to the answers", async () => {
+  const body = { model: "sandbox/standard", messages };
+  const lines = [1, 2, 3].map((n) => JSON.stringify({ custom_id: `request-${n}`, method: "POST", url: "/v1/chat/completions", body }));
+  const file = await client.files.create({ file: await toFile(Buffer.from(lines.join("\n")), "a.jsonl"), purpose: "batch" });
+  let batch = await client.batches.create({
+    input_file_id: file.id, endpoint: "/v1/chat/completions", completion_window: "24h", metadata: { name: "node" },
+  });
+  demand(batch.status === "validating", "not validating");
+  for (let turn = 0; turn < 200 && !["completed", "failed"].includes(batch.status); turn += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    batch = await client.batches.retrieve(batch.id);
+  }
+  demand(batch.status === "completed" && batch.request_counts.completed === 3, `it is ${batch.status}`);
+  const answers = (await (await client.files.content(batch.output_file_id)).text()).trim().split("\n").map(JSON.parse);
+  demand(answers.length === 3 && answers[0].response.body.choices[0].message.content, "no answers");
+  for await (const each of client.batches.list({ limit: 1 })) {
+    demand(each.id === batch.id, "another batch");
+    break;
+  }
+  demand((await client.files.delete(file.id)).deleted, "not deleted");
 });

@@ -1,8 +1,9 @@
-"""What the clients talk to: a gateway with the sandbox and two stand-ins of providers behind it."""
+"""What the clients talk to: the public origin, with workers, the sandbox and two stand-ins of providers."""
 
 import os
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Final
 from bench.own_database import own_database
 from bench.serving.ours import wait_until_ready
 from bench.serving.upstreams import free_port
-from promptsaas.serving import Address, gateway_command
+from promptsaas.serving import Address, gateway_command, web_command
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROMPT: Final = "team/greeting"
@@ -40,7 +41,7 @@ MODELS: Final = (
 
 @dataclass(frozen=True)
 class Place:
-    """A running gateway: its address and a key of a project with the prompt `team/greeting`."""
+    """A running product: its address and a key of a project with the prompt `team/greeting`."""
 
     url: str
     token: str
@@ -57,7 +58,7 @@ def running_place() -> Iterator[Place]:
         stack.callback(fake_provider.stop, provider)
         stack.callback(fake_anthropic.stop, anthropic)
         token = _prepare(provider, anthropic)
-        yield Place(stack.enter_context(_gateway(f"{provider.host},{anthropic.host}")), token)
+        yield Place(stack.enter_context(_product(f"{provider.host},{anthropic.host}")), token)
 
 
 def _prepare(provider: Any, anthropic: Any) -> str:
@@ -83,19 +84,36 @@ def _prepare(provider: Any, anthropic: Any) -> str:
 
 
 @contextmanager
-def _gateway(allowed_hosts: str) -> Iterator[str]:
-    address = Address("127.0.0.1", free_port())
+def _product(allowed_hosts: str) -> Iterator[str]:
+    """Web, the gateway in front of it, and a worker for batches and one for their files."""
+    web, origin = Address("127.0.0.1", free_port()), Address("127.0.0.1", free_port())
     told = {
         **os.environ,
-        "PROMPTSAAS_PROCESS": "gateway",
         "OUTBOUND_ALLOWED_HOSTS": allowed_hosts,
         "GATEWAY_REQUESTS_PER_MINUTE": "100000",
+        "API_REQUESTS_PER_MINUTE": "100000",
+        "WEB_UPSTREAM": f"http://{web.host}:{web.port}",
         "LOG_LEVEL": "ERROR",
     }
-    process = subprocess.Popen(gateway_command(address, workers=1), cwd=ROOT, env=told)
+    with ExitStack() as stack:
+        served = stack.enter_context(_process("web", web_command(web, workers=1, threads=8), told))
+        wait_until_ready(web, served)
+        served = stack.enter_context(_process("gateway", gateway_command(origin, workers=1), told))
+        wait_until_ready(origin, served)
+        for queue in ("default", "bulk"):
+            command = [sys.executable, "manage.py", "worker", f"--queue={queue}"]
+            stack.enter_context(_process("worker", command, told))
+        yield f"http://{origin.host}:{origin.port}"
+
+
+@contextmanager
+def _process(
+    kind: str, command: Sequence[str], environment: Mapping[str, str]
+) -> Iterator["subprocess.Popen[bytes]"]:
+    told = {**environment, "PROMPTSAAS_PROCESS": kind}
+    process = subprocess.Popen(list(command), cwd=ROOT, env=told)
     try:
-        wait_until_ready(address, process)
-        yield f"http://{address.host}:{address.port}"
+        yield process
     finally:
         process.terminate()
-        process.wait(timeout=40)
+        process.wait(timeout=100)
