@@ -1,11 +1,14 @@
 """`/v1/files` as OpenAI's clients call it."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import FormParser, MultiPartParser
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -131,10 +134,22 @@ class OpenAIFileAPI(ProjectAPIView):
         return Response({"id": found.public_id, "object": "file", "deleted": True})
 
 
+class WhateverIsAccepted(DefaultContentNegotiation):
+    """Errors are JSON, whatever the client accepts: OpenAI's ask for `application/binary`."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The one renderer there is."""
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)
+
+
 class OpenAIFileContentAPI(ProjectAPIView):
     """The bytes of one file."""
 
     permissions = {"GET": Permission.BATCHES_VIEW}
+    content_negotiation_class = WhateverIsAccepted
 
     @extend_schema(
         operation_id="download_openai_file",
