@@ -34,4 +34,8 @@ ROUTES = (
     Route("GET", f"{_PROJECT}/batches/<str:batch>/download/", Permission.BATCHES_VIEW),
     Route("POST", f"{_PROJECT}/batches/<str:batch>/stop/", Permission.BATCHES_RUN),
     Route("POST", f"{_PROJECT}/batches/<str:batch>/retry/", Permission.BATCHES_RUN),
+    Route("POST", f"{_PROJECT}/batches/<str:batch>/pause/", Permission.BATCHES_RUN),
+    Route("POST", f"{_PROJECT}/batches/<str:batch>/resume/", Permission.BATCHES_RUN),
+    Route("GET", f"{_PROJECT}/batches/<str:batch>/control/", Permission.BATCHES_VIEW),
+    Route("POST", f"{_PROJECT}/batches/<str:batch>/control/", Permission.BATCHES_RUN),
 )

@@ -1,13 +1,12 @@
 """The form of a new batch."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
 
-from apps.batches.models import LARGEST_CONCURRENCY
-from apps.batches.services.starting import DEFAULT_CONCURRENCY, BatchOptions
+from apps.batches.services.starting import BatchOptions
+from apps.batches.web.control_forms import ControlFields
 from apps.core import ids
 from apps.core.models import find
 from apps.datasets import queries as dataset_queries
@@ -70,7 +69,7 @@ def _model_words(model: Any) -> str:
     return f"{model.reference} (sandbox, no key needed)" if model.sandbox else model.reference
 
 
-class NewBatchForm(forms.Form):
+class NewBatchForm(ControlFields):
     """Prompt, rows and limits of a new batch."""
 
     prompt = forms.ChoiceField(label="Prompt and version")
@@ -79,25 +78,6 @@ class NewBatchForm(forms.Form):
     name = forms.CharField(
         label="Name", max_length=120, required=False, help_text="Empty: prompt, version and time."
     )
-    row_limit = forms.IntegerField(
-        label="Row limit", min_value=1, required=False, help_text="Only the first rows; empty for all."
-    )
-    concurrency = forms.IntegerField(
-        label="Concurrency",
-        min_value=1,
-        max_value=LARGEST_CONCURRENCY,
-        initial=DEFAULT_CONCURRENCY,
-        help_text="Calls in flight at once.",
-    )
-    cost_cap = forms.DecimalField(
-        label="Cost cap in US dollars",
-        min_value=Decimal("0.000001"),
-        max_digits=16,
-        decimal_places=6,
-        required=False,
-        help_text="The batch stops before it costs more; empty for no cap.",
-        widget=forms.TextInput(attrs={"inputmode": "decimal"}),
-    )
 
     def __init__(self, *args: Any, choices: Choices, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -105,6 +85,7 @@ class NewBatchForm(forms.Form):
             ("prompt", choices.prompts),
             ("dataset", choices.datasets),
             ("model", choices.models),
+            ("rerun_model", [("", "The same model"), *choices.models[1:]]),
         ):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
@@ -125,13 +106,7 @@ class NewBatchForm(forms.Form):
     def options(self) -> BatchOptions:
         """How the batch runs; call after `is_valid`."""
         data = self.cleaned_data
-        return BatchOptions(
-            name=data["name"],
-            model=data["model"],
-            concurrency=data["concurrency"],
-            row_limit=data["row_limit"],
-            cost_cap=data["cost_cap"],
-        )
+        return BatchOptions(name=data["name"], model=data["model"], **self.control_options())
 
 
 def initial_values(project: Project, parameters: dict[str, str]) -> dict[str, str]:

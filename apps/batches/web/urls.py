@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.batches.web import result_views, stopping, views
+from apps.batches.web import controls, result_views, stopping, views
 
 app_name = "batches"
 
@@ -20,5 +20,8 @@ urlpatterns = [
     path(f"{_BATCH}compare/", result_views.CompareView.as_view(), name="compare"),
     path(f"{_BATCH}download/", result_views.DownloadView.as_view(), name="download"),
     path(f"{_BATCH}stop/", stopping.StopView.as_view(), name="stop"),
-    path(f"{_BATCH}retry/", views.RetryView.as_view(), name="retry"),
+    path(f"{_BATCH}pause/", controls.PauseView.as_view(), name="pause"),
+    path(f"{_BATCH}resume/", controls.ResumeView.as_view(), name="resume"),
+    path(f"{_BATCH}retry/", controls.RetryView.as_view(), name="retry"),
+    path(f"{_BATCH}control/", controls.ControlView.as_view(), name="control"),
 ]

@@ -2,12 +2,10 @@
 
 from typing import Any, ClassVar
 
-from django.contrib import messages
 from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
-    HttpResponseRedirect,
 )
 from django.shortcuts import redirect
 
@@ -19,7 +17,8 @@ from apps.batches.results.formats import FORMATS
 from apps.batches.web import presenting
 from apps.batches.web.forms import NewBatchForm, choices_of, initial_values
 from apps.batches.web.listing import BATCHES
-from apps.core.errors import Conflict, InvalidRequest, NotFound
+from apps.batches.web.standing import cost_by_now, expected_by_sample, jobs_ahead
+from apps.core.errors import InvalidRequest, NotFound
 from apps.core.tables import Action
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
@@ -76,6 +75,7 @@ class NewBatchView(ProjectView):
 
     def _page(self, form: NewBatchForm, *, plan: Plan | None = None, status: int = 200) -> HttpResponse:
         context = {"form": form, "plan": plan, "offered": _offered(form)}
+        context["open"] = form.opened()
         return self.render("batches/new.html", context, status=status)
 
 
@@ -122,21 +122,6 @@ class ProgressView(ProjectView):
         return self.render("batches/detail.html#live", context, status=status)
 
 
-class RetryView(ProjectView):
-    """Run what failed or was stopped once more."""
-
-    permissions: ClassVar = {"POST": Permission.BATCHES_RUN}
-
-    def post(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponseRedirect:
-        job = queries.get_job(self.project, batch)
-        try:
-            rows = services.retry_failed(actor=self.access.actor, job=job)
-            messages.info(request, f"{rows:,} row{'s' * (rows != 1)} will be run once more.")
-        except (Conflict, InvalidRequest) as problem:
-            messages.error(request, problem.message)
-        return redirect(self.address("batches:detail", job.public_id))
-
-
 def plan_of(view: ProjectView, form: NewBatchForm) -> Plan:
     """What the filled-in form would do. Raises InvalidRequest, NotFound."""
     options = form.options()
@@ -151,13 +136,17 @@ def plan_of(view: ProjectView, form: NewBatchForm) -> Plan:
 
 def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
     """What all pages of a batch show on top."""
-    names = ("detail", "results", "failures", "compare", "mark", "download", "stop", "retry", "progress")
+    names = (
+        *("detail", "results", "failures", "compare", "mark", "download", "progress"),
+        *("stop", "retry", "pause", "resume", "control"),
+    )
     addresses = {name: view.address(f"batches:{name}", job.public_id) for name in names}
     tabs = [
         ("detail", "Progress", None),
         ("results", "Results", job.succeeded + job.failed),
         *([("failures", "Failures", job.failed)] if job.failed else []),
         ("compare", "Compare", None),
+        ("control", "Settings", None),
     ]
     # What is polled belongs to the page of the progress.
     here = "detail" if view.request.path == addresses["progress"] else ""
@@ -175,6 +164,7 @@ def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
             for name, label, count in tabs
         ],
         "formats": [(name, each.words) for name, each in FORMATS.items()],
+        "stoppable": job.status in queries.STOPPABLE_STATUSES,
         "can_run": view.access.can(Permission.BATCHES_RUN),
         "retryable": job.failed + job.cancelled if job.is_terminal and job.source != Source.FILE else 0,
     }
@@ -187,6 +177,9 @@ def progress_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
     return {
         **head_context(view, job),
         "standing": standing,
+        "ahead": jobs_ahead(job),
+        "sample": expected_by_sample(job),
+        "cost_by_now": cost_by_now(job),
         "time_left": presenting.time_left(standing),
         "failures": presenting.shown_failures(job, failures.failures(job)),
         "latest": presenting.shown_rows(job, pages.latest_results(job), columns),

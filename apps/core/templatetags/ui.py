@@ -101,6 +101,8 @@ BADGES: Mapping[str, Badge] = {
     "unverified": Badge("alert", "warn", "Not verified"),
     "failed": Badge("x-circle", "bad", "Failed"),
     "revoked": Badge("x-circle", "bad", "Revoked"),
+    "scheduled": Badge("calendar", "", "Scheduled"),
+    "paused": Badge("pause", "warn", "Paused"),
     "pending": Badge("clock", "", "Waiting"),
     "queued": Badge("clock", "", "Waiting"),
     "cancelled": Badge("stop", "", "Stopped"),
