@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from apps.batches import services
 from apps.batches.models import BatchItem, BatchJob, BatchVariant, Pump
 from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
+from apps.batches.stream_models import Stream
 from apps.core.admin import ReadOnlyAdmin
 from apps.core.errors import Conflict
 from apps.core.scope import organization_scope
@@ -102,6 +103,17 @@ class OpenAIAnswerAdmin(ReadOnlyAdmin):
     search_ids = ("batch_id", "run_id")
     ordering = ("-id",)
     content_fields = ("body",)
+
+
+@admin.register(Stream)
+class StreamAdmin(ReadOnlyAdmin):
+    """Streams of every organization."""
+
+    list_display = ("public_id", "organization", "name", "livemode", "created_at", "closed_at")
+    list_select_related = ("organization",)
+    search_fields = ("=organization__slug", "=name")
+    ordering = ("-id",)
+    content_fields = ("options",)
 
 
 @admin.register(Pump)

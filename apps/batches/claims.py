@@ -55,6 +55,7 @@ class JobFacts:
     capped: bool
     work: dict[str, Any]
     delivery: str = "direct"
+    of_stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Claim:
     variant: int = 0
     variants: int = 1
     metadata: dict[str, Any] = field(default_factory=dict)
+    of_stream: bool = False
 
     @property
     def usage_key(self) -> str:

@@ -15,6 +15,7 @@ import orjson
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import tuple_row
 
+from apps.batches.answer_numbers import number_answers
 from apps.batches.claims import CLAIMABLE, Claim
 from apps.batches.matching import matches
 from apps.core.ids import uuid7
@@ -230,6 +231,9 @@ async def complete(connection: AsyncConnection[Any], outcomes: Sequence[Outcome]
         await cursor.execute(STATEMENT, parameters(outcomes))
         completed = list(map(Completed._make, await cursor.fetchall()))
         await _keep_answers(cursor, outcomes, {row.item_id for row in completed})
+        if any(each.claim.of_stream for each in outcomes):
+            streamed = {each.claim.item_id for each in outcomes if each.claim.of_stream}
+            await number_answers(cursor, streamed & {row.item_id for row in completed if row.ended})
     return completed
 
 

@@ -46,7 +46,9 @@ COMMIT
 
 _JOB_FACTS: Final = """
 SELECT id, organization_id, project_id, prompt_name, version_number, model, parameters, match_field,
-       dataset_version_id, coalesce(source_rows, total) AS source_rows, variant_count, livemode, api_key_id,
+       dataset_version_id,
+       CASE WHEN stream_id IS NULL THEN coalesce(source_rows, total) ELSE 2147483647 END AS source_rows,
+       stream_id IS NOT NULL AS of_stream, variant_count, livemode, api_key_id,
        cost_cap IS NOT NULL AS capped, work, delivery
 FROM batches_batchjob WHERE id = %(job)s AND organization_id = %(organization)s
 """
@@ -409,6 +411,7 @@ def _claim(job: JobFacts, row: Row, reserved: Decimal) -> Claim:
         variant=row.variant,
         variants=len(job.variants),
         metadata=row.metadata,
+        of_stream=job.of_stream,
     )
 
 

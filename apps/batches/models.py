@@ -18,6 +18,7 @@ from apps.batches import (  # noqa: F401 - their tables are this room's
     openai_models,
     preparation_models,
     provider_models,
+    stream_models,
 )
 from apps.core.models import TenantModel
 
@@ -258,6 +259,11 @@ class BatchJob(TenantModel):
                 condition=Q(rerun_of_id__isnull=False),
             ),
             models.Index(fields=["id"], name="batches_job_rerun_due", condition=Q(rerun_due=True)),
+            models.Index(
+                fields=["organization", "stream_id", "id"],
+                name="batches_job_stream",
+                condition=Q(stream_id__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["organization", "id"], name="batches_job_organization_id"),
@@ -405,6 +411,11 @@ class BatchItem(TenantModel):
             models.UniqueConstraint(fields=["batch", "number"], name="batches_item_number_unique"),
         ]
         indexes = [
+            models.Index(
+                fields=["organization", "batch", "answer_number"],
+                name="batches_item_answer",
+                condition=Q(answer_number__isnull=False),
+            ),
             models.Index(
                 fields=["organization", "batch", "number"],
                 name="batches_item_claim",

@@ -28,6 +28,7 @@ PREFIXES: Final[dict[str, str]] = {
     "bat": "batch",
     "batch": "OpenAI batch",
     "bpr": "row preparation",
+    "str": "stream",
     "bti": "batch item",
     "btv": "batch variant",
     "drf": "draft",

@@ -270,6 +270,7 @@ _BATCHES: Final = (
     _part("batches.OpenAIBatch", "started_by_kind started_by_name", "Names of authors", NOTHING, PSEUDONYM),
     _part("batches.OpenAIBatch", "endpoint status model started_by_role", "Figures of batches"),
     _part("batches.OpenAIAnswer", "body", "Results of batches", DELETED, FOUND_DELETED),
+    _part("batches.Stream", "name prompt_name options", "Names of batches", AUTHORED, AUTHORED),
     _part("batches.Pump", "process", "Worker processes", organization=NOTHING),
 )
 _ANALYTICS: Final = (

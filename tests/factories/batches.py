@@ -3,19 +3,25 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils import timezone
+
 from apps.audit.actor import SYSTEM, Actor
 from apps.batches.models import BatchItem, BatchJob, BatchVariant
+from apps.batches.preparation_models import RowPreparation
+from apps.batches.row_sources import RunsSource
 from apps.batches.services import start_batch
 from apps.batches.services.starting import BatchOptions
+from apps.batches.stream_models import Stream
 from apps.core.models import TenantModel
 from apps.core.scope import organization_scope
+from apps.datasets import services as dataset_services
 from apps.datasets.mapping import RowValues
 from apps.prompts.types import VersionContent
 from apps.runs.types import PromptReference
 from apps.tenants.models import Project
 from tests.factories.datasets import make_dataset_version
 from tests.factories.prompts import make_content, make_prompt
-from tests.factories.registry import tenant_factory
+from tests.factories.registry import numbers, tenant_factory
 from tests.factories.tenants import make_project
 
 SENTIMENT_SCHEMA: dict[str, Any] = {
@@ -53,6 +59,26 @@ def make_batch(
         )
 
 
+def make_preparation(*, project: Project) -> RowPreparation:
+    """Rows that are taken from earlier runs, and are not there yet."""
+    with organization_scope(project.organization_id):
+        version = dataset_services.create_batch_rows(
+            project=project, name="Earlier runs", source="runs", actor=SYSTEM
+        )
+        return RowPreparation.objects.create(
+            organization_id=project.organization_id,
+            project=project,
+            source=RunsSource().as_json(),
+            dataset_version=version,
+            touched_at=timezone.now(),
+        )
+
+
+@tenant_factory("batches.RowPreparation")
+def _preparation(project: Project) -> TenantModel:
+    return make_preparation(project=project)
+
+
 @tenant_factory("batches.BatchJob")
 def _batch_job(project: Project) -> TenantModel:
     return make_batch(project=project)
@@ -84,4 +110,15 @@ def add_items(job: BatchJob) -> list[BatchItem]:
     return BatchItem.objects.bulk_create(
         BatchItem(organization_id=job.organization_id, batch=job, number=number)
         for number in range(first, job.total + 1)
+    )
+
+
+@tenant_factory("batches.Stream")
+def _stream(project: Project) -> TenantModel:
+    return Stream.objects.create(
+        organization_id=project.organization_id,
+        project=project,
+        name=f"stream-{next(numbers)}",
+        prompt_name="support/sentiment",
+        livemode=True,
     )

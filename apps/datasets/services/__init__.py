@@ -10,6 +10,7 @@ from apps.datasets.services.drafts import (
     undo_change,
 )
 from apps.datasets.services.hidden import (
+    append_batch_rows,
     create_batch_rows,
     finish_batch_rows,
     keep_dataset,
@@ -36,6 +37,7 @@ from apps.datasets.services.versions import (
 )
 
 __all__ = [
+    "append_batch_rows",
     "MAX_FILE_BYTES",
     "MAX_ROWS",
     "add_row",

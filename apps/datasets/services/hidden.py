@@ -25,6 +25,7 @@ from apps.datasets.services.versions import (
     given_values,
     stored_row,
 )
+from apps.datasets.values import columns_mapping
 from apps.tenants.models import Project
 
 ROWS_A_CHUNK: Final = 2_000
@@ -55,6 +56,19 @@ def finish_batch_rows(version: DatasetVersion, columns: Sequence[ColumnMapping],
     version.byte_count = measure_rows(version)
     version.save(update_fields=["columns", "row_count", "byte_count"])
     return version
+
+
+def append_batch_rows(version: DatasetVersion, rows: Sequence[RowValues]) -> int:
+    """Add a few rows to a locked version outside of the library; returns the first one's number.
+
+    Raises InvalidRequest that names the row.
+    """
+    columns = extended_columns(columns_mapping(version.columns), rows)
+    before = version.row_count
+    version.row_count = insert_rows(version, _stored(rows, columns), before=before)
+    version.columns = [item.as_json() for item in columns]
+    version.save(update_fields=["columns", "row_count"])
+    return before + 1
 
 
 def store_batch_rows(

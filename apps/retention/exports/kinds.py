@@ -20,6 +20,7 @@ from apps.analytics.models import (
 from apps.audit.models import AuditCut, AuditDetail, AuditEvent, AuditSeal
 from apps.batches.models import BatchItem, BatchJob, BatchVariant
 from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
+from apps.batches.stream_models import Stream
 from apps.billing.models import Quota, UsageEvent
 from apps.core.models import StoredFile
 from apps.datasets.models import (
@@ -206,6 +207,7 @@ AREAS: Final[Sequence[Area]] = (
         "Batches",
         (
             Kind("batches", "Batches", BatchJob),
+            Kind("streams", "Streams", Stream),
             Kind(
                 "batch_variants",
                 "Variants of batches",
