@@ -10,6 +10,7 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from apps.batches.models import BatchItem, BatchJob, BatchVariant, JobStatus
+from apps.batches.preparation_models import RowPreparation
 from apps.core.errors import NotFound
 from apps.core.models import find
 from apps.datasets.uses import Use
@@ -88,6 +89,15 @@ def list_comparable(job: BatchJob, limit: int = MOST_COMPARABLE) -> list[BatchJo
     jobs = BatchJob.objects.filter(project_id=job.project_id).order_by("-id")[:NEWEST_LOOKED_AT]
     same = BatchJob.objects.filter(pk__in=jobs.values("pk"), dataset_version_id=job.dataset_version_id)
     return list(same.exclude(pk=job.pk).order_by("-id")[:limit])
+
+
+def get_preparation(project: Project, public_id: str) -> RowPreparation:
+    """Rows that are taken, or were, for a batch. Raises NotFound."""
+    found = RowPreparation.objects.filter(project=project).select_related("dataset_version__dataset")
+    preparation = find(found, public_id)
+    if preparation is None:
+        raise NotFound("There are no such rows.", code="rows_not_found")
+    return preparation
 
 
 def progress(job: BatchJob) -> Progress:

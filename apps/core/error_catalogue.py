@@ -244,6 +244,8 @@ CATALOGUE: Final[dict[str, str]] = {
     "too_many_exports": "An organization keeps at most five archives of itself. Delete one first.",
     "too_many_prices": "An organization has at most 500 prices of its own, past ones too.",
     "too_many_prompts": "More prompts match than can be changed at once. Narrow the list, then repeat.",
+    "rows_not_found": "The project has no such rows that are taken for a batch.",
+    "rows_not_taken": "Taking the rows broke off several times and was given up. Start the batch again.",
     "too_many_rows": "The dataset is over the row limit. Split it.",
     "too_many_tags": "Some prompts would have more than 20 tags; `conflicts` lists them.",
     "type_invalid": "A field has the wrong type.",

@@ -6,7 +6,7 @@ from typing import Any, Final
 from django import forms
 from django.utils import timezone
 
-from apps.batches.models import LARGEST_CONCURRENCY, BatchJob, JobStatus, Priority
+from apps.batches.models import LARGEST_CONCURRENCY, BatchJob, Delivery, JobStatus, Priority
 from apps.batches.rules import RerunRule, RowChoice
 from apps.batches.services import BatchChanges
 from apps.batches.services.changing import UNCHANGED
@@ -14,6 +14,10 @@ from apps.batches.services.starting import DEFAULT_CONCURRENCY
 from apps.core.errors import InvalidRequest
 
 DEFAULT_SAMPLE: Final = 5
+DELIVERIES: Final = [
+    (Delivery.DIRECT.value, "Call by call, now"),
+    (Delivery.PROVIDER_BATCH.value, "Through the provider's batch endpoint: within a day, cheaper"),
+]
 PRIORITIES: Final = [
     (Priority.HIGH.value, "High: before the others"),
     (Priority.NORMAL.value, "Normal"),
@@ -83,6 +87,14 @@ class ControlFields(forms.Form):
         label="Row limit", min_value=1, required=False, help_text="Only the first rows; empty for all."
     )
     cost_cap = cap_field("The batch stops before it costs more; empty for no cap.")
+    delivery = forms.ChoiceField(
+        label="Delivery",
+        choices=DELIVERIES,
+        initial=Delivery.DIRECT.value,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text="Rows that the provider leaves unanswered are called directly, at the direct price.",
+    )
     deduplicate = forms.BooleanField(
         label="Answer equal rows once",
         required=False,
@@ -121,6 +133,7 @@ class ControlFields(forms.Form):
         return {
             **{name: data[name] for name in names},
             "priority": data["priority"],
+            "delivery": data.get("delivery") or Delivery.DIRECT.value,
             "sample_rows": (data["sample_rows"] or DEFAULT_SAMPLE) if data["sample"] else None,
             "rerun_rule": self._rule(),
         }

@@ -8,12 +8,14 @@ from django import forms
 from apps.batches.services.starting import BatchOptions
 from apps.batches.web.control_forms import ControlFields
 from apps.core import ids
+from apps.core.errors import NotFound
 from apps.core.models import find
 from apps.datasets import queries as dataset_queries
-from apps.datasets.models import DatasetVersion
+from apps.datasets.models import DatasetVersion, Origin
 from apps.prompts import queries as prompt_queries
 from apps.prompts.models import Prompt
 from apps.providers import queries as provider_queries
+from apps.providers.batches import offers_batches
 from apps.runs.types import PromptReference
 from apps.tenants.models import Project
 
@@ -28,6 +30,7 @@ class Choices:
     prompts: list[tuple[str, list[tuple[str, str]]]]
     datasets: list[tuple[str, str]]
     models: list[tuple[str, str]]
+    provider_batches: bool = False
 
 
 def choices_of(project: Project, dataset: str = "") -> Choices:
@@ -42,6 +45,9 @@ def choices_of(project: Project, dataset: str = "") -> Choices:
         prompts=[(prompt.name, _references(prompt, labels[prompt.pk])) for prompt in prompts],
         datasets=[(version.public_id, _dataset_words(version)) for version in versions],
         models=[("", "The version's own model"), *models],
+        provider_batches=any(
+            offers_batches(each) for each in provider_queries.effective_credentials(project.id)
+        ),
     )
 
 
@@ -56,12 +62,16 @@ def _references(prompt: Prompt, labels: dict[str, int]) -> list[tuple[str, str]]
 
 
 def _older_version(project: Project, public_id: str) -> list[DatasetVersion]:
-    versions = DatasetVersion.objects.filter(dataset__project=project).select_related("dataset")
-    version = find(versions, public_id)
-    return [version] if version else []
+    """One that the address names: not the latest, or rows that were taken for this batch."""
+    try:
+        return [dataset_queries.get_version(project, public_id)]
+    except NotFound:
+        return []
 
 
 def _dataset_words(version: DatasetVersion) -> str:
+    if version.dataset.origin != Origin.LIBRARY:
+        return f"{version.dataset.name} ({version.row_count:,} rows, for a batch)"
     return f"{version.dataset.name}, v{version.number} ({version.row_count:,} rows)"
 
 
@@ -90,6 +100,8 @@ class NewBatchForm(ControlFields):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
             field.choices = offered
+        if not choices.provider_batches:
+            del self.fields["delivery"]
 
     def prompt_reference(self) -> PromptReference:
         """The chosen prompt; call after `is_valid`."""

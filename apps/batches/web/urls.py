@@ -1,15 +1,22 @@
 from django.urls import path
 
-from apps.batches.web import controls, result_views, stopping, views
+from apps.batches.web import controls, result_views, source_views, stopping, views
 
 app_name = "batches"
 
 _ROOM = "<slug:organization>/<slug:project>/batches/"
 _BATCH = f"{_ROOM}<str:batch>/"
+_UPLOAD = f"{_ROOM}new/upload/<str:dataset_import>/"
 
 urlpatterns = [
     path(_ROOM, views.BatchListView.as_view(), name="list"),
     path(f"{_ROOM}new/", views.NewBatchView.as_view(), name="new"),
+    path(f"{_ROOM}new/upload/", source_views.UploadRowsView.as_view(), name="upload-rows"),
+    path(_UPLOAD, source_views.MapRowsView.as_view(), name="map-rows"),
+    path(f"{_UPLOAD}format/", source_views.FormatRowsView.as_view(), name="format-rows"),
+    path(f"{_ROOM}new/runs/", source_views.RunRowsView.as_view(), name="run-rows"),
+    path(f"{_ROOM}new/batch/", source_views.BatchRowsView.as_view(), name="batch-rows"),
+    path(f"{_ROOM}new/rows/<str:preparation>/", source_views.PreparedView.as_view(), name="prepared"),
     path(f"{_ROOM}new/estimate/", views.EstimateView.as_view(), name="estimate"),
     path(f"{_ROOM}stop/", stopping.StopChosenView.as_view(), name="stop-chosen"),
     path(_BATCH, views.BatchView.as_view(), name="detail"),
@@ -23,5 +30,7 @@ urlpatterns = [
     path(f"{_BATCH}pause/", controls.PauseView.as_view(), name="pause"),
     path(f"{_BATCH}resume/", controls.ResumeView.as_view(), name="resume"),
     path(f"{_BATCH}retry/", controls.RetryView.as_view(), name="retry"),
+    path(f"{_BATCH}keep/", source_views.KeepRowsView.as_view(), name="keep-rows"),
+    path(f"{_BATCH}rows/", source_views.BatchRowsFileView.as_view(), name="rows-file"),
     path(f"{_BATCH}control/", controls.ControlView.as_view(), name="control"),
 ]

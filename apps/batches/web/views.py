@@ -1,6 +1,7 @@
 """Pages of batches: list, new, progress, results."""
 
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.http import (
     HttpRequest,
@@ -13,10 +14,13 @@ from apps.batches import queries, services
 from apps.batches.models import BatchJob, Source
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.results import failures, pages
+from apps.batches.provider_batches.queries import at_provider
 from apps.batches.results.formats import FORMATS
 from apps.batches.web import presenting
+from apps.batches.web.deliveries import through_batch
 from apps.batches.web.forms import NewBatchForm, choices_of, initial_values
 from apps.batches.web.listing import BATCHES
+from apps.batches.web.source_tabs import source_tabs
 from apps.batches.web.standing import cost_by_now, expected_by_sample, jobs_ahead
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.tables import Action
@@ -74,7 +78,9 @@ class NewBatchView(ProjectView):
         return redirect(self.address("batches:detail", job.public_id))
 
     def _page(self, form: NewBatchForm, *, plan: Plan | None = None, status: int = 200) -> HttpResponse:
-        context = {"form": form, "plan": plan, "offered": _offered(form)}
+        tabs = source_tabs(self, "dataset", _prompt_of(self.request))
+        context = {"form": form, "plan": plan, "offered": _offered(form), "tabs": tabs}
+        context["through_batch"] = through_batch(self.project.id, plan)
         context["open"] = form.opened()
         return self.render("batches/new.html", context, status=status)
 
@@ -87,10 +93,11 @@ class EstimateView(ProjectView):
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         choices = choices_of(self.project, request.POST.get("dataset", ""))
         form = NewBatchForm(request.POST, choices=choices)
-        context: dict[str, Any] = {"plan": None, "problem": ""}
+        context: dict[str, Any] = {"plan": None, "problem": "", "through_batch": None}
         if form.is_valid():
             try:
-                context["plan"] = plan_of(self, form)
+                context["plan"] = plan = plan_of(self, form)
+                context["through_batch"] = through_batch(self.project.id, plan)
             except (InvalidRequest, NotFound) as error:
                 context["problem"] = error.message
         return self.render("batches/new.html#estimate", context)
@@ -139,8 +146,9 @@ def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
     names = (
         *("detail", "results", "failures", "compare", "mark", "download", "progress"),
         *("stop", "retry", "pause", "resume", "control"),
+        *("keep-rows", "rows-file"),
     )
-    addresses = {name: view.address(f"batches:{name}", job.public_id) for name in names}
+    addresses = {name.replace("-", "_"): view.address(f"batches:{name}", job.public_id) for name in names}
     tabs = [
         ("detail", "Progress", None),
         ("results", "Results", job.succeeded + job.failed),
@@ -166,6 +174,7 @@ def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
         "formats": [(name, each.words) for name, each in FORMATS.items()],
         "stoppable": job.status in queries.STOPPABLE_STATUSES,
         "can_run": view.access.can(Permission.BATCHES_RUN),
+        "can_keep": job.total > 0 and view.access.can(Permission.DATASETS_EDIT),
         "retryable": job.failed + job.cancelled if job.is_terminal and job.source != Source.FILE else 0,
     }
 
@@ -177,6 +186,7 @@ def progress_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
     return {
         **head_context(view, job),
         "standing": standing,
+        "provider": at_provider(job),
         "ahead": jobs_ahead(job),
         "sample": expected_by_sample(job),
         "cost_by_now": cost_by_now(job),
@@ -189,6 +199,12 @@ def progress_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
         "agreement": job.matched / job.compared if job.compared else None,
         "interval": presenting.interval(job),
     }
+
+
+def _prompt_of(request: HttpRequest) -> str:
+    """The prompt that the address names, to go along to another source of rows."""
+    asked = {name: request.GET[name] for name in ("prompt", "version") if name in request.GET}
+    return f"?{urlencode(asked)}" if asked else ""
 
 
 def _offered(form: NewBatchForm) -> dict[str, bool]:
