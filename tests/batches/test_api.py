@@ -168,7 +168,7 @@ def test_results__in_three_formats__are_in_input_order() -> None:
     openai = [json.loads(line) for line in api.download(f"{path}openai").splitlines()]
 
     assert [line["row"] for line in lines] == [1, 2, 3]
-    assert lines[0]["variables"]["review"] == "Great product 1."
+    assert lines[0]["input"]["review"] == "Great product 1."
     assert lines[0]["cost"]["status"] == "sandbox"
     assert [line["custom_id"] for line in openai] == ["row-1", "row-2", "row-3"]
     assert openai[0]["response"]["body"]["choices"][0]["message"]["content"] == lines[0]["output"]

@@ -77,6 +77,7 @@ class Side:
     version_number: int
     model: str
     match_field: str
+    variants: Sequence[BatchVariant]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def side_of(job: BatchJob, position: int, variants: Sequence[BatchVariant]) -> S
         raise InvalidRequest(message, code="variant_unknown", param="variant")
     found = next((each for each in variants if each.position == position), None)
     facts: BatchJob | BatchVariant = found or job
-    return Side(job, position, facts.version_number, facts.model, facts.match_field)
+    return Side(job, position, facts.version_number, facts.model, facts.match_field, variants)
 
 
 def compare(first: Side, second: Side) -> Comparison:

@@ -20,7 +20,7 @@ def write_json_lines(
     by_position = {each.position: each for each in variants} if job.variant_count > 1 else {}
 
     def line(row: FileRow) -> bytes:
-        value = {"row": row_number(job, row.number)}
+        value: dict[str, Any] = {"row": row_number(job, row.number)}
         found = by_position.get((row.number - 1) % job.variant_count)
         if found:
             value |= {"variant": found.position + 1, "version": found.version_number, "model": found.model}

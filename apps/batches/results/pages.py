@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db.models import F, OrderBy
-from django.db.models.expressions import Combinable
+from django.db.models import ExpressionWrapper, F, IntegerField, OrderBy
+from django.db.models.expressions import Expression
 from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Coalesce
 
@@ -204,11 +204,12 @@ def _running(
     return sorted(items, key=lambda item: item.number, reverse=not forward)[:want]
 
 
-def _value(name: str) -> Combinable:
+def _value(name: str) -> Expression | F:
     if name.startswith("field:"):
         return KeyTransform(name.removeprefix("field:"), "parsed")
     if name == "tokens":
-        return Coalesce(F("input_tokens"), 0) + Coalesce(F("output_tokens"), 0)
+        added = Coalesce(F("input_tokens"), 0) + Coalesce(F("output_tokens"), 0)
+        return ExpressionWrapper(added, output_field=IntegerField())
     return F({"latency": "latency_ms", "cost": "cost"}[name])
 
 

@@ -153,9 +153,7 @@ def _sources(job: BatchJob, numbers: Sequence[int]) -> dict[int, Source]:
         variables_text=Cast("variables", TextField()), metadata_text=Cast("metadata", TextField())
     ).values_list("number", "variables_text", "expected", "metadata_text", "source")
     rows = {
-        number: Source(
-            orjson.loads(variables), expected, orjson.loads(metadata), given and orjson.loads(given)
-        )
+        number: Source(orjson.loads(variables), expected, orjson.loads(metadata), _json(given))
         for number, variables, expected, metadata, given in texts
     }
     # Retention takes a dataset's rows once it has taken the answers.
