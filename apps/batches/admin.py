@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from apps.batches import services
 from apps.batches.models import BatchItem, BatchJob, BatchVariant, Pump
 from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
+from apps.batches.provider_models import ProviderBatch
 from apps.batches.stream_models import Stream
 from apps.core.admin import ReadOnlyAdmin
 from apps.core.errors import Conflict
@@ -114,6 +115,29 @@ class StreamAdmin(ReadOnlyAdmin):
     search_fields = ("=organization__slug", "=name")
     ordering = ("-id",)
     content_fields = ("options",)
+
+
+@admin.register(ProviderBatch)
+class ProviderBatchAdmin(ReadOnlyAdmin):
+    """What lies at providers, and the step that is due."""
+
+    list_display = (
+        "public_id",
+        "organization",
+        "batch_id",
+        "state",
+        "requests",
+        "recorded",
+        "attempts",
+        "error_code",
+        "next_step_at",
+        "created_at",
+    )
+    list_select_related = ("organization",)
+    list_filter = ("state",)
+    search_fields = ("=organization__slug", "=external_id")
+    search_ids = ("batch_id",)
+    ordering = ("-id",)
 
 
 @admin.register(Pump)

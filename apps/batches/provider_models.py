@@ -36,6 +36,7 @@ class ProviderBatch(TenantModel):
     `found_by_size`: nothing at the provider says that it is ours, so its answers have to; `not_ours` are
     those that turned out to be somebody else's. `requests` were sent, of which `answered` and `failed` are
     the provider's counts; `recorded` have a result here, `returned` went back to be called directly.
+    `error_message` is in our own words, without any of what was sent.
     Whoever holds `worker` until `worker_until` carries out the next step, due at `next_step_at` (None: none).
     """
 

@@ -271,6 +271,14 @@ _BATCHES: Final = (
     _part("batches.OpenAIBatch", "endpoint status model started_by_role", "Figures of batches"),
     _part("batches.OpenAIAnswer", "body", "Results of batches", DELETED, FOUND_DELETED),
     _part("batches.Stream", "name prompt_name options", "Names of batches", AUTHORED, AUTHORED),
+    _part(
+        "batches.ProviderBatch",
+        "connection model kind upload_id external_id not_ours",
+        "Names of batches",
+        AUTHORED,
+        AUTHORED,
+    ),
+    _part("batches.ProviderBatch", "state error_code error_message", "Figures of batches"),
     _part("batches.Pump", "process", "Worker processes", organization=NOTHING),
 )
 _ANALYTICS: Final = (

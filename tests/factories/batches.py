@@ -8,6 +8,7 @@ from django.utils import timezone
 from apps.audit.actor import SYSTEM, Actor
 from apps.batches.models import BatchItem, BatchJob, BatchVariant
 from apps.batches.preparation_models import RowPreparation
+from apps.batches.provider_models import ProviderBatch
 from apps.batches.row_sources import RunsSource
 from apps.batches.services import start_batch
 from apps.batches.services.starting import BatchOptions
@@ -99,6 +100,14 @@ def _batch_variant(project: Project) -> TenantModel:
         prompt_version_id=job.prompt_version_id,
         version_number=job.version_number,
         model=job.model,
+    )
+
+
+@tenant_factory("batches.ProviderBatch")
+def _provider_batch(project: Project) -> TenantModel:
+    job = make_batch(project=project)
+    return ProviderBatch.objects.create(
+        organization_id=job.organization_id, batch=job, connection="openai", model="openai/gpt-4o-mini"
     )
 
 

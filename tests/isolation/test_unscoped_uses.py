@@ -13,6 +13,7 @@ ALLOWED = {
     "apps/audit/models.py": "declares the manager on tables that also hold platform events",
     "apps/audit/queries.py": "verification walks every chain, in the system scope",
     "apps/audit/sealing.py": "the sealer chains every organization's events",
+    "apps/batches/provider_batches/records.py": "a worker finds whose batch it was rung for",
     "apps/batches/services/openai_advancing.py": "a worker finds whose batch it was rung for",
     "apps/batches/services/openai_files.py": "the purge of expired files",
     "apps/batches/services/openai_ringing.py": "the sweeper finds batches that no worker has gone on with",

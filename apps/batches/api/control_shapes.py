@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
+from apps.batches.api.delivery_shapes import DeliveryField
 from apps.batches.api.money import MoneyField
 from apps.batches.models import LARGEST_CONCURRENCY, BatchJob, PauseReason, Priority
 from apps.batches.rules import STATUSES, RerunRule, RowChoice
@@ -68,6 +69,7 @@ class ControlSerializer(serializers.Serializer[Any]):
         required=False, help_text="Answer rows with equal values of the prompt's variables once."
     )
     rerun_rule = RerunRuleSerializer(required=False)
+    delivery = DeliveryField(required=False)
 
 
 class ChangeBatchSerializer(serializers.Serializer[Any]):
@@ -125,11 +127,12 @@ class StandingSerializer(serializers.Serializer[Any]):
     rerun_choice = RowChoiceSerializer(allow_null=True)
     rerun_rule = RerunRuleSerializer(allow_null=True)
     rerun_problem = serializers.CharField(help_text="Why the rule's batch could not be started.")
+    delivery = DeliveryField()
 
 
 def control_options(values: Mapping[str, Any]) -> dict[str, Any]:
     """The validated fields of ControlSerializer as those of BatchOptions."""
-    names = ("start_at", "deadline", "sample_rows", "deduplicate")
+    names = ("start_at", "deadline", "sample_rows", "deduplicate", "delivery")
     options = {name: values[name] for name in names if name in values}
     if "priority" in values:
         options["priority"] = PRIORITIES[values["priority"]]
@@ -170,4 +173,5 @@ def standing_json(job: BatchJob) -> dict[str, Any]:
         "rerun_choice": job.rerun_choice or None,
         "rerun_rule": job.rerun_rule or None,
         "rerun_problem": job.rerun_problem,
+        "delivery": job.delivery,
     }

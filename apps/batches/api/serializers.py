@@ -3,12 +3,20 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.batches.api.control_shapes import ControlSerializer, StandingSerializer, standing_json
+from apps.batches.api.delivery_shapes import (
+    DeliveryOfferSerializer,
+    ProviderBatchSerializer,
+    deliveries_json,
+    provider_batches_json,
+)
 from apps.batches.api.money import MoneyField
+from apps.batches.api.result_shapes import BatchFailureSerializer, failure_json
 from apps.batches.api.work_shapes import (
     BatchVariantSerializer,
     PlannedVariantSerializer,
@@ -19,18 +27,14 @@ from apps.batches.api.work_shapes import (
 )
 from apps.batches.models import (
     LARGEST_CONCURRENCY,
-    BatchItem,
     BatchJob,
     BatchVariant,
-    CostStatus,
-    ItemStatus,
     JobStatus,
 )
 from apps.batches.planning import Plan
+from apps.batches.provider_batches.queries import provider_batches_of
 from apps.batches.queries import Progress
 from apps.batches.results.failures import FailureGroup
-from apps.batches.results.pages import ResultRow
-from apps.batches.results.words import error_json
 from apps.batches.services.starting import DEFAULT_CONCURRENCY
 from apps.batches.work import as_json
 from apps.core import ids
@@ -88,6 +92,9 @@ class EstimateSerializer(serializers.Serializer[Any]):
     output_tokens_low = serializers.IntegerField()
     output_tokens_high = serializers.IntegerField()
     basis = serializers.ChoiceField(choices=["runs", "limits"])
+    direct = serializers.DictField(
+        required=False, help_text="What direct calls would cost, where rows go through a provider's batch."
+    )
 
 
 class MissingVariableSerializer(serializers.Serializer[Any]):
@@ -105,6 +112,7 @@ class BatchPlanSerializer(serializers.Serializer[Any]):
     model = serializers.CharField()
     estimate = EstimateSerializer()
     variants = PlannedVariantSerializer(many=True)
+    deliveries = DeliveryOfferSerializer(many=True)
     work = serializers.DictField()
     missing_variables = MissingVariableSerializer(many=True)
 
@@ -135,13 +143,6 @@ class AgreementSerializer(serializers.Serializer[Any]):
     field = serializers.CharField(help_text="The compared field of the output; empty for the whole of it.")
 
 
-class BatchFailureSerializer(serializers.Serializer[Any]):
-    code = serializers.CharField()
-    rows = serializers.IntegerField()
-    example_row = serializers.IntegerField()
-    example_message = serializers.CharField()
-
-
 class BatchSerializer(StandingSerializer):
     """A batch. `rows_per_minute`, `seconds_left` and `failures` are told for one batch, not in lists."""
 
@@ -169,6 +170,9 @@ class BatchSerializer(StandingSerializer):
     failures = BatchFailureSerializer(many=True, required=False)
     work = serializers.DictField(help_text="How rows become calls.")
     variants = BatchVariantSerializer(many=True, required=False, help_text="Of a batch that has several.")
+    provider_batches = ProviderBatchSerializer(
+        many=True, required=False, help_text="What went to the provider's batch endpoint; of one batch."
+    )
     metadata = serializers.DictField(child=serializers.CharField())
     livemode = serializers.BooleanField()
     created_at = serializers.DateTimeField()
@@ -180,32 +184,8 @@ class BatchSerializer(StandingSerializer):
     expires_at = serializers.DateTimeField()
 
 
-class BatchItemSerializer(serializers.Serializer[Any]):
-    """One row of a batch."""
-
-    id = serializers.CharField()
-    object = serializers.CharField(default="batch_item")
-    row = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=ItemStatus.choices)
-    variables = serializers.DictField()
-    expected = serializers.CharField(allow_null=True)
-    metadata = serializers.DictField()
-    output = serializers.CharField(allow_null=True)
-    output_truncated = serializers.BooleanField()
-    parsed = serializers.JSONField(allow_null=True)
-    match = serializers.BooleanField(allow_null=True)
-    error = serializers.DictField(allow_null=True)
-    usage = serializers.DictField()
-    cost_usd = serializers.CharField(allow_null=True)
-    cost_status = serializers.ChoiceField(choices=CostStatus.choices)
-    latency_ms = serializers.IntegerField(allow_null=True)
-    round = serializers.IntegerField(help_text="How often the row was retried on request.")
-    run_id = serializers.CharField(allow_null=True)
-    finished_at = serializers.DateTimeField(allow_null=True)
-
-
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """What a batch would do."""
+def plan_json(project_id: UUID, plan: Plan) -> dict[str, Any]:
+    """What a batch of a project would do."""
     return {
         "object": "batch_estimate",
         "prompt": plan.prompt.name,
@@ -213,6 +193,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "model": plan.model.reference,
         "estimate": plan.estimate.as_json(),
         "variants": planned_json(plan.variants),
+        "deliveries": deliveries_json(project_id, plan),
         "work": as_json(plan.work),
         "missing_variables": [
             {"variable": each.name, "rows": each.rows, "examples": list(each.examples)}
@@ -266,41 +247,8 @@ def progress_json(
         "rows_per_minute": progress.rows_per_minute,
         "seconds_left": progress.seconds_left,
         "variants": variants_json(variants),
-        "failures": [
-            {
-                "code": group.code,
-                "rows": group.rows,
-                "example_row": group.number,
-                "example_message": group.message,
-            }
-            for group in failures
-        ],
-    }
-
-
-def item_json(row: ResultRow) -> dict[str, Any]:
-    """One row of a batch."""
-    item: BatchItem = row.item
-    return {
-        "id": item.public_id,
-        "object": "batch_item",
-        "row": item.number,
-        "status": item.status,
-        "variables": row.variables,
-        "expected": row.expected,
-        "metadata": row.metadata,
-        "output": item.output if item.run_id else None,
-        "output_truncated": item.output_truncated,
-        "parsed": item.parsed,
-        "match": item.matches,
-        "error": error_json(item),
-        "usage": {"input_tokens": item.input_tokens, "output_tokens": item.output_tokens},
-        "cost_usd": None if item.cost is None else _usd(item.cost),
-        "cost_status": item.cost_status,
-        "latency_ms": item.latency_ms,
-        "round": item.round,
-        "run_id": ids.encode("run", item.run_id) if item.run_id else None,
-        "finished_at": item.finished_at,
+        "provider_batches": provider_batches_json(provider_batches_of(progress.job)),
+        "failures": [failure_json(progress.job, group) for group in failures],
     }
 
 

@@ -4,26 +4,20 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.batches import downloads, queries, services
+from apps.batches import queries, services
 from apps.batches.api import control_shapes as controls
 from apps.batches.api import serializers as shapes
 from apps.batches.api.work_shapes import variants_of, work_of
-from apps.batches.models import BatchItem, BatchJob, ItemStatus
+from apps.batches.models import BatchJob
 from apps.batches.planning import Plan, plan_batch
-from apps.batches.results import failures, pages
-from apps.batches.results.formats import FORMATS
-from apps.batches.results.selecting import ResultFilters
+from apps.batches.results import failures
 from apps.batches.services.starting import BatchOptions
-from apps.core import api, ids
-from apps.core.errors import InvalidRequest, NotFound
+from apps.core import api
 from apps.core.expanding import asked_expansions, expand_parameter, expanded
-from apps.core.models import find
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
 from apps.datasets import queries as dataset_queries
 from apps.datasets.api.serializers import version_json
@@ -34,7 +28,6 @@ from apps.tenants.models import Project
 from apps.tenants.roles import Permission
 
 TAGS = ["Batches"]
-STATUS = OpenApiParameter("status", str, enum=ItemStatus.values, description="Only rows of this status.")
 
 
 def _dataset_versions(jobs: Sequence[BatchJob]) -> dict[UUID, dict[str, Any]]:
@@ -109,7 +102,7 @@ class EstimateAPI(ProjectAPIView):
     def post(self, request: Request) -> Response:
         """Tell what a batch would cost and which rows lack a variable, without starting it."""
         values = api.validated(shapes.PlanBatchSerializer(data=request.data))
-        return Response(shapes.plan_json(_plan(self, values)))
+        return Response(shapes.plan_json(self.project.id, _plan(self, values)))
 
 
 class BatchAPI(ProjectAPIView):
@@ -147,44 +140,6 @@ class BatchAPI(ProjectAPIView):
         return Response(shapes.batch_json(job))
 
 
-class BatchItemListAPI(ProjectAPIView):
-    """The rows of a batch."""
-
-    permissions = {"GET": Permission.BATCHES_VIEW}
-
-    @extend_schema(
-        operation_id="list_batch_items",
-        tags=TAGS,
-        parameters=[*CURSOR_PARAMETERS, STATUS],
-        responses=list_of(shapes.BatchItemSerializer),
-    )
-    def get(self, request: Request, batch: str) -> Response:
-        """List a batch's rows in the order of the input."""
-        job = queries.get_job(self.project, batch)
-        return Response(_item_page(job, request))
-
-
-class BatchResultsAPI(ProjectAPIView):
-    """The results as a file."""
-
-    permissions = {"GET": Permission.BATCHES_VIEW}
-
-    @extend_schema(
-        operation_id="download_batch_results",
-        tags=TAGS,
-        parameters=[
-            OpenApiParameter("format", str, enum=list(FORMATS), description="csv by default."),
-            STATUS,
-        ],
-        responses={(200, "text/csv"): OpenApiTypes.STR, (200, "application/jsonl"): OpenApiTypes.STR},
-    )
-    def get(self, request: Request, batch: str) -> HttpResponseBase:
-        """Download the results in the order of the input; a running batch gives what is there so far."""
-        name = request.query_params.get("format", "csv")
-        filters = ResultFilters(status=_status(request))
-        return downloads.download(queries.get_job(self.project, batch), name, filters, method=request.method)
-
-
 def find_version(project: Project, public_id: str) -> DatasetVersion:
     """A dataset version by its id, or a dataset's latest one by the dataset's. Raises NotFound."""
     if public_id.startswith(f"{Dataset.PREFIX}_"):
@@ -215,40 +170,3 @@ def _plan(view: ProjectAPIView, values: dict[str, Any]) -> Plan:
 
 def _prompt_reference(values: dict[str, Any]) -> PromptReference:
     return PromptReference(values["prompt"], label=values.get("label"), number=values.get("version"))
-
-
-def _status(request: Request) -> str:
-    status = request.query_params.get("status", "")
-    if status and status not in ItemStatus.values:
-        raise InvalidRequest(f"status is one of {', '.join(ItemStatus.values)}.", param="status")
-    return status
-
-
-def _item_page(job: BatchJob, request: Request) -> dict[str, Any]:
-    """As `core.api.page`, but by row number: ids of rows made in one millisecond are not in order."""
-    page = pages.result_page(
-        job,
-        ResultFilters(status=_status(request)),
-        after=_number(job, request, "starting_after"),
-        before=_number(job, request, "ending_before"),
-        limit=api.asked_limit(request),
-    )
-    return {
-        "object": "list",
-        "data": [shapes.item_json(row) for row in page.rows],
-        "has_more": page.after is not None,
-        "next_cursor": page.rows[-1].item.public_id if page.after is not None else None,
-        "url": request.path,
-    }
-
-
-def _number(job: BatchJob, request: Request, name: str) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return 0
-    if ids.decode_or_none(BatchItem.PREFIX, text) is None:
-        raise InvalidRequest(f"{name} is not the id of a row.", param=name)
-    item = find(BatchItem.objects.filter(batch=job), text)
-    if item is None:
-        raise NotFound(f"{name} is not the id of a row of this batch.", code="row_not_found", param=name)
-    return item.number

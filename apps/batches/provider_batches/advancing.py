@@ -133,7 +133,7 @@ async def _connection_gone(
     runtime: Runtime, batch: ProviderBatch, token: UUID, gone: NotFound, pace: ProviderTimes
 ) -> float:
     """The connection was deleted: it may come back, and until the batch is given up its rows wait for it."""
-    changes = {"error_code": gone.code[:64], "error_message": gone.message[:500]}
+    changes = {"error_code": gone.code[:64], "error_message": "The provider connection was deleted."}
     with suppress(LeaseLost):
         await runtime.calls.run(lambda: records.save(batch, token, changes))
     return pace.longest_wait

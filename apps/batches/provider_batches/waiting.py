@@ -12,6 +12,7 @@ from apps.providers.types import ProviderCallError
 NOT_FOUND: Final = 404
 OVER_LIMITS: Final = frozenset({"token_limit_exceeded", "rate_limit_exceeded", "batch_limit_exceeded"})
 LOST: Final = "provider_batch_lost"
+FULL: Final = "The provider has as much waiting as it takes at a time; the rows are sent again later."
 
 
 async def look(work: Work, standing: Standing) -> Step:
@@ -75,8 +76,6 @@ async def _failed(work: Work, standing: Standing, remote: RemoteBatch) -> Step:
     """The provider refused the whole: for a while, if it has too much of ours, else for good."""
     if remote.error_code in OVER_LIMITS:
         await work.give_all_back(standing)
-        return await work.finish(
-            ProviderState.FAILED, error_code=remote.error_code, error_message=remote.error_message
-        )
+        return await work.finish(ProviderState.FAILED, error_code=remote.error_code, error_message=FULL)
     message = remote.error_message or "The provider refused the batch as a whole."
     return await work.fail_whole(standing, "provider_batch_refused", message)

@@ -30,6 +30,16 @@ Step = float | None
 """Seconds until the next step, 0 for at once; None: there is none."""
 
 TIDY_ATTEMPTS: Final = 5
+# Ours, since a provider's words may quote what was sent; rows that fail keep those.
+WORDS: Final = {
+    "authentication": "The provider refuses the connection's key.",
+    "bad_request": "The provider takes the request for wrong.",
+    "connection": "The provider could not be reached.",
+    "rate_limited": "The provider asks to wait.",
+    "server": "The provider answered with a failure.",
+    "timeout": "The provider did not answer in time.",
+}
+OTHERWISE: Final = "A step failed."
 logger = get_logger(__name__)
 
 
@@ -125,7 +135,7 @@ class Work:
         """Note what went wrong; how long to wait before the same step is tried again."""
         attempts = self.batch.attempts + 1
         code = error.reason if isinstance(error, ProviderCallError) else error.code
-        await self.save(attempts=attempts, error_code=code[:64], error_message=error.message[:500])
+        await self.save(attempts=attempts, error_code=code[:64], error_message=WORDS.get(code, OTHERWISE))
         told = error.retry_after if isinstance(error, ProviderCallError) else None
         bound = self.times.first_wait * 2.0 ** min(attempts - 1, 10)
         return max(min(bound, self.times.longest_wait), min(told or 0.0, 3600.0))
@@ -144,7 +154,8 @@ class Work:
             await self.give_all_back(standing)
         while claims := await self.rows.next_of_ours(0):
             await self.refuse_all(claims, code, message)
-        return await self.finish(ProviderState.FAILED, error_code=code[:64], error_message=message[:500])
+        told = "The provider refused the batch as a whole; its rows say why."
+        return await self.finish(ProviderState.FAILED, error_code=code[:64], error_message=told)
 
     @property
     def is_lost(self) -> bool:

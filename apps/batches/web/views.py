@@ -13,8 +13,8 @@ from django.shortcuts import redirect
 from apps.batches import queries, services
 from apps.batches.models import BatchJob, Source
 from apps.batches.planning import Plan, plan_batch
-from apps.batches.results import failures, pages
 from apps.batches.provider_batches.queries import at_provider
+from apps.batches.results import failures, pages
 from apps.batches.results.formats import FORMATS
 from apps.batches.web import presenting
 from apps.batches.web.deliveries import through_batch

@@ -20,6 +20,7 @@ from apps.analytics.models import (
 from apps.audit.models import AuditCut, AuditDetail, AuditEvent, AuditSeal
 from apps.batches.models import BatchItem, BatchJob, BatchVariant
 from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
+from apps.batches.provider_models import ProviderBatch
 from apps.batches.stream_models import Stream
 from apps.billing.models import Quota, UsageEvent
 from apps.core.models import StoredFile
@@ -222,6 +223,7 @@ AREAS: Final[Sequence[Area]] = (
                 order=("number",),
                 parent=(BatchJob, "batch_id"),
             ),
+            Kind("provider_batches", "Batches at providers", ProviderBatch, parent=(BatchJob, "batch_id")),
             Kind("openai_files", "Files of OpenAI batches", OpenAIFile),
             Kind("openai_batches", "OpenAI batches", OpenAIBatch),
             Kind(
