@@ -61,29 +61,36 @@ SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def write_finished_batch(project: Project, rows: int) -> BatchJob:
-    """A batch of so many rows that has ended: one in fifty failed, one in a thousand differs."""
+def write_finished_batch(project: Project, rows: int, *, over: BatchJob | None = None) -> BatchJob:
+    """A batch of so many rows that has ended: one in fifty failed, one in a thousand differs.
+
+    `over` is a batch that is at least as large, whose dataset version it runs over.
+    """
     from tests.factories import make_batch, make_content  # noqa: PLC0415 - needs the settings
 
     given = [RowValues({"review": "Fine."}, "Positive", {"id": 1})]
     job = make_batch(project=project, rows=given, content=make_content(output_schema=SCHEMA))
+    if over is not None:
+        job.dataset_version = over.dataset_version
     names = {"organization": project.organization_id, "job": job.pk, "version": job.dataset_version_id}
     for first in range(1, rows + 1, ROWS_A_STATEMENT):
         numbers = {"first": first, "last": min(first + ROWS_A_STATEMENT - 1, rows), "total": rows}
         with organization_scope(project.organization_id), connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0")
-            # The first row is there: the batch was made over it.
-            cursor.execute(_ROWS, names | numbers | {"first": max(first, 2)})
+            if over is None:
+                # The first row is there: the batch was made over it.
+                cursor.execute(_ROWS, names | numbers | {"first": max(first, 2)})
             cursor.execute(_ITEMS, names | numbers)
     with organization_scope(project.organization_id):
-        _finish(job, rows)
+        _finish(job, rows, own_rows=over is None)
     return job
 
 
-def _finish(job: BatchJob, rows: int) -> None:
+def _finish(job: BatchJob, rows: int, *, own_rows: bool) -> None:
     version = job.dataset_version
-    version.row_count = rows
-    version.save(update_fields=["row_count"])
+    if own_rows:
+        version.row_count = rows
+        version.save(update_fields=["row_count"])
     failed = rows // FAILED_IN
     both = rows // (FAILED_IN * DIFFERS_IN)
     job.total, job.source_rows, job.next_number = rows, rows, rows + 1

@@ -169,12 +169,12 @@ def _client(project: Any) -> Any:
 
 def _once(client: Any, address: str) -> tuple[float, float]:
     """Milliseconds until the page is there, or the first bytes of a file; on the clock and busy."""
-    began, busy = time.perf_counter(), _processor_ms()
+    began, busy = time.perf_counter(), processor_ms()
     response = client.get(address)
     assert response.status_code == 200, (address, response.status_code)
     first: Iterator[bytes] = iter(response)
     next(first)
-    took = 1_000 * (time.perf_counter() - began), _processor_ms() - busy
+    took = 1_000 * (time.perf_counter() - began), processor_ms() - busy
     response.close()
     return took
 
@@ -191,7 +191,7 @@ def _queries(client: Any, address: str) -> int:
     return sum(query["sql"].startswith(STATEMENTS) for query in captured)
 
 
-def _processor_ms() -> float:
+def processor_ms() -> float:
     """Processor time of this process and of its database session so far, which other load hardly moves."""
     from django.db import connection  # noqa: PLC0415 - needs the settings
 
