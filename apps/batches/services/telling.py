@@ -9,6 +9,8 @@ from django.urls import reverse
 
 from apps.audit.actor import Actor
 from apps.batches.models import BatchJob
+from apps.batches.results.formats import FORMATS
+from apps.batches.results.words import plain_digits
 from apps.core import outbox
 from apps.core.ids import encode
 from apps.tenants import people
@@ -33,6 +35,14 @@ def summary(job: BatchJob) -> dict[str, Any]:
             "failed": job.failed,
             "cancelled": job.cancelled,
         },
+        "usage": {"input_tokens": job.input_tokens, "output_tokens": job.output_tokens},
+        "cost": {
+            "used_usd": plain_digits(job.cost_used),
+            "unknown_rows": job.cost_unknown,
+            "sandbox": job.sandbox,
+        },
+        "agreement": {"compared": job.compared, "matched": job.matched},
+        "results": _result_addresses(job),
     }
 
 
@@ -51,6 +61,13 @@ def address_of(job: BatchJob) -> str:
     """The batch's page, as a mail links it."""
     slugs = [job.organization.slug, job.project.slug, job.public_id]
     return settings.PUBLIC_URL + reverse("batches:detail", args=slugs)
+
+
+def _result_addresses(job: BatchJob) -> dict[str, str]:
+    """Where a program with a key that may see batches takes the results, partial ones too, and the failures."""
+    address = f"{settings.PUBLIC_URL}/api/v1/batches/{job.public_id}"
+    files = {name: f"{address}/results?format={name}" for name in FORMATS}
+    return {**files, "failures": f"{address}/failures"}
 
 
 def _mail(job: BatchJob) -> None:
