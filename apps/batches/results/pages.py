@@ -1,8 +1,8 @@
 """Pages of a batch's rows. Call inside the organization's scope.
 
 No page counts or reads a job as a whole. Rows asked for by number, and those that an index leads to, are
-found at once. All else is looked for window by window for a twentieth of a second; a page then says how far it
-has looked, and one goes on from there.
+found at once. All else is looked for window by window for a twentieth of a second; a page then says how far
+it has looked, and one goes on from there.
 """
 
 import time
