@@ -32,7 +32,7 @@ def jsonl(lines: Sequence[Any]) -> bytes:
 
 
 def make_openai_file(
-    *, project: Project | None = None, lines: Sequence[Any] | None = None, name: str = "requests.jsonl"
+    *, project: Project | None = None, lines: Sequence[Any] | None = None, name: str = "requests"
 ) -> OpenAIFile:
     """An uploaded file, of two requests unless other lines are given."""
     project = project or make_project()

@@ -48,6 +48,7 @@ BODIES: Final[dict[Field, Any]] = {
 }
 # Fields whose words have a form of their own.
 SPECIAL: Final[dict[Field, Any]] = {
+    ("batches.OpenAIAnswer", "body"): lambda marker: orjson.dumps({"planted": marker}),
     ("runs.Feedback", "giver"): lambda marker: f"told:{marker}",
     ("datasets.DatasetRow", "source"): lambda marker: _json({"planted": marker}),
     ("datasets.DatasetChange", "source"): lambda marker: _json({"planted": marker}),
@@ -79,6 +80,7 @@ NO_WORDS: Final[dict[Field, str]] = {
     ("prompts.PromptVersion", "author_kind"): "one of our words",
     ("prompts.LabelMove", "author_kind"): "one of our words",
     ("batches.BatchJob", "started_by_kind"): "one of our words",
+    ("batches.OpenAIBatch", "started_by_kind"): "one of our words",
     ("sessions.Session", "session_data"): "holds the id of who is signed in, signed",
     ("retention.ErasureRequest", "subject_digest"): "a digest",
     ("retention.ErasureRequest", "position"): "where the work stands",
