@@ -1,7 +1,7 @@
 """What every API view shares: JSON in and out, the one error shape, cursor pagination."""
 
 from collections.abc import Callable, Mapping
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Any, ClassVar, Final, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
@@ -28,9 +28,10 @@ Row = TypeVar("Row", bound=Model)
 
 
 class JSONParser(BaseParser):
-    """Reads a bounded JSON body; see `json_bodies.parse_json` for what is refused."""
+    """Reads a JSON body of up to `limit` bytes; see `json_bodies.parse_json` for what is refused."""
 
     media_type = "application/json"
+    limit: ClassVar[int] = BODY_LIMIT
 
     def parse(
         self,
@@ -38,7 +39,7 @@ class JSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        return parse_json(stream.read(BODY_LIMIT + 1))
+        return parse_json(stream.read(self.limit + 1), limit=self.limit)
 
 
 class JSONRenderer(BaseRenderer):

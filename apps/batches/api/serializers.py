@@ -17,6 +17,7 @@ from apps.batches.api.delivery_shapes import (
 )
 from apps.batches.api.money import MoneyField
 from apps.batches.api.result_shapes import BatchFailureSerializer, failure_json
+from apps.batches.api.source_shapes import SourceSerializer
 from apps.batches.api.work_shapes import (
     BatchVariantSerializer,
     PlannedVariantSerializer,
@@ -30,6 +31,7 @@ from apps.batches.models import (
     BatchJob,
     BatchVariant,
     JobStatus,
+    Source,
 )
 from apps.batches.planning import Plan
 from apps.batches.provider_batches.queries import provider_batches_of
@@ -64,9 +66,12 @@ class PlanBatchSerializer(serializers.Serializer[Any]):
         return attrs
 
 
-class StartBatchSerializer(PlanBatchSerializer, ControlSerializer):
+class StartBatchSerializer(SourceSerializer, PlanBatchSerializer, ControlSerializer):
     """A batch to start."""
 
+    dataset_version = serializers.CharField(
+        required=False, help_text="dsv_…, or dst_… for a dataset's latest version."
+    )
     name = serializers.CharField(max_length=120, required=False)
     concurrency = serializers.IntegerField(
         min_value=1, max_value=LARGEST_CONCURRENCY, default=DEFAULT_CONCURRENCY
@@ -157,6 +162,12 @@ class BatchSerializer(StandingSerializer):
     version = serializers.IntegerField(allow_null=True)
     label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     dataset_version = ExpandableDatasetVersion()
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=Source.choices, help_text="Where the rows come from."
+    )
+    problem = serializers.DictField(
+        allow_null=True, help_text="Why it failed before its first row: code, message and param."
+    )
     model = serializers.CharField(help_text="Empty where the requests of an OpenAI batch file name others.")
     parameters = serializers.DictField()
     concurrency = serializers.IntegerField()
@@ -214,6 +225,8 @@ def batch_json(job: BatchJob) -> dict[str, Any]:
         "version": job.version_number or None,
         "label": job.label or None,
         "dataset_version": ids.encode("dsv", job.dataset_version_id),
+        "source": job.source,
+        "problem": job.problem or None,
         "model": job.model,
         "parameters": job.parameters,
         "work": job.work or {"kind": "rows"},

@@ -1,16 +1,18 @@
 """Batches by API: estimate, start, follow, change, take the results."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.batches import queries, services
 from apps.batches.api import control_shapes as controls
 from apps.batches.api import serializers as shapes
+from apps.batches.api.source_shapes import MOST_BYTES, body_of_form, find_version, source_of_body
 from apps.batches.api.work_shapes import variants_of, work_of
 from apps.batches.models import BatchJob
 from apps.batches.planning import Plan, plan_batch
@@ -18,13 +20,12 @@ from apps.batches.results import failures
 from apps.batches.services.starting import BatchOptions
 from apps.core import api
 from apps.core.expanding import asked_expansions, expand_parameter, expanded
+from apps.core.json_bodies import parse_json
 from apps.core.openapi import CURSOR_PARAMETERS, list_of
-from apps.datasets import queries as dataset_queries
 from apps.datasets.api.serializers import version_json
-from apps.datasets.models import Dataset, DatasetVersion
+from apps.datasets.models import DatasetVersion
 from apps.runs.types import PromptReference
 from apps.tenants.api.base import ProjectAPIView
-from apps.tenants.models import Project
 from apps.tenants.roles import Permission
 
 TAGS = ["Batches"]
@@ -39,10 +40,17 @@ def _dataset_versions(jobs: Sequence[BatchJob]) -> dict[UUID, dict[str, Any]]:
 EXPANSIONS: Final = {"dataset_version": _dataset_versions}
 
 
+class RowsParser(api.JSONParser):
+    """A JSON body that may hold rows."""
+
+    limit = MOST_BYTES
+
+
 class BatchListAPI(ProjectAPIView):
     """The batches of the project."""
 
     permissions = {"GET": Permission.BATCHES_VIEW, "POST": Permission.BATCHES_RUN}
+    parser_classes = [RowsParser, MultiPartParser]
 
     @extend_schema(
         operation_id="list_batches",
@@ -58,17 +66,39 @@ class BatchListAPI(ProjectAPIView):
     @extend_schema(
         operation_id="create_batch",
         tags=TAGS,
-        request=shapes.StartBatchSerializer,
+        request={
+            "application/json": shapes.StartBatchSerializer,
+            "multipart/form-data": {
+                "type": "object",
+                "required": ["batch", "file"],
+                "properties": {
+                    "batch": {"type": "string", "description": "The JSON body without rows."},
+                    "file": {"type": "string", "format": "binary", "description": "CSV or JSONL."},
+                },
+            },
+        },
         responses={202: shapes.BatchSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Start a batch: one prompt version over the rows of a dataset version."""
-        values = api.validated(shapes.StartBatchSerializer(data=request.data))
-        job = services.start_batch(
+        """Start a batch: a prompt over the rows of a dataset, a file, the body, earlier runs, another batch.
+
+        With many rows the batch is `validating` until they are taken, then starts by itself; what is wrong
+        with them ends it as `failed`, and `problem` says why.
+        """
+        file = request.FILES.get("file")
+        body = parse_json(body_of_form(request.data).encode()) if file else request.data
+        serializer = shapes.StartBatchSerializer(data=body, context={"has_file": file is not None})
+        values = api.validated(serializer)
+        found = source_of_body(self, values, file)
+        over: dict[str, Any] = {"source": found}
+        start: Callable[..., BatchJob] = services.start_batch_from
+        if isinstance(found, DatasetVersion):
+            start, over = services.start_batch, {"dataset_version": found}
+        job = start(
             actor=self.access.actor,
             project=self.project,
             prompt=_prompt_reference(values),
-            dataset_version=find_version(self.project, values["dataset_version"]),
+            **over,
             options=BatchOptions(
                 name=values.get("name", ""),
                 model=values.get("model", ""),
@@ -138,14 +168,6 @@ class BatchAPI(ProjectAPIView):
             changes=controls.changes_of(values),
         )
         return Response(shapes.batch_json(job))
-
-
-def find_version(project: Project, public_id: str) -> DatasetVersion:
-    """A dataset version by its id, or a dataset's latest one by the dataset's. Raises NotFound."""
-    if public_id.startswith(f"{Dataset.PREFIX}_"):
-        dataset = dataset_queries.get_dataset(project, public_id)
-        return dataset_queries.list_versions(dataset).select_related("dataset")[0]
-    return dataset_queries.get_version(project, public_id)
 
 
 def _check_expansions(view: ProjectAPIView, request: Request) -> None:

@@ -21,6 +21,7 @@ from apps.datasets import services as dataset_services
 from apps.datasets.models import DatasetImport, DatasetVersion, Origin
 from apps.datasets.web.forms import ColumnsForm, FormatForm, UploadForm
 from apps.datasets.web.importing import asks_for_progress, may_be_mapped, progress_page, recognised
+from apps.prompts import queries as prompt_queries
 from apps.prompts.models import Prompt
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
@@ -77,8 +78,9 @@ class UploadRowsView(_SourceView):
     def _variables(self) -> list[str]:
         """What the chosen prompt reads, for the proposed mapping."""
         prompt = find(Prompt.objects.filter(project=self.project), self.request.GET.get("prompt", ""))
-        newest = prompt.versions.order_by("-number").first() if prompt else None
-        return [variable["name"] for variable in newest.variables] if newest else []
+        if prompt is None:
+            return []
+        return [variable["name"] for variable in prompt_queries.latest_version(prompt).variables]
 
     def _page(self, form: UploadForm, status: int = 200) -> HttpResponse:
         return self.source_page("upload", "batches/upload_rows.html", {"form": form}, status)
