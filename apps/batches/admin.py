@@ -9,6 +9,7 @@ from apps.batches import services
 from apps.batches.models import BatchItem, BatchJob, BatchVariant, Pump
 from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
 from apps.batches.provider_models import ProviderBatch
+from apps.batches.scale_models import ScaleTest, ScaleTestStep
 from apps.batches.stream_models import Stream
 from apps.core.admin import ReadOnlyAdmin
 from apps.core.errors import Conflict
@@ -137,6 +138,28 @@ class ProviderBatchAdmin(ReadOnlyAdmin):
     list_filter = ("state",)
     search_fields = ("=organization__slug", "=external_id")
     search_ids = ("batch_id",)
+    ordering = ("-id",)
+
+
+@admin.register(ScaleTest)
+class ScaleTestAdmin(ReadOnlyAdmin):
+    """Scale tests of every organization; their batches can be stopped."""
+
+    list_display = ("public_id", "organization", "status", "concurrency", "created_at", "completed_at")
+    list_select_related = ("organization",)
+    list_filter = ("status", "sandbox")
+    search_fields = ("=organization__slug",)
+    ordering = ("-id",)
+    content_fields = ("problem", "started_by_name")
+
+
+@admin.register(ScaleTestStep)
+class ScaleTestStepAdmin(ReadOnlyAdmin):
+    """What each step showed."""
+
+    list_display = ("public_id", "scale_test_id", "rows", "status", "succeeded", "failed", "seconds")
+    list_filter = ("status",)
+    search_ids = ("scale_test_id", "batch_id")
     ordering = ("-id",)
 
 

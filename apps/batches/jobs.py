@@ -7,7 +7,7 @@ import uvloop
 
 from apps.batches import sweeping
 from apps.batches.pumping import run_pump
-from apps.batches.services import purge_unused_rows, sweep_preparations
+from apps.batches.services import purge_unused_rows, scale_tests, stream_telling, sweep_preparations
 from apps.batches.services.openai_advancing import advance
 from apps.batches.services.openai_files import purge_expired_files
 from apps.batches.services.openai_ringing import ring_waiting
@@ -27,6 +27,11 @@ def pump(pump_id: str) -> int:
 def sweep() -> None:
     """Every five seconds, in the cron process: see `sweeping.sweep`."""
     sweeping.sweep()
+
+
+def tell_streams() -> None:
+    """Every five seconds, in the cron process: see `stream_telling`."""
+    stream_telling.tell_streams()
 
 
 def advance_openai_batch(batch_id: str) -> bool:
@@ -58,3 +63,13 @@ def sweep_rows() -> None:
 def purge_rows() -> None:
     """Every hour: give up rows that were taken for batches which nobody started."""
     purge_unused_rows()
+
+
+def advance_scale_test(organization_id: str, scale_test_id: str) -> bool:
+    """Start the next step of a scale test whose batch has ended; whether anything was due."""
+    return scale_tests.advance_scale_test(UUID(organization_id), UUID(scale_test_id))
+
+
+def sweep_scale_tests() -> None:
+    """Every five seconds, in the cron process: go on with scale tests whose ring was lost."""
+    scale_tests.sweep_scale_tests()

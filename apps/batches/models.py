@@ -18,6 +18,7 @@ from apps.batches import (  # noqa: F401 - their tables are this room's
     openai_models,
     preparation_models,
     provider_models,
+    scale_models,
     stream_models,
 )
 from apps.core.models import TenantModel

@@ -29,6 +29,8 @@ PREFIXES: Final[dict[str, str]] = {
     "batch": "OpenAI batch",
     "bpr": "row preparation",
     "str": "stream",
+    "sct": "scale test",
+    "scs": "step of a scale test",
     "bti": "batch item",
     "btv": "batch variant",
     "drf": "draft",

@@ -22,6 +22,7 @@ from tests.factories.providers import make_connection, make_price
 from tests.factories.registry import TENANT_FACTORIES, tenant_factory
 from tests.factories.retention import make_hold, make_policy
 from tests.factories.runs import make_background_run, make_run, make_run_record
+from tests.factories.scale_tests import make_scale_test
 from tests.factories.tenants import (
     PASSWORD,
     make_api_key,
@@ -59,6 +60,7 @@ __all__ = [
     "make_rollup",
     "make_run",
     "make_run_record",
+    "make_scale_test",
     "make_segment",
     "make_user",
     "make_webhook",

@@ -12,6 +12,7 @@ from apps.batches.models import BatchJob, JobStatus, PauseReason, Source, StopRe
 from apps.batches.results.failures import count_failures
 from apps.batches.services.openai_ringing import ring_worker
 from apps.batches.services.pausing import pause_job
+from apps.batches.services.scale_ringing import ring_scale_test
 from apps.batches.services.telling import tell
 from apps.core.logs import get_logger
 from apps.core.scope import organization_scope
@@ -129,6 +130,7 @@ def _end(job: BatchJob) -> None:
         },
     )
     tell(job.status, job, SYSTEM)
+    ring_scale_test(job)
     if job.source == Source.FILE:
         ring_worker(job.pk)
 

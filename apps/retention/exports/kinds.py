@@ -21,6 +21,7 @@ from apps.audit.models import AuditCut, AuditDetail, AuditEvent, AuditSeal
 from apps.batches.models import BatchItem, BatchJob, BatchVariant
 from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
 from apps.batches.provider_models import ProviderBatch
+from apps.batches.scale_models import ScaleTest, ScaleTestStep
 from apps.batches.stream_models import Stream
 from apps.billing.models import Quota, UsageEvent
 from apps.core.models import StoredFile
@@ -209,6 +210,14 @@ AREAS: Final[Sequence[Area]] = (
         (
             Kind("batches", "Batches", BatchJob),
             Kind("streams", "Streams", Stream),
+            Kind("scale_tests", "Scale tests", ScaleTest),
+            Kind(
+                "scale_test_steps",
+                "Steps of scale tests",
+                ScaleTestStep,
+                order=("position",),
+                parent=(ScaleTest, "scale_test_id"),
+            ),
             Kind(
                 "batch_variants",
                 "Variants of batches",
