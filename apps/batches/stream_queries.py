@@ -74,6 +74,8 @@ def answers_after(stream: Stream, cursor: str, *, limit: int = MOST_ANSWERS) -> 
         found = BatchItem.objects.filter(batch=part, answer_number__gt=place.number)
         items = list(found.order_by("answer_number")[: limit + 1])
         if items:
+            for item in items:
+                item.batch = part
             rows = with_source(part, items[:limit])
             reached = Place(part.pk, rows[-1].item.answer_number or place.number)
             return Answers(rows, reached.cursor, has_more=len(items) > limit)

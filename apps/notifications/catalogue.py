@@ -111,6 +111,12 @@ EVENT_TYPES: Final = (
     EventType(
         "batch.failed", "A batch could not begin, because its rows can't be used.", _plain("batch"), "Batches"
     ),
+    EventType(
+        "stream.answered",
+        "A stream has new answers; read them behind `after`.",
+        _plain("stream"),
+        "Batches",
+    ),
     EventType("alert.fired", "An alert rule warns or alerts.", _plain("alert"), "Alerts and incidents"),
     EventType("alert.resolved", "An alert rule is back to OK.", _plain("alert"), "Alerts and incidents"),
     EventType("incident.opened", "A version got worse.", _plain("incident"), "Alerts and incidents"),

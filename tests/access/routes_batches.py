@@ -7,6 +7,7 @@ _PROJECT = "<slug:organization>/<slug:project>"
 
 FILLS = {
     "batch": lambda project: public_id("batches.BatchJob", project),
+    "stream": lambda project: public_id("batches.Stream", project),
     "preparation": lambda project: public_id("batches.RowPreparation", project),
 }
 
@@ -20,10 +21,20 @@ ROUTES = (
     Route("POST", "api/v1/batches/<str:batch>/resume", Permission.BATCHES_RUN),
     Route("POST", "api/v1/batches/<str:batch>/cancel", Permission.BATCHES_RUN),
     Route("POST", "api/v1/batches/<str:batch>/retry", Permission.BATCHES_RUN),
+    Route("POST", "api/v1/batches/<str:batch>/rerun", Permission.BATCHES_RUN),
+    Route("POST", "api/v1/batches/<str:batch>/keep_rows", Permission.DATASETS_EDIT),
+    Route("GET", "api/v1/batches/<str:batch>/rows", Permission.BATCHES_VIEW),
     Route("GET", "api/v1/batches/<str:batch>/items", Permission.BATCHES_VIEW),
     Route("GET", "api/v1/batches/<str:batch>/results", Permission.BATCHES_VIEW),
     Route("GET", "api/v1/batches/<str:batch>/failures", Permission.BATCHES_VIEW),
     Route("GET", "api/v1/batches/<str:batch>/comparison", Permission.BATCHES_VIEW),
+    Route("GET", "api/v1/streams", Permission.BATCHES_VIEW),
+    Route("POST", "api/v1/streams", Permission.BATCHES_RUN),
+    Route("GET", "api/v1/streams/<str:stream>", Permission.BATCHES_VIEW),
+    Route("POST", "api/v1/streams/<str:stream>", Permission.BATCHES_RUN),
+    Route("POST", "api/v1/streams/<str:stream>/close", Permission.BATCHES_RUN),
+    Route("GET", "api/v1/streams/<str:stream>/results", Permission.BATCHES_VIEW),
+    Route("GET", "api/v1/streams/<str:stream>/events", Permission.BATCHES_VIEW),
     Route("GET", f"{_PROJECT}/batches/", Permission.BATCHES_VIEW),
     Route("GET", f"{_PROJECT}/batches/new/", Permission.BATCHES_RUN),
     Route("POST", f"{_PROJECT}/batches/new/", Permission.BATCHES_RUN),
