@@ -41,6 +41,7 @@ class JobFacts:
     """What a pump needs to know of a job to run its rows; fixed for the job's life.
 
     `source_rows` is how many rows of the dataset version are gone through, `work` how rows become calls.
+    `distinct_by` names the variables that equal rows share, () for all; None where each row is answered.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class JobFacts:
     capped: bool
     work: dict[str, Any]
     delivery: str = "direct"
+    distinct_by: tuple[str, ...] | None = None
     of_stream: bool = False
 
 
@@ -78,7 +80,7 @@ class Claim:
     """The right to complete one row, for as long as `fence` is the row's.
 
     `run_id` is new with every claim; `reserved` is the worst-case cost that the job's cap sets aside for it.
-    `attempts` counts this claim too.
+    `attempts` counts this claim too. `leads`: equal rows may wait for its answer.
     """
 
     item_id: UUID
@@ -96,6 +98,7 @@ class Claim:
     variant: int = 0
     variants: int = 1
     metadata: dict[str, Any] = field(default_factory=dict)
+    leads: bool = False
     of_stream: bool = False
 
     @property
@@ -106,7 +109,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The rows that were claimed. `cap_reached`: not even one more row fits under the cost cap."""
+    """The rows that were claimed. `cap_reached`: not even one more row fits under the cost cap. `answered`:
+    rows were answered by equal ones.
+    """
 
     claims: list[Claim]
     cap_reached: bool = False
+    answered: bool = False

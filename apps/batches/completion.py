@@ -15,6 +15,7 @@ import orjson
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import tuple_row
 
+from apps.batches import duplicates
 from apps.batches.answer_numbers import number_answers
 from apps.batches.claims import CLAIMABLE, Claim
 from apps.batches.matching import matches
@@ -231,10 +232,27 @@ async def complete(connection: AsyncConnection[Any], outcomes: Sequence[Outcome]
         await cursor.execute(STATEMENT, parameters(outcomes))
         completed = list(map(Completed._make, await cursor.fetchall()))
         await _keep_answers(cursor, outcomes, {row.item_id for row in completed})
+        if any(each.claim.leads for each in outcomes):
+            await _answer_followers(connection, outcomes, {row.item_id for row in completed if row.ended})
         if any(each.claim.of_stream for each in outcomes):
             streamed = {each.claim.item_id for each in outcomes if each.claim.of_stream}
             await number_answers(cursor, streamed & {row.item_id for row in completed if row.ended})
     return completed
+
+
+async def _answer_followers(
+    connection: AsyncConnection[Any], outcomes: Sequence[Outcome], ended: Set[UUID]
+) -> None:
+    """Give rows that wait for an equal one its answer."""
+    leaders: defaultdict[tuple[UUID, UUID], set[int]] = defaultdict(set)
+    fields: defaultdict[UUID, dict[int, str]] = defaultdict(dict)
+    for claim in (each.claim for each in outcomes):
+        if claim.leads and claim.item_id in ended:
+            leaders[claim.organization_id, claim.job_id].add(claim.number)
+            fields[claim.job_id][claim.variant] = claim.match_field
+    for organization_id, job_id in sorted(leaders):
+        numbers = leaders[organization_id, job_id]
+        await duplicates.answer(connection, organization_id, job_id, numbers, fields[job_id])
 
 
 async def _keep_answers(cursor: AsyncCursor[Any], outcomes: Sequence[Outcome], completed: Set[UUID]) -> None:

@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import namedtuple_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
-from apps.batches import completion
+from apps.batches import completion, duplicates
 from apps.batches.claims import CLAIMABLE, IN_FLIGHT, PUMPABLE, Claim, Claimed, JobFacts, Row, Variant
 from apps.batches.completion import Completed, Outcome
 from apps.batches.fairness import OpenJobs, Waiting
@@ -49,7 +49,7 @@ SELECT id, organization_id, project_id, prompt_name, version_number, model, para
        dataset_version_id,
        CASE WHEN stream_id IS NULL THEN coalesce(source_rows, total) ELSE 2147483647 END AS source_rows,
        stream_id IS NOT NULL AS of_stream, variant_count, livemode, api_key_id,
-       cost_cap IS NOT NULL AS capped, work, delivery
+       cost_cap IS NOT NULL AS capped, work, delivery, deduplicate
 FROM batches_batchjob WHERE id = %(job)s AND organization_id = %(organization)s
 """
 
@@ -62,7 +62,7 @@ WHERE batch_id = %(job)s AND organization_id = %(organization)s ORDER BY positio
 _LOCK_JOB: Final = f"""
 SELECT least({PUMPABLE}, {AT_ONCE} - {IN_FLIGHT}) AS room, running, next_number,
        CASE delivery WHEN 'direct' THEN least(total, coalesce(claim_limit, total)) ELSE 0 END AS last_number,
-       pending - greatest(total - next_number + 1, 0) AS given_back,
+       pending - held - greatest(total - next_number + 1, 0) AS given_back,
        cost_cap - cost_used - cost_reserved AS money
 FROM batches_batchjob AS job
 WHERE id = %(job)s AND organization_id = %(organization)s AND status = 'in_progress' FOR NO KEY UPDATE
@@ -83,7 +83,7 @@ _GIVEN_BACK: Final = f"""
 WITH item AS MATERIALIZED (
     SELECT id AS item_id, number, round, attempts, fence FROM batches_batchitem
     WHERE organization_id = %(organization)s AND batch_id = %(job)s AND status = 'pending'
-      AND (direct OR NOT %(only_direct)s)
+      AND (direct OR NOT %(only_direct)s) AND duplicate_of IS NULL
     ORDER BY number LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 )
 {_SOURCE}
@@ -258,7 +258,10 @@ class LeaseStore:
             several = facts.pop("variant_count") > 1
             variants = await _fetch(connection, _VARIANTS, **names) if several else []
             told = tuple(Variant(**row._asdict()) for row in variants) or (Variant(**first),)
-            return JobFacts(**facts, variants=told)
+            distinct_by = None
+            if facts.pop("deduplicate"):
+                distinct_by = await duplicates.distinct_names(connection, job.id, job.organization_id)
+            return JobFacts(**facts, variants=told, distinct_by=distinct_by)
 
     async def claim(self, job: JobFacts, wanted: int, worst_case: WorstCase) -> Claimed:
         """Claim up to `wanted` rows of a job, fewer where its concurrency or its cap leaves no room.
@@ -271,13 +274,37 @@ class LeaseStore:
             locked = await _fetch(connection, _LOCK_JOB, **names)
             if not locked or locked[0].room <= 0:
                 return Claimed([])
-            rows = await self._waiting(connection, job, locked[0], min(wanted, locked[0].room))
+            limit = min(wanted, locked[0].room)
+            if job.distinct_by is not None:
+                return await self._claim_distinct(connection, job, locked[0], limit, worst_case)
+            rows = await self._waiting(connection, job, locked[0], limit)
             claims = _affordable(job, rows, locked[0].money, worst_case)
             if claims:
                 await self._take(connection, job, claims, locked[0].next_number)
             elif rows and not locked[0].running:
                 await connection.execute(_STOP_JOB, names | {"reason": "cost_cap"})
             return Claimed(claims, cap_reached=bool(rows) and not claims)
+
+    async def _claim_distinct(
+        self, connection: AsyncConnection[Any], job: JobFacts, locked: Any, limit: int, worst_case: WorstCase
+    ) -> Claimed:
+        """As `claim`, of a job that answers equal rows once."""
+
+        async def fetch(first: int, given_back: bool, most: int) -> list[Row]:
+            moved = locked._replace(next_number=first, given_back=locked.given_back if given_back else 0)
+            return await self._waiting(connection, job, moved, most)
+
+        found = await duplicates.sort_out(connection, job, fetch, locked.next_number, limit)
+        claims = _affordable(job, found.leaders, locked.money, worst_case)
+        cut = len(claims) < len(found.leaders)
+        found.cut_after(len(claims))
+        if claims:
+            await self._take(connection, job, claims, locked.next_number)
+        elif cut and not locked.running:
+            names = {"job": job.id, "organization": job.organization_id, "reason": "cost_cap"}
+            await connection.execute(_STOP_JOB, names)
+        answered = await duplicates.hold(connection, job, found, locked.next_number)
+        return Claimed(claims, cap_reached=cut and not claims, answered=answered)
 
     async def _waiting(
         self, connection: AsyncConnection[Any], job: JobFacts, locked: Any, limit: int
@@ -412,6 +439,7 @@ def _claim(job: JobFacts, row: Row, reserved: Decimal) -> Claim:
         variants=len(job.variants),
         metadata=row.metadata,
         of_stream=job.of_stream,
+        leads=job.distinct_by is not None,
     )
 
 

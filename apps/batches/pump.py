@@ -204,7 +204,7 @@ class Pump:
             return 0
         await self.prepare(facts)
         claimed = await self.store.claim(facts, wanted * job.rows_per_call, self.worst_case)
-        if claimed.cap_reached and not job.running:
+        if (claimed.cap_reached or claimed.answered) and not job.running:
             self.over.add((facts.organization_id, facts.id))
         for claims in self._shapes[facts.id].group(claimed.claims):
             self._start(facts, claims)

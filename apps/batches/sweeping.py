@@ -13,13 +13,21 @@ from django.db.models.functions import Now
 
 from apps.batches.leases import GIVE_BACK
 from apps.batches.models import BatchJob, JobStatus, Pump, StopReason
-from apps.batches.services import finish_job, keep_rings, ring_pumps, start_scheduled, stop_job
+from apps.batches.services import (
+    finish_job,
+    keep_rings,
+    ring_pumps,
+    run_rule,
+    start_scheduled,
+    stop_job,
+)
 from apps.core.lease_metrics import LEASE_RECLAIMS
 from apps.core.logs import get_logger
 from apps.core.queue import queue_depth
 from apps.core.scope import organization_scope, system_scope
 
 AT_ONCE: Final = 1_000
+RULES_AT_ONCE: Final = 20
 RUNNING: Final = (JobStatus.IN_PROGRESS, JobStatus.PAUSED)
 EXPIRING: Final = (JobStatus.VALIDATING, JobStatus.SCHEDULED, *RUNNING)
 
@@ -42,6 +50,7 @@ class Swept:
     leases: int
     expired: int
     started: int
+    rerun: int
     finished: int
     rung: int
 
@@ -54,6 +63,7 @@ def sweep() -> Swept:
     LEASE_RECLAIMS.labels("batch_row").inc(leases)
     expired = stop_expired_jobs()
     started = start_scheduled_jobs()
+    rerun = run_due_rules()
     # Rings that Redis has lost expire; those that wait there for a worker don't.
     waiting = queue_depth()
     with system_scope():
@@ -62,8 +72,8 @@ def sweep() -> Swept:
         rung = ring_pumps()
     # Last, because a large job's end takes seconds.
     finished = finish_open_jobs()
-    swept = Swept(leases, expired, started, finished, rung)
-    if swept != Swept(0, 0, 0, 0, 0):
+    swept = Swept(leases, expired, started, rerun, finished, rung)
+    if swept != Swept(0, 0, 0, 0, 0, 0):
         logger.info("batches.swept", extra={name: getattr(swept, name) for name in Swept.__slots__})
     return swept
 
@@ -94,6 +104,14 @@ def start_scheduled_jobs() -> int:
         due = BatchJob.all_organizations.filter(status=JobStatus.SCHEDULED, start_at__lte=Now())
         jobs = list(due.order_by("start_at").values_list("organization_id", "id")[:AT_ONCE])
     return sum(start_scheduled(*job) for job in jobs)
+
+
+def run_due_rules() -> int:
+    """Run the rules of jobs that have ended; returns how many."""
+    with system_scope():
+        due = BatchJob.all_organizations.filter(rerun_due=True)
+        jobs = list(due.order_by("id").values_list("organization_id", "id")[:RULES_AT_ONCE])
+    return sum(run_rule(*job) for job in jobs)
 
 
 def finish_open_jobs() -> int:

@@ -8,6 +8,7 @@ from apps.batches import queries, services
 from apps.batches.api import control_shapes as controls
 from apps.batches.api import serializers as shapes
 from apps.batches.models import BatchJob
+from apps.batches.services.starting import BatchOptions
 from apps.core import api
 from apps.core.errors import PermissionDenied
 from apps.tenants.api.base import ProjectAPIView
@@ -79,6 +80,40 @@ class RetryBatchAPI(ProjectAPIView):
             actor=self.access.actor, job=job, cost_cap=values.get("cost_cap_usd"), choice=choice
         )
         return Response(shapes.batch_json(queries.get_job(self.project, batch)), status=202)
+
+
+class RerunBatchAPI(ProjectAPIView):
+    """A new batch over rows of another."""
+
+    permissions = {"POST": Permission.BATCHES_RUN}
+
+    @extend_schema(
+        operation_id="rerun_batch",
+        tags=TAGS,
+        request=controls.RerunBatchSerializer,
+        responses={202: shapes.BatchSerializer},
+    )
+    def post(self, request: Request, batch: str) -> Response:
+        """Run chosen rows of a batch again, as a new batch, with another version or model if wished."""
+        values = api.validated(controls.RerunBatchSerializer(data=request.data))
+        job = queries.get_job(self.project, batch)
+        options = BatchOptions(
+            name=values.get("name", ""),
+            model=values.get("model", ""),
+            concurrency=values.get("concurrency", job.concurrency),
+            cost_cap=values.get("cost_cap_usd"),
+            livemode=self.access.livemode,
+            api_key_id=self.access.api_key_id,
+        )
+        started = services.rerun_batch(
+            actor=self.access.actor,
+            job=job,
+            choice=controls.row_choice(values["where"]),
+            version=values.get("version"),
+            label=values.get("label"),
+            options=options,
+        )
+        return Response(shapes.batch_json(started), status=202)
 
 
 def _demand_live_key(view: ProjectAPIView, job: BatchJob) -> None:

@@ -6,6 +6,7 @@ from apps.batches.services.pausing import pause_batch, resume_batch
 from apps.batches.services.preparing import prepare_rows, start_batch_from
 from apps.batches.services.preparing_work import sweep_preparations
 from apps.batches.services.purging import purge_unused_rows
+from apps.batches.services.rerunning import rerun_batch, run_rule
 from apps.batches.services.retrying import RetryChoice, retry_failed
 from apps.batches.services.ringing import keep_rings, ring_pump, ring_pumps
 from apps.batches.services.scheduling import start_scheduled
@@ -22,10 +23,12 @@ __all__ = [
     "pause_batch",
     "prepare_rows",
     "purge_unused_rows",
+    "rerun_batch",
     "resume_batch",
     "retry_failed",
     "ring_pump",
     "ring_pumps",
+    "run_rule",
     "start_batch",
     "start_batch_from",
     "start_scheduled",

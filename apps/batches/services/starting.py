@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from apps.audit.actor import Actor
 from apps.audit.services import record
-from apps.batches.estimating import DEFAULT_OUTPUT_TOKENS, most_output_tokens
+from apps.batches.estimating import DEFAULT_OUTPUT_TOKENS, find_model, most_output_tokens
 from apps.batches.matching import guess_field
 from apps.batches.models import BatchJob, BatchVariant, Delivery, JobStatus, Priority, Source
 from apps.batches.planning import Plan, PlannedVariant, VariantChoice, plan_batch
+from apps.batches.preparation_models import RowPreparation
 from apps.batches.provider_batches.eligibility import demand_offer
 from apps.batches.provider_batches.pricing import batch_estimate
 from apps.batches.rules import RerunRule
@@ -92,7 +93,7 @@ def start_batch(
         work=options.work,
         repeat_to=options.repeat_to,
     )
-    _check_options(options, plan)
+    _check_options(project, options, plan)
     _check_delivery(project, options, plan)
     job = _made_job(actor, project, plan, options)
     if waiting is None:
@@ -132,7 +133,7 @@ def create_waiting(
         work=options.work,
         rows_follow=True,
     )
-    _check_options(options, plan)
+    _check_options(project, options, plan)
     _check_delivery(project, options, plan)
     job = _made_job(actor, project, plan, options)
     job.status, job.sample_rows, job.claim_limit = JobStatus.VALIDATING, None, None
@@ -170,14 +171,25 @@ def _record_start(actor: Actor, job: BatchJob) -> None:
     )
 
 
-def _check_options(options: BatchOptions, plan: Plan) -> None:
+def _check_rule(project: Project, rule: RerunRule, options: BatchOptions) -> None:
+    """What a rule names is there now: better refused at the start than told at the end."""
+    rule.check()
+    if not rule.model:
+        return
+    model = find_model(project.id, rule.model, livemode=options.livemode)
+    if options.cost_cap is not None and model.price(1, 1).status == "unknown":
+        message = f"No price is known for {model.reference}, so the cost cap could not be kept at the end."
+        raise InvalidRequest(message, code="price_unknown", param="rerun_rule.model")
+
+
+def _check_options(project: Project, options: BatchOptions, plan: Plan) -> None:
     check_concurrency(options.concurrency)
     check_priority(options.priority)
     if options.sample_rows is not None and options.sample_rows < 1:
         message = "A sample has at least one row."
         raise InvalidRequest(message, code="sample_rows_invalid", param="sample_rows")
     if options.rerun_rule is not None:
-        options.rerun_rule.check()
+        _check_rule(project, options.rerun_rule, options)
     if options.cost_cap is None:
         return
     if options.cost_cap <= 0:
@@ -226,6 +238,7 @@ def _made_job(actor: Actor, project: Project, plan: Plan, options: BatchOptions)
         notify=options.notify,
         rerun_rule=options.rerun_rule.as_json() if options.rerun_rule else {},
         **_sample(plan, options),
+        **_rerun(plan.dataset_version),
         concurrency=options.concurrency,
         livemode=options.livemode,
         sandbox=plan.model.sandbox,
@@ -250,6 +263,16 @@ def _estimate(plan: Plan, options: BatchOptions) -> dict[str, Any]:
     if options.delivery == Delivery.DIRECT:
         return direct
     return {**batch_estimate(plan.variants).as_json(), "direct": direct}
+
+
+def _rerun(dataset_version: DatasetVersion) -> dict[str, Any]:
+    """Which batch the rows are of, where they were taken from one."""
+    if source_kind(dataset_version) != Source.BATCH:
+        return {}
+    taken = RowPreparation.objects.filter(dataset_version=dataset_version, source__kind=Source.BATCH).first()
+    if taken is None:
+        return {}
+    return {"rerun_of_id": UUID(taken.source["batch"]), "rerun_choice": taken.source["where"]}
 
 
 def _sample(plan: Plan, options: BatchOptions) -> dict[str, int]:
