@@ -265,10 +265,9 @@ _BATCHES: Final = (
     _part("batches.BatchItem", "output parsed error_message", "Results of batches", BLANKED, FOUND_BLANKED),
     _part("batches.BatchItem", "error_code finish_reason", "Figures of batches"),
     _part("batches.OpenAIFile", "name", "Files", FOUND_DELETED, FOUND_DELETED),
-    _part("batches.OpenAIFile", "purpose", "Figures of batches"),
     _part("batches.OpenAIBatch", "metadata errors", "Metadata of batches", FOUND_BLANKED, FOUND_BLANKED),
     _part("batches.OpenAIBatch", "started_by_kind started_by_name", "Names of authors", NOTHING, PSEUDONYM),
-    _part("batches.OpenAIBatch", "endpoint status model started_by_role", "Figures of batches"),
+    _part("batches.OpenAIBatch", "model started_by_role", "Figures of batches"),
     _part("batches.OpenAIAnswer", "body", "Results of batches", DELETED, FOUND_DELETED),
     _part("batches.Stream", "name prompt_name options", "Names of batches", AUTHORED, AUTHORED),
     _part(
