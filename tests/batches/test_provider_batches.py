@@ -23,6 +23,7 @@ from apps.billing.models import AllowanceLease, Quota, UsageEvent
 from apps.core.errors import InvalidRequest
 from apps.core.scope import organization_scope, system_scope
 from apps.datasets.mapping import RowValues
+from apps.providers.batches.anthropic_batches import AnthropicBatches
 from apps.providers.batches.openai_batches import OpenAIBatches
 from apps.providers.models import ProviderCredential
 from apps.runs.models import Run
@@ -37,8 +38,12 @@ __all__ = ["fake_anthropic", "fake_provider"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-QUICK = ProviderTimes(worker=0.2, poll=9, first_poll=0.0, first_wait=0.001, longest_wait=0.01, grace=0.05)
+QUICK = ProviderTimes(worker=5, poll=9, first_poll=0.0, first_wait=0.001, longest_wait=0.01, grace=0.05)
 DECLARED = ({"name": "text", "type": "text", "required": True},)
+
+
+class Killed(BaseException):
+    """As if the process were gone: nothing after it happens."""
 
 
 @dataclass
@@ -190,6 +195,28 @@ def test_anthropic__creation_breaks__makes_one_batch(anthropic: Place, fault: st
     assert (facts(job), anthropic.direct_calls()) == ((2, 2), 0)
 
 
+def test_anthropic__killed_before_it_hears_of_its_batch__finds_it(
+    anthropic: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = anthropic.start("one", "two")
+    original = AnthropicBatches.create
+
+    async def create(*arguments: Any) -> Any:
+        await original(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AnthropicBatches, "create", create)
+        with pytest.raises(Killed):
+            finish(job)
+    with system_scope():
+        ProviderBatch.all_organizations.update(worker_until=timezone.now())
+    assert finish(job).succeeded == 2
+    (batch,) = batches_of(job)
+    assert batch.found_by_size
+    assert (len(anthropic.store.batches), facts(job)) == (1, (2, 2))
+
+
 def test_anthropic__somebody_elses_batch_of_the_same_size__is_told_by_its_answers(anthropic: Place) -> None:
     theirs = [
         {"custom_id": f"theirs-{n}", "params": {"model": "m", "messages": [{"content": [{"text": "x"}]}]}}
@@ -204,10 +231,6 @@ def test_anthropic__somebody_elses_batch_of_the_same_size__is_told_by_its_answer
     assert batch.not_ours == ["msgbatch_0001"]
     assert len(anthropic.store.batches) == 2
     assert "msgbatch_0001" not in anthropic.store.deleted
-
-
-class Killed(BaseException):
-    """As if the process were gone: nothing after it happens."""
 
 
 def die_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:

@@ -76,7 +76,10 @@ _MILLISECONDS: Final = "('x0000' || left(id::text, 8) || substr(id::text, 10, 4)
 _PART: Final = "organization_id, segment_id, slot"
 _PLACE: Final = "organization_id, segment_id, grain, starts_at"
 _NO_SUMS: Final = ", ".join(["NULL"] * len(SUMS))
-_TIMED: Final = "counted AND status = 'succeeded' AND cached_from IS NULL"
+# A run that waited for a provider's batch says nothing of how fast a model answers.
+_TIMED: Final = (
+    "counted AND status = 'succeeded' AND cached_from IS NULL AND NOT attempts @> '[{\"kind\": \"batch\"}]'"
+)
 
 # No joins after the first: nobody can tell the planner how many rows come here, and with a guess of one it
 # chose nested loops that took minutes for 5,000 runs.

@@ -81,22 +81,21 @@ async def _look_for(work: Work) -> Step:
     except ProviderCallError as error:
         return await work.wait_after(error)
     if found is not None:
-        return await _accept(work, found)
+        return await _accept(work, found, by_size=found.mark != batch.public_id)
     if datetime.now(UTC) - batch.create_sent_at < timedelta(seconds=work.times.grace):
         return min(work.times.first_wait, work.times.grace / 4)
     await work.save(create_sent_at=None)
     return 0.0
 
 
-async def _accept(work: Work, remote: RemoteBatch) -> Step:
-    """The provider has the batch."""
-    found_by_size = bool(work.batch.attempts) and remote.mark != work.batch.public_id
+async def _accept(work: Work, remote: RemoteBatch, *, by_size: bool = False) -> Step:
+    """The provider has the batch; `by_size`: one that may be somebody else's."""
     try:
         await work.save(
             state=ProviderState.SUBMITTED,
             external_id=remote.id,
             submitted_at=work.batch.create_sent_at,
-            found_by_size=found_by_size,
+            found_by_size=by_size,
             attempts=0,
             error_code="",
             error_message="",

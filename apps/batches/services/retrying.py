@@ -14,6 +14,7 @@ from apps.batches.models import (
     COMPLETION_WINDOW,
     BatchItem,
     BatchJob,
+    Delivery,
     ItemStatus,
     JobStatus,
     Source,
@@ -160,7 +161,7 @@ def _reopen_job(job: BatchJob, again: int, untaken: int, *, takes_untaken: bool)
     job.claim_limit = None if takes_untaken or not untaken else job.next_number - 1
     job.completed_at = job.cancelling_at = job.content_deleted_at = None
     job.rerun_due = False
-    job.expires_at = timezone.now() + COMPLETION_WINDOW
+    job.expires_at = timezone.now() + COMPLETION_WINDOW * (1 if job.delivery == Delivery.DIRECT else 2)
     if job.deduplicate:
         job.duplicates = left.filter(duplicate_of__isnull=False).count()
     job.save()
