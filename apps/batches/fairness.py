@@ -18,8 +18,9 @@ _Turn = tuple[int, int, UUID, int]
 class Waiting:
     """A job in progress as far as sharing slots is concerned; `running` counts the rows of every pump.
 
-    `claimable` rows wait, `at_once` may be in flight. `most` is how many calls its provider lets this process
-    begin now.
+    `claimable` rows wait, `at_once` may be in flight. `organization_limit` is how many calls of its
+    organization may be in flight together, None for any number. `most` is how many calls its provider lets
+    this process begin now.
     """
 
     id: UUID
@@ -29,12 +30,18 @@ class Waiting:
     concurrency: int
     priority: int = 0
     at_once: int = 0
+    organization_limit: int | None = None
     most: int | None = None
 
     @property
     def rows_per_call(self) -> int:
         """How many rows a call holds at most."""
         return max(1, self.at_once // self.concurrency)
+
+    @property
+    def calls(self) -> int:
+        """How many of its calls are in flight, by its rows."""
+        return -(-self.running // self.rows_per_call)
 
     @property
     def room(self) -> int:
@@ -73,8 +80,11 @@ def share(jobs: Iterable[Waiting], slots: int) -> dict[UUID, int]:
     """Give `slots` out one by one, each to the organization with the fewest rows in flight.
 
     Inside an organization the job of the highest priority is next, among equals the one with the fewest rows
-    in flight, then the oldest (ids sort by time). Returns the number of slots by job, without zeros.
+    in flight, then the oldest (ids sort by time). An organization gets no more than its limit of calls in
+    flight leaves. Returns the number of slots by job, without zeros.
     """
+    jobs = list(jobs)
+    left = _left_of_limits(jobs)
     in_flight: dict[UUID, int] = defaultdict(int)
     queues: dict[UUID, list[_Turn]] = defaultdict(list)
     for job in jobs:
@@ -86,11 +96,25 @@ def share(jobs: Iterable[Waiting], slots: int) -> dict[UUID, int]:
     given: dict[UUID, int] = defaultdict(int)
     while slots and organizations:
         running, organization = heapq.heappop(organizations)
+        if organization in left:
+            if left[organization] <= 0:
+                continue
+            left[organization] -= 1
         given[_take_one(queues[organization])] += 1
         slots -= 1
         if queues[organization]:
             heapq.heappush(organizations, (running + 1, organization))
     return dict(given)
+
+
+def _left_of_limits(jobs: Iterable[Waiting]) -> dict[UUID, int]:
+    """How many more calls each organization with a limit may have in flight."""
+    left: dict[UUID, int] = {}
+    for job in jobs:
+        if job.organization_limit is not None:
+            before = left.get(job.organization_id, job.organization_limit)
+            left[job.organization_id] = before - job.calls
+    return left
 
 
 def _take_one(queue: list["_Turn"]) -> UUID:

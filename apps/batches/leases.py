@@ -37,7 +37,8 @@ _BEGIN: Final = f"BEGIN; SET LOCAL ROLE {SYSTEM_ROLE}"
 _OPEN_JOBS: Final = f"""
 {_BEGIN};
 SELECT id, organization_id, {PUMPABLE} AS claimable, {IN_FLIGHT} AS running, concurrency, priority,
-       {AT_ONCE} AS at_once
+       {AT_ONCE} AS at_once,
+       (SELECT concurrent_runs FROM tenants_organization WHERE id = job.organization_id) AS organization_limit
 FROM batches_batchjob AS job
 WHERE status = 'in_progress' AND (pending > 0 OR running > 0) ORDER BY id;
 SELECT count(*) FROM batches_pump WHERE started_at IS NOT NULL AND expires_at > now() AND slots > 0;

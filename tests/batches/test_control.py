@@ -21,6 +21,7 @@ from apps.core.errors import Conflict, InvalidRequest, PromptsaasError
 from apps.core.models import OutboxMessage
 from apps.core.scope import organization_scope, system_scope
 from apps.datasets.mapping import RowValues
+from apps.tenants.models import Organization
 from tests.batches.support import items_of, reload, run_batch_pump
 from tests.factories import make_batch, make_content
 
@@ -217,3 +218,16 @@ def test_chosen_numbers__by_what_came_out__are_those_rows() -> None:
         assert chosen_numbers(job, RowChoice(score_below=3)) == []
         with pytest.raises(InvalidRequest):
             RowChoice().check()
+
+
+def test_pump__an_organization_with_a_limit_of_runs__never_has_more_in_flight() -> None:
+    job = make_batch(rows=6, options=BatchOptions(concurrency=6))
+    with organization_scope(job.organization_id):
+        Organization.objects.filter(pk=job.organization_id).update(concurrent_runs=2)
+
+    assert run_batch_pump() == 6
+
+    job = reload(job)
+    assert (job.succeeded, job.failed) == (6, 0)
+    with organization_scope(job.organization_id):
+        assert not BatchItem.objects.filter(attempts__gt=1).exists()

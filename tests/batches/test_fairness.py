@@ -1,5 +1,6 @@
 """Sharing slots out."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from apps.batches.fairness import Waiting, share
@@ -35,3 +36,13 @@ def test_share__more_slots_than_room__only_the_room_is_given() -> None:
 
 def test_share__nothing_to_start__gives_nothing() -> None:
     assert share([job(1, organization=1, pending=0, running=5)], 8) == {}
+
+
+def test_share__an_organization_with_a_limit__gets_what_its_rows_in_flight_leave() -> None:
+    jobs = [job(1, organization=1, running=3), job(2, organization=1), job(3, organization=2)]
+    bounded = [
+        replace(each, organization_limit=5) if each.organization_id.int == 1 else each for each in jobs
+    ]
+
+    assert share(bounded, 60) == {UUID(int=2): 2, UUID(int=3): 50}
+    assert share([replace(bounded[0], running=9)], 8) == {}
