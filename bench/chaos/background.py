@@ -23,8 +23,8 @@ import aiohttp
 import orjson
 
 from bench.chaos.checks import line
+from bench.chaos.processes import Processes
 from bench.chaos.support import Arena, arena, gateways
-from bench.chaos_batch import Processes
 
 WAIT_MS: Final = 500
 MOST_SECONDS: Final = 120.0
@@ -124,7 +124,7 @@ def _blows(place: Arena, processes: Processes, runs: int, kills: int) -> float:
             time.sleep(0.1)
         if number == kills // 2:
             place.redis.flush()
-        processes.kill_worker()
+        processes.kill("worker")
         last = time.monotonic()
         processes.start("worker", "worker", "--queue=interactive")
     return last

@@ -107,17 +107,20 @@ class RunningGateway:
 
 
 @contextmanager
-def arena(*, wait_ms: int = WAIT_MS) -> Iterator[Arena]:
-    """A database, a Redis, a stand-in of a provider, a project. Settings may be imported inside only."""
+def arena(*, wait_ms: int | str = WAIT_MS, profile: str = TEST) -> Iterator[Arena]:
+    """A database, a Redis, a stand-in of a provider, a project. Settings may be imported inside only.
+
+    `wait_ms` may be from and to, as "20-200".
+    """
     os.environ.setdefault("LOG_LEVEL", "ERROR")
     with ExitStack() as stack:
-        stack.enter_context(own_database())
+        stack.enter_context(own_database(profile))
         redis = OwnRedis(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-"))))
         redis.start()
         stack.callback(redis.stop)
         port = stack.enter_context(_upstream(wait_ms))
         _use(redis.url, port)
-        project, key, token = _prepare(port)
+        project, key, token = prepare(port)
         yield Arena(redis, project, key, token, port)
 
 
@@ -154,7 +157,7 @@ def chat_body(**more: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _upstream(wait_ms: int) -> Iterator[int]:
+def _upstream(wait_ms: int | str) -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "bench.serving.slow_upstream", str(port), str(wait_ms), "5", "20"]
     with running(command, port, core=None):
@@ -171,7 +174,8 @@ def _use(redis_url: str, upstream_port: int) -> None:
     settings.OUTBOUND_ALLOWED_HOSTS = [allowed]
 
 
-def _prepare(port: int) -> tuple[Any, Any, str]:
+def prepare(port: int) -> tuple[Any, Any, str]:
+    """An organization of its own with a project, its key, the key's token and the prompt."""
     from django.db import connections  # noqa: PLC0415 - needs the settings
 
     from tests.factories import make_api_key, make_content, make_project, make_prompt  # noqa: PLC0415
