@@ -162,10 +162,13 @@ _DATASETS: Final = (
     ),
     _part(
         "datasets.DatasetImport",
-        "file_name facts mapping",
+        "file_name facts mapping variables dataset_name error_code error_message",
         "Uploads that wait to be imported",
         FOUND_DELETED,
         FOUND_DELETED,
+    ),
+    _part(
+        "datasets.DatasetImport", "started_by_kind started_by_name", "Names of authors", NOTHING, PSEUDONYM
     ),
     _part(
         "datasets.DatasetChange",
@@ -251,7 +254,17 @@ _WEBHOOKS: Final = (
     _part("notifications.WebhookDelivery", "event_type", "Kinds of webhooks' events"),
 )
 _BATCHES: Final = (
-    _part("batches.BatchJob", "metadata", "Metadata of batches", FOUND_BLANKED, FOUND_BLANKED),
+    _part("batches.BatchJob", "metadata problem", "Metadata of batches", FOUND_BLANKED, FOUND_BLANKED),
+    _part(
+        "batches.RowPreparation",
+        "source options problem place",
+        "Where batches took their rows",
+        FOUND_DELETED,
+        FOUND_DELETED,
+    ),
+    _part(
+        "batches.RowPreparation", "started_by_kind started_by_name", "Names of authors", NOTHING, PSEUDONYM
+    ),
     _part("batches.BatchJob", "started_by_kind started_by_name", "Names of authors", NOTHING, PSEUDONYM),
     _part(
         "batches.BatchJob",
@@ -261,7 +274,9 @@ _BATCHES: Final = (
         AUTHORED,
     ),
     _part("batches.BatchJob", "source pause_reason delivery work failure_groups", "Figures of batches"),
-    _part("batches.BatchVariant", "label model parameters match_field", "Names of batches", AUTHORED, AUTHORED),
+    _part(
+        "batches.BatchVariant", "label model parameters match_field", "Names of batches", AUTHORED, AUTHORED
+    ),
     _part("batches.BatchItem", "output parsed error_message", "Results of batches", BLANKED, FOUND_BLANKED),
     _part("batches.BatchItem", "error_code finish_reason", "Figures of batches"),
     _part("batches.OpenAIFile", "name", "Files", FOUND_DELETED, FOUND_DELETED),

@@ -60,13 +60,16 @@ def blank_dataset_changes(work: Work) -> bool:
 
 
 def blank_batches(work: Work) -> bool:
-    """The next batches' metadata."""
+    """The next batches' metadata, and why they could not start."""
     found, through = walk(
-        work, BatchJob.all_organizations.filter(organization_id=work.organization_id).only("id", "metadata")
+        work,
+        BatchJob.all_organizations.filter(organization_id=work.organization_id).only(
+            "id", "metadata", "problem"
+        ),
     )
-    holding = [job.pk for job in found if work.texts.stand_in(job.metadata)]
+    holding = [job.pk for job in found if work.texts.stand_in(job.metadata, job.problem)]
     jobs = BatchJob.all_organizations.filter(pk__in=holding)
-    work.count("batches", jobs.update(metadata={}) if holding else 0)
+    work.count("batches", jobs.update(metadata={}, problem={}) if holding else 0)
     return through
 
 

@@ -19,9 +19,11 @@ from apps.audit.actor import SYSTEM
 from apps.audit.models import AuditDetail
 from apps.batches.models import BatchJob
 from apps.batches.openai_models import OpenAIBatch
+from apps.batches.preparation_models import RowPreparation
 from apps.batches.scale_models import ScaleTest
 from apps.core import changes, errors
 from apps.core.models import OutgoingMail, TenantModel
+from apps.datasets.models import DatasetImport
 from apps.prompts.models import Draft, Label, LabelMove, Prompt, PromptVersion, ServingPolicy
 from apps.providers.models import ModelAlias
 from apps.retention.erasure.work import Work, walk
@@ -72,6 +74,8 @@ def replace_names(work: Work) -> bool:
         (LabelMove, {"author_kind": "user", "author_id": user_id}, "author_name"),
         (BatchJob, {"started_by_kind": "user", "started_by_id": user_id}, "started_by_name"),
         (OpenAIBatch, {"started_by_kind": "user", "started_by_id": user_id}, "started_by_name"),
+        (RowPreparation, {"started_by_kind": "user", "started_by_id": user_id}, "started_by_name"),
+        (DatasetImport, {"started_by_kind": "user", "started_by_id": user_id}, "started_by_name"),
         (ScaleTest, {"started_by_kind": "user", "started_by_id": user_id}, "started_by_name"),
         (Feedback, {"giver": f"user:{user_id}"}, "giver_name"),
         (Prompt, {"changed_by__in": names}, "changed_by"),

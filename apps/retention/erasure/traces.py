@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.audit.models import AuditDetail
 from apps.audit.records import SALT_BYTES
+from apps.batches.preparation_models import RowPreparation
 from apps.core import crypto, files, idempotency, mail
 from apps.core.logs import get_logger
 from apps.core.models import IdempotencyKey, OutboxMessage, OutgoingMail, StoredFile
@@ -42,10 +43,32 @@ def delete_found_files(work: Work) -> bool:
 def delete_uploads(work: Work) -> bool:
     """The next uploads that wait, by what was recognised in them; their files have been searched."""
     found, through = walk(work, DatasetImport.all_organizations.filter(organization_id=work.organization_id))
-    holding = [
-        each.file_id for each in found if work.texts.stand_in(each.file_name, each.facts, each.mapping)
-    ]
+    holding = [each.file_id for each in found if work.texts.stand_in(*_told_by(each))]
     delete_files(work, holding)
+    return through
+
+
+def _told_by(upload: DatasetImport) -> tuple[Any, ...]:
+    recognised = (upload.file_name, upload.facts, upload.mapping, upload.variables)
+    return (*recognised, upload.dataset_name, upload.error_code, upload.error_message)
+
+
+def delete_preparations(work: Work) -> bool:
+    """The next notes of where a batch took its rows: those that name the person, or hold a text.
+
+    A batch that still waited for such rows ends at its deadline; rows that are there stay, searched for
+    themselves.
+    """
+    rows = RowPreparation.all_organizations.filter(organization_id=work.organization_id)
+    found, through = walk(work, rows)
+    wanted = work.subject.end_user
+    gone = [
+        each.pk
+        for each in found
+        if work.texts.stand_in(each.source, each.options, each.problem, each.place)
+        or (wanted and each.source.get("filters", {}).get("end_user") == wanted)
+    ]
+    work.count("batches", RowPreparation.all_organizations.filter(pk__in=gone).delete()[0] if gone else 0)
     return through
 
 

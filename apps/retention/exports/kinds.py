@@ -20,6 +20,7 @@ from apps.analytics.models import (
 from apps.audit.models import AuditCut, AuditDetail, AuditEvent, AuditSeal
 from apps.batches.models import BatchItem, BatchJob, BatchVariant
 from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
+from apps.batches.preparation_models import RowPreparation
 from apps.batches.provider_models import ProviderBatch
 from apps.batches.scale_models import ScaleTest, ScaleTestStep
 from apps.batches.stream_models import Stream
@@ -209,6 +210,7 @@ AREAS: Final[Sequence[Area]] = (
         "Batches",
         (
             Kind("batches", "Batches", BatchJob),
+            Kind("row_sources", "Where batches took their rows", RowPreparation),
             Kind("streams", "Streams", Stream),
             Kind("scale_tests", "Scale tests", ScaleTest),
             Kind(
