@@ -119,7 +119,7 @@ class Work:
         job, found = self.job(), self._counts()
         rows = self.rows
         return [
-            Check(f"the batch is completed, not {job.status}", job.finished, job.status == "completed"),
+            Check(f"rows through when the batch was {job.status}", job.finished, job.status == "completed"),
             Check(
                 "rows with exactly one result",
                 found["succeeded"],
