@@ -166,9 +166,14 @@ class Sorted:
         self.followers = [each for each in self.followers if each.row.item_id in kept]
 
 
-async def distinct_names(connection: Connection, job_id: UUID, organization_id: UUID) -> tuple[str, ...]:
-    """The variables that the job's prompt versions read: what rows are compared by. () compares all."""
-    rows = await _fetch(connection, _NAMES, job=job_id, organization=organization_id)
+async def distinct_names(connection: Connection, job_id: UUID, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The variables that the job's prompt versions read: what rows are compared by. () compares all.
+
+    Where several rows share a call, the prompt's one variable holds them as a whole.
+    """
+    if facts["work"].get("kind") == "multi_row":
+        return ()
+    rows = await _fetch(connection, _NAMES, job=job_id, organization=facts["organization_id"])
     return tuple(sorted(row.name for row in rows))
 
 

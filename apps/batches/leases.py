@@ -261,7 +261,7 @@ class LeaseStore:
             told = tuple(Variant(**row._asdict()) for row in variants) or (Variant(**first),)
             distinct_by = None
             if facts.pop("deduplicate"):
-                distinct_by = await duplicates.distinct_names(connection, job.id, job.organization_id)
+                distinct_by = await duplicates.distinct_names(connection, job.id, facts)
             return JobFacts(**facts, variants=told, distinct_by=distinct_by)
 
     async def claim(self, job: JobFacts, wanted: int, worst_case: WorstCase) -> Claimed:

@@ -33,6 +33,7 @@ from apps.batches.models import (
     JobStatus,
     Source,
 )
+from apps.batches.outlook import Outlook
 from apps.batches.planning import Plan
 from apps.batches.provider_batches.queries import provider_batches_of
 from apps.batches.queries import Progress
@@ -59,6 +60,10 @@ class PlanBatchSerializer(serializers.Serializer[Any]):
     row_limit = serializers.IntegerField(min_value=1, required=False, help_text="Only the first rows.")
     variants = VariantsField(help_text="Several versions, models or parameters over the same rows.")
     work = WorkSerializer(required=False)
+    deduplicate = serializers.BooleanField(required=False, help_text="Answer equal rows once.")
+    sample_rows = serializers.IntegerField(
+        min_value=1, required=False, help_text="Run these first rows first."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "version" in attrs and "label" in attrs:
@@ -116,6 +121,10 @@ class BatchPlanSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     model = serializers.CharField()
     estimate = EstimateSerializer()
+    distinct_rows = serializers.IntegerField(
+        allow_null=True, help_text="Rows that differ; null unless asked for, and beyond 100,000 rows."
+    )
+    sample_estimate = EstimateSerializer(allow_null=True)
     variants = PlannedVariantSerializer(many=True)
     deliveries = DeliveryOfferSerializer(many=True)
     work = serializers.DictField()
@@ -195,14 +204,16 @@ class BatchSerializer(StandingSerializer):
     expires_at = serializers.DateTimeField()
 
 
-def plan_json(project_id: UUID, plan: Plan) -> dict[str, Any]:
+def plan_json(project_id: UUID, plan: Plan, expected: Outlook) -> dict[str, Any]:
     """What a batch of a project would do."""
     return {
         "object": "batch_estimate",
         "prompt": plan.prompt.name,
         "version": plan.prompt.number,
         "model": plan.model.reference,
-        "estimate": plan.estimate.as_json(),
+        "estimate": expected.estimate.as_json(),
+        "distinct_rows": expected.distinct_rows,
+        "sample_estimate": expected.sample.as_json() if expected.sample else None,
         "variants": planned_json(plan.variants),
         "deliveries": deliveries_json(project_id, plan),
         "work": as_json(plan.work),

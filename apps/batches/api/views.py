@@ -15,6 +15,7 @@ from apps.batches.api import serializers as shapes
 from apps.batches.api.source_shapes import MOST_BYTES, body_of_form, find_version, source_of_body
 from apps.batches.api.work_shapes import variants_of, work_of
 from apps.batches.models import BatchJob
+from apps.batches.outlook import outlook
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.results import failures
 from apps.batches.services.starting import BatchOptions
@@ -132,7 +133,9 @@ class EstimateAPI(ProjectAPIView):
     def post(self, request: Request) -> Response:
         """Tell what a batch would cost and which rows lack a variable, without starting it."""
         values = api.validated(shapes.PlanBatchSerializer(data=request.data))
-        return Response(shapes.plan_json(self.project.id, _plan(self, values)))
+        plan = _plan(self, values)
+        asked = {name: values[name] for name in ("deduplicate", "sample_rows") if name in values}
+        return Response(shapes.plan_json(self.project.id, plan, outlook(plan, **asked)))
 
 
 class BatchAPI(ProjectAPIView):

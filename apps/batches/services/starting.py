@@ -13,6 +13,7 @@ from apps.audit.services import record
 from apps.batches.estimating import DEFAULT_OUTPUT_TOKENS, find_model, most_output_tokens
 from apps.batches.matching import guess_field
 from apps.batches.models import BatchJob, BatchVariant, Delivery, JobStatus, Priority, Source
+from apps.batches.outlook import outlook
 from apps.batches.planning import Plan, PlannedVariant, VariantChoice, plan_batch
 from apps.batches.preparation_models import RowPreparation
 from apps.batches.provider_batches.eligibility import demand_offer
@@ -259,7 +260,7 @@ def _made_job(actor: Actor, project: Project, plan: Plan, options: BatchOptions)
 
 def _estimate(plan: Plan, options: BatchOptions) -> dict[str, Any]:
     """What the rows will cost as they are delivered; through a provider's batch beside the direct cost."""
-    direct = plan.estimate.as_json()
+    direct = outlook(plan, deduplicate=options.deduplicate).estimate.as_json()
     if options.delivery == Delivery.DIRECT:
         return direct
     return {**batch_estimate(plan.variants).as_json(), "direct": direct}

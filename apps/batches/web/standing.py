@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Avg, Count, Q, StdDev
 
 from apps.batches.models import BatchItem, BatchJob, JobStatus, PauseReason
+from apps.batches.outlook import outlook
+from apps.batches.planning import Plan
+from apps.batches.services.starting import BatchOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +48,16 @@ def cost_by_now(job: BatchJob) -> Decimal | None:
     if job.is_terminal or job.finished < 20 or job.cost_unknown or not job.cost_used:
         return None
     return job.cost_used / job.finished * job.total
+
+
+def estimate_words(plan: Plan, options: BatchOptions) -> dict[str, Any]:
+    """What the estimate says of a form's options."""
+    expected = outlook(plan, deduplicate=options.deduplicate, sample_rows=options.sample_rows)
+    low = expected.estimate.low
+    return {
+        "outlook": expected,
+        "expected": expected.estimate,
+        "options": options,
+        "cap_is_low": options.cost_cap is not None and low is not None and options.cost_cap < low,
+        "rule": options.rerun_rule.words() if options.rerun_rule else "",
+    }

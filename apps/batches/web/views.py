@@ -21,7 +21,7 @@ from apps.batches.web.deliveries import through_batch
 from apps.batches.web.forms import NewBatchForm, choices_of, initial_values
 from apps.batches.web.listing import BATCHES
 from apps.batches.web.source_tabs import source_tabs
-from apps.batches.web.standing import cost_by_now, expected_by_sample, jobs_ahead
+from apps.batches.web.standing import cost_by_now, estimate_words, expected_by_sample, jobs_ahead
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.tables import Action
 from apps.tenants.roles import Permission
@@ -82,6 +82,8 @@ class NewBatchView(ProjectView):
         context = {"form": form, "plan": plan, "offered": _offered(form), "tabs": tabs}
         context["through_batch"] = through_batch(self.project.id, plan)
         context["open"] = form.opened()
+        if plan is not None:
+            context |= estimate_words(plan, form.options())
         return self.render("batches/new.html", context, status=status)
 
 
@@ -98,6 +100,7 @@ class EstimateView(ProjectView):
             try:
                 context["plan"] = plan = plan_of(self, form)
                 context["through_batch"] = through_batch(self.project.id, plan)
+                context |= estimate_words(plan, form.options())
             except (InvalidRequest, NotFound) as error:
                 context["problem"] = error.message
         return self.render("batches/new.html#estimate", context)
@@ -138,6 +141,8 @@ def plan_of(view: ProjectView, form: NewBatchForm) -> Plan:
         dataset_version=form.dataset_version(view.project),
         model=options.model,
         row_limit=options.row_limit,
+        variants=options.variants,
+        work=options.work,
     )
 
 
