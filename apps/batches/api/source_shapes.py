@@ -112,7 +112,7 @@ class SourceSerializer(serializers.Serializer[Any]):
     from_batch = FromBatchSerializer(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        given = [name for name in SOURCES if name in attrs]
+        given: list[str] = [name for name in SOURCES if name in attrs]
         if self.context.get("has_file"):
             given.append("file")
         if len(given) != 1:

@@ -169,10 +169,8 @@ def _set_ready(preparation: RowPreparation) -> None:
 
 def _begin(preparation: RowPreparation) -> None:
     """Start the batch that waits for these rows, if one does and was not stopped meanwhile."""
-    if preparation.batch_id is None:
-        return
-    job = BatchJob.objects.select_for_update(no_key=True).filter(pk=preparation.batch_id).first()
-    if job is None or job.status != JobStatus.VALIDATING:
+    job = _waiting_job(preparation)
+    if job is None:
         return
     prompt, options = options_of(preparation.options)
     version = DatasetVersion.objects.select_related("dataset").get(pk=preparation.dataset_version_id)
@@ -184,6 +182,14 @@ def _begin(preparation: RowPreparation) -> None:
         options=options,
         waiting=job,
     )
+
+
+def _waiting_job(preparation: RowPreparation) -> BatchJob | None:
+    """The job that waits for these rows, locked."""
+    if preparation.batch_id is None:
+        return None
+    jobs = BatchJob.objects.select_for_update(no_key=True)
+    return jobs.filter(pk=preparation.batch_id, status=JobStatus.VALIDATING).first()
 
 
 def _follow_import(found: RowPreparation, source: ImportSource, seconds: float) -> bool:
@@ -268,8 +274,8 @@ def _fail(found: RowPreparation, error: PromptsaasError) -> None:
         held.state, held.problem = PreparationState.FAILED, problem
         held.started_by_id, held.started_by_name = None, ""
         held.save(update_fields=["state", "problem", "started_by_id", "started_by_name"])
-        job = BatchJob.objects.select_for_update(no_key=True).filter(pk=held.batch_id).first()
-        if job is not None and job.status == JobStatus.VALIDATING:
+        job = _waiting_job(held)
+        if job is not None:
             job.status, job.problem, job.completed_at = JobStatus.FAILED, problem, timezone.now()
             job.save(update_fields=["status", "problem", "completed_at"])
             tell("failed", job, SYSTEM)

@@ -1,6 +1,6 @@
 """Rows from another batch by what came out of it, copied inside the database."""
 
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -38,7 +38,7 @@ def take_piece(version: DatasetVersion, job: BatchJob, source: BatchSource, plac
 
 
 def _copy(version: DatasetVersion, job: BatchJob, numbers: list[int], rows: int) -> int:
-    names = {
+    names: dict[str, Any] = {
         "organization": job.organization_id,
         "version": version.pk,
         "base": job.dataset_version_id,
@@ -47,4 +47,4 @@ def _copy(version: DatasetVersion, job: BatchJob, numbers: list[int], rows: int)
     }
     with connection.cursor() as cursor:
         cursor.execute(_COPY, names)
-        return cursor.rowcount
+        return int(cursor.rowcount)

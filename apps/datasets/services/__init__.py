@@ -37,10 +37,10 @@ from apps.datasets.services.versions import (
 )
 
 __all__ = [
-    "append_batch_rows",
     "MAX_FILE_BYTES",
     "MAX_ROWS",
     "add_row",
+    "append_batch_rows",
     "append_rows",
     "archive_dataset",
     "change_columns",

@@ -22,10 +22,16 @@ from apps.core.logs import get_logger
 from apps.core.models import StoredFile
 from apps.core.scope import organization_scope, system_scope
 from apps.datasets import queries
-from apps.datasets.models import UNDER_WAY, DatasetImport, DatasetVersion, ImportState
+from apps.datasets.models import UNDER_WAY, DatasetImport, ImportState
 from apps.datasets.ringing import ring
 from apps.datasets.row_storage import ROWS_A_STATEMENT, insert_rows
-from apps.datasets.services.importing import Outcome, converted, drop_staged, finish_import
+from apps.datasets.services.importing import (
+    Outcome,
+    converted,
+    drop_staged,
+    finish_import,
+    staged_version,
+)
 from apps.datasets.services.uploading import measured, note_facts
 from apps.datasets.values import StoredValues
 
@@ -115,8 +121,7 @@ def _write(found: DatasetImport, batch: list[StoredValues], written: int) -> boo
         held = _held(found, written)
         if held is None:
             return False
-        version = DatasetVersion.objects.get(pk=held.staged_version_id)
-        held.rows_written = insert_rows(version, batch, before=written)
+        held.rows_written = insert_rows(staged_version(held), batch, before=written)
         held.failures, held.touched_at = 0, timezone.now()
         held.save(update_fields=["rows_written", "failures", "touched_at"])
     return True

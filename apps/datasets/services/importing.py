@@ -120,7 +120,7 @@ def converted(
 
 def finish_import(dataset_import: DatasetImport, outcome: Outcome, *, actor: Actor) -> DatasetVersion:
     """Give the staged version, which has all its rows, its place. Raises InvalidRequest, Conflict."""
-    version = DatasetVersion.objects.select_related("dataset").get(pk=dataset_import.staged_version_id)
+    version = staged_version(dataset_import)
     _refuse_useless(outcome)
     version.problem_count = outcome.bad
     version.file_id = dataset_import.file_id
@@ -135,8 +135,17 @@ def finish_import(dataset_import: DatasetImport, outcome: Outcome, *, actor: Act
     return finish_version(actor, version, latest)
 
 
+def staged_version(dataset_import: DatasetImport) -> DatasetVersion:
+    """The version that the rows of an import are written to."""
+    if dataset_import.staged_version_id is None:
+        raise RuntimeError("an import under way has a staged version")
+    return DatasetVersion.objects.select_related("dataset").get(pk=dataset_import.staged_version_id)
+
+
 def drop_staged(dataset_import: DatasetImport) -> None:
     """Give up the rows of an import that came to nothing; the purge of deleted datasets takes them."""
+    if dataset_import.staged_version_id is None:
+        return
     staged = DatasetVersion.objects.filter(pk=dataset_import.staged_version_id)
     Dataset.objects.filter(pk__in=staged.values("dataset_id"), origin=Origin.IMPORT).update(
         deleted_at=timezone.now()
