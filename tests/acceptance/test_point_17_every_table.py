@@ -28,6 +28,7 @@ from tests.factories import (
     make_project,
     make_prompt,
     make_run,
+    make_scale_test,
     make_webhook,
     owner_of,
 )
@@ -39,6 +40,10 @@ PLACES: Final[dict[str, tuple[str, Callable[[Project], Any]]]] = {
     "prompts": ("{organization}/{project}/prompts/", lambda project: make_prompt(project=project)),
     "datasets": ("{organization}/{project}/datasets/", lambda project: make_dataset_version(project=project)),
     "batches": ("{organization}/{project}/batches/", lambda project: make_batch(project=project, rows=1)),
+    "scale_tests": (
+        "{organization}/{project}/batches/scale-tests/",
+        lambda project: make_scale_test(project=project, steps=(1,)),
+    ),
     "runs": ("{organization}/{project}/runs/", lambda project: make_run(project=project)),
     "keys": ("{organization}/{project}/settings/keys/", lambda project: make_api_key(project=project)),
     "connections": (

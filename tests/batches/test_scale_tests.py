@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from django.test import Client
+from rest_framework.test import APIClient
 
 from apps.audit.actor import SYSTEM
 from apps.audit.models import AuditEvent
@@ -21,14 +23,17 @@ from apps.batches.sweeping import sweep
 from apps.core.errors import Conflict, InvalidRequest
 from apps.core.scope import organization_scope
 from apps.runs.types import PromptReference
+from apps.tenants.models import Project
 from tests.batches.support import run_batch_pump
 from tests.factories import (
+    make_api_key,
     make_connection,
     make_content,
     make_dataset_version,
     make_project,
     make_prompt,
     make_scale_test,
+    owner_of,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -165,3 +170,77 @@ def test_scale_test__what_makes_no_sense__is_refused_before_anything_runs() -> N
     assert (told.rows, told.source_rows, told.estimate.rows) == (110, 3, 110)
     assert told.estimate.status == "priced"
     assert told.estimate.high is not None
+
+
+def _start_body(project: Project) -> dict[str, object]:
+    prompt = make_prompt(project=project, content=make_content())
+    version = make_dataset_version(project=project)
+    return {"prompt": prompt.name, "version": 1, "dataset_version": version.public_id, "steps": [2, 5]}
+
+
+def test_api__scale_test__is_estimated_started_read_and_stopped() -> None:
+    project = make_project()
+    _, token = make_api_key(project=project)
+    client = APIClient(headers={"Authorization": f"Bearer {token}"})
+    body = _start_body(project)
+    estimate = client.post("/api/v1/scale_tests/estimate", body)
+    assert (estimate.status_code, estimate.json()["rows"]) == (200, 7)
+    started = client.post("/api/v1/scale_tests", body)
+    assert started.status_code == 202, started.content
+    told = started.json()
+    assert [step["rows"] for step in told["steps"]] == [2, 5]
+    assert told["steps"][0]["rows_per_second"] is None
+    run_batch_pump()
+    sweep_scale_tests()
+    found = client.get(f"/api/v1/scale_tests/{told['id']}").json()
+    assert found["steps"][0]["rows_per_second"] > 0
+    assert client.get("/api/v1/scale_tests").json()["data"][0]["id"] == told["id"]
+    stopped = client.post(f"/api/v1/scale_tests/{told['id']}/cancel")
+    assert stopped.json()["status"] == "cancelled"
+    assert client.post(f"/api/v1/scale_tests/{told['id']}/cancel").status_code == 409
+    assert client.post("/api/v1/scale_tests", {**body, "steps": [5, 2]}).json()["error"]["param"] == "steps"
+
+
+def test_pages__scale_test__shows_charts_and_their_files(client: Client) -> None:
+    project = make_project()
+    client.force_login(owner_of(project.organization))
+    base = f"/{project.organization.slug}/{project.slug}/batches/scale-tests/"
+    assert "No scale tests yet" in client.get(base).content.decode()
+    test = make_scale_test(project=project, steps=(2, 5))
+    page = f"{base}{test.public_id}/"
+    assert "being measured" in client.get(page).content.decode()
+    run_batch_pump()
+    sweep_scale_tests()
+    text = client.get(page).content.decode()
+    for title in ("Rows a second", "Latency of a call", "Errors", "Cost of a row, sandbox"):
+        assert title in text
+    file = client.get(page, {"export": "latency"})
+    assert file["Content-Type"].startswith("text/csv")
+    assert file.content.decode().splitlines()[1].startswith("2,")
+    assert client.get(page, {"live": "1"}).status_code == 200
+    assert client.post(f"{page}stop/").status_code == 302
+    assert client.get(page, {"live": "1"}).status_code == 286
+
+
+def test_pages__new_scale_test__estimates_refuses_and_starts(client: Client) -> None:
+    project = make_project()
+    client.force_login(owner_of(project.organization))
+    base = f"/{project.organization.slug}/{project.slug}/batches/scale-tests/new/"
+    assert "No prompt to run yet" in client.get(base).content.decode()
+    prompt = make_prompt(project=project, content=make_content())
+    version = make_dataset_version(project=project)
+    assert "Start scale test" in client.get(base).content.decode()
+    data = {
+        "prompt": f"{prompt.public_id}:number:1",
+        "dataset": version.public_id,
+        "steps": ["100", "10"],
+        "concurrency": "8",
+    }
+    assert "110" in client.post(f"{base}estimate/", data).content.decode()
+    refused = client.post(base, {**data, "steps": [], "action": "start"})
+    assert refused.status_code == 422
+    assert "Choose at least one step" in refused.content.decode()
+    started = client.post(base, {**data, "action": "start"})
+    assert started.status_code == 302
+    with organization_scope(project.organization_id):
+        assert [step.rows for step in ScaleTestStep.objects.order_by("position")] == [10, 100]

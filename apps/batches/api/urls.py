@@ -1,10 +1,18 @@
 from django.urls import path
 
-from apps.batches.api import control_views, result_views, source_views, stream_views, views
+from apps.batches.api import control_views, result_views, scale_views, source_views, stream_views, views
 
 app_name = "batches-api"
 
 urlpatterns = [
+    path("scale_tests", scale_views.ScaleTestListAPI.as_view(), name="scale-tests"),
+    path("scale_tests/estimate", scale_views.ScaleTestEstimateAPI.as_view(), name="scale-test-estimate"),
+    path("scale_tests/<str:scale_test>", scale_views.ScaleTestAPI.as_view(), name="scale-test"),
+    path(
+        "scale_tests/<str:scale_test>/cancel",
+        scale_views.CancelScaleTestAPI.as_view(),
+        name="cancel-scale-test",
+    ),
     path("batches", views.BatchListAPI.as_view(), name="list"),
     path("batches/estimate", views.EstimateAPI.as_view(), name="estimate"),
     path("batches/<str:batch>", views.BatchAPI.as_view(), name="detail"),

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from apps.batches.web import controls, result_views, source_views, stopping, views
+from apps.batches.web import controls, result_views, scale_views, source_views, stopping, stream_views, views
 
 app_name = "batches"
 
 _ROOM = "<slug:organization>/<slug:project>/batches/"
 _BATCH = f"{_ROOM}<str:batch>/"
+_SCALE = f"{_ROOM}scale-tests/"
 _UPLOAD = f"{_ROOM}new/upload/<str:dataset_import>/"
 
 urlpatterns = [
@@ -18,7 +19,16 @@ urlpatterns = [
     path(f"{_ROOM}new/batch/", source_views.BatchRowsView.as_view(), name="batch-rows"),
     path(f"{_ROOM}new/rows/<str:preparation>/", source_views.PreparedView.as_view(), name="prepared"),
     path(f"{_ROOM}new/estimate/", views.EstimateView.as_view(), name="estimate"),
+    path(f"{_ROOM}streams/", stream_views.StreamListView.as_view(), name="streams"),
+    path(f"{_ROOM}streams/new/", stream_views.NewStreamView.as_view(), name="stream-new"),
+    path(f"{_ROOM}streams/<str:stream>/", stream_views.StreamView.as_view(), name="stream"),
+    path(f"{_ROOM}streams/<str:stream>/close/", stream_views.CloseStreamView.as_view(), name="stream-close"),
     path(f"{_ROOM}stop/", stopping.StopChosenView.as_view(), name="stop-chosen"),
+    path(_SCALE, scale_views.ScaleTestListView.as_view(), name="scale-tests"),
+    path(f"{_SCALE}new/", scale_views.NewScaleTestView.as_view(), name="new-scale-test"),
+    path(f"{_SCALE}new/estimate/", scale_views.ScaleTestEstimateView.as_view(), name="scale-test-estimate"),
+    path(f"{_SCALE}<str:scale_test>/", scale_views.ScaleTestView.as_view(), name="scale-test"),
+    path(f"{_SCALE}<str:scale_test>/stop/", scale_views.StopScaleTestView.as_view(), name="stop-scale-test"),
     path(_BATCH, views.BatchView.as_view(), name="detail"),
     path(f"{_BATCH}progress/", views.ProgressView.as_view(), name="progress"),
     path(f"{_BATCH}results/", result_views.ResultsView.as_view(), name="results"),

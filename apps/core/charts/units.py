@@ -19,13 +19,15 @@ _MINUTE: Final = 60_000.0
 
 
 class Unit(StrEnum):
-    """What a figure is measured in; `DURATION` is in ms, `SHARE` from 0 to 1, `MONEY` in US dollars."""
+    """What a figure is measured in; `DURATION` is in ms, `SHARE` from 0 to 1, `MONEY` in US dollars, `RATE`
+    in things a second."""
 
     COUNT = "count"
     MONEY = "money"
     DURATION = "duration"
     SHARE = "share"
     SCORE = "score"
+    RATE = "rate"
 
     @property
     def adds_up(self) -> bool:
@@ -35,7 +37,8 @@ class Unit(StrEnum):
     @property
     def suffix(self) -> str:
         """What a file's column head says after its name."""
-        return {Unit.MONEY: " (USD)", Unit.DURATION: " (ms)", Unit.SHARE: " (share)"}.get(self, "")
+        suffixes = {Unit.MONEY: " (USD)", Unit.DURATION: " (ms)", Unit.SHARE: " (share)", Unit.RATE: " (1/s)"}
+        return suffixes.get(self, "")
 
     def write(self, value: Number) -> str:
         """The exact figure in words of the dashboard: `$1.20`, `2.84 s`, `0.29 %`."""
@@ -46,8 +49,8 @@ class Unit(StrEnum):
                 return formatting.format_duration(float(value))
             case Unit.SHARE:
                 return formatting.format_percent(float(value))
-            case Unit.SCORE:
-                return f"{float(value):.2f}"
+            case Unit.SCORE | Unit.RATE:
+                return f"{float(value):.2f}" if self is Unit.SCORE else _rate(float(value))
         return formatting.format_number(round(value))
 
     def write_short(self, value: float) -> str:
@@ -90,6 +93,11 @@ def _is_cents(value: float) -> bool:
     """Whether an amount under ten dollars is whole cents and no whole dollars; floats are a hair off."""
     dollars, cents = abs(round(value) - value), abs(round(value, 2) - value)
     return 0.01 <= value < 10 and cents < 1e-9 < dollars
+
+
+def _rate(value: float) -> str:
+    digits = 1 if value < 100 else 0
+    return f"{value:,.{digits}f}{_SPACE}/s"
 
 
 def _plain(value: float) -> str:
