@@ -76,7 +76,8 @@ RULES: Final = (
     ),
     Rule(
         DataClass.BATCHES,
-        goes="Of batches that have ended: every row's answer, and the content of the runs it made.",
+        goes="Of batches that have ended: every row's answer, files of answers, and the content of the runs "
+        "it made.",
         age="from the end of the batch",
         stays="The batch with its counts and costs, and each row's status, tokens, cost and time.",
     ),

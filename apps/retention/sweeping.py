@@ -105,6 +105,13 @@ WHERE version.organization_id = %(organization)s AND version.id = %(version)s AN
       WHERE other.organization_id = version.organization_id AND other.dataset_version_id = version.id
         AND other.id <> %(batch)s AND other.content_deleted_at IS NULL)
 """
+# The answers of an OpenAI batch stand in files as well; the purge of expired files takes them.
+_EXPIRE_ANSWERS: Final = """
+UPDATE batches_openaifile AS file SET expires_at = now() FROM batches_openaibatch AS batch
+WHERE batch.organization_id = %(organization)s AND batch.id = %(batch)s
+  AND file.organization_id = batch.organization_id
+  AND file.id IN (batch.output_file_id, batch.error_file_id)
+"""
 _DELETE_ROWS: Final = """
 DELETE FROM datasets_datasetrow
 WHERE organization_id = %(organization)s AND dataset_version_id = %(version)s
@@ -207,6 +214,7 @@ def _sweep_own_rows(at: "_At", parameters: dict[str, Any], limit: int) -> Piece:
         if place + limit < row_count:
             return Piece(0, at.then(_OWN_ROWS, place + limit))
         _delete_files(parameters, [file_id for file_id in file_ids if file_id])
+    _execute(_EXPIRE_ANSWERS, parameters)
     _execute("UPDATE batches_batchjob SET content_deleted_at = now() WHERE id = %(batch)s", parameters)
     return Piece(1, at.over())
 

@@ -11,16 +11,19 @@ from django.utils import timezone
 from apps.batches.models import BatchItem, BatchJob, ItemStatus
 from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
 from apps.batches.services.openai_advancing import MOST_FAILURES, advance
+from apps.batches.services.openai_files import purge_expired_files
 from apps.batches.services.openai_ringing import ring_waiting
 from apps.batches.sweeping import finish_open_jobs, stop_expired_jobs
 from apps.core import files
 from apps.core.models import StoredFile
 from apps.core.scope import organization_scope, system_scope
+from apps.retention.models import DataClass
 from apps.runs.models import Run
 from apps.tenants.models import Project
 from tests.batches.support import run_batch_pump
-from tests.factories import make_api_key, make_content, make_project, make_prompt, owner_of
+from tests.factories import make_api_key, make_content, make_policy, make_project, make_prompt, owner_of
 from tests.factories.openai_batches import CHAT, make_openai_batch, make_openai_file, request_line
+from tests.retention.support import NOW, purge
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -467,3 +470,26 @@ def test_batch__on_our_own_pages_and_api__is_a_batch_like_others(api: Api, proje
         assert file.getvalue()
     again = api.client.post(f"/api/v1/batches/{job_id}/retry", "{}", content_type="application/json")
     assert (again.status_code, again.json()["error"]["code"]) == (409, "batch_of_file")
+
+
+def test_retention__of_batches__takes_their_files_of_answers(api: Api, project: Project) -> None:
+    make_policy(organization=project.organization, data_class=DataClass.BATCHES, days=30)
+    made = create(api, project, [request_line("a")])
+    work(made["id"])
+    output = api.get(f"batches/{made['id']}")["output_file_id"]
+    with organization_scope(project.organization_id):
+        BatchJob.objects.update(completed_at=NOW - timedelta(days=30))
+    purge(project.organization)
+    api.get(f"files/{output}", status=404)
+    assert purge_expired_files() == 1
+    with organization_scope(project.organization_id):
+        assert StoredFile.objects.count() == 1
+    api.get(f"files/{made['input_file_id']}")
+
+
+def test_file__whose_content_retention_took__is_forgotten(api: Api, project: Project) -> None:
+    file = make_openai_file(project=project)
+    with organization_scope(project.organization_id):
+        files.delete(StoredFile.objects.get())
+    assert api.client.get(f"/v1/files/{file.public_id}/content").status_code == 404
+    assert purge_expired_files() == 1

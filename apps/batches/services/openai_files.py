@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from uuid import UUID
 
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from apps.audit.actor import Actor
@@ -14,7 +14,7 @@ from apps.batches.openai import queries
 from apps.batches.openai_models import KEPT, FilePurpose, OpenAIFile
 from apps.core import files
 from apps.core.errors import Conflict, InvalidRequest
-from apps.core.models import StoredFile
+from apps.core.models import FileChunk, StoredFile
 from apps.core.scope import system_scope
 from apps.tenants.models import Project
 
@@ -24,7 +24,7 @@ MOST_BYTES: Final = 20 * 1024**3
 
 MOST_FILES: Final = 10_000
 CONTENT_TYPE: Final = "application/jsonl"
-PURGED_AT_ONCE: Final = 500
+PURGED_AT_ONCE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +104,17 @@ def forget_files(found: Iterable[OpenAIFile]) -> int:
 
 
 def purge_expired_files() -> int:
-    """Delete the rows of files past their expiry; their bytes go by `core.files`' own purge."""
+    """Delete files past their expiry, and rows of files whose content retention took; returns how many."""
     gone = 0
     while True:
         with system_scope():
-            expired = OpenAIFile.all_organizations.filter(expires_at__lte=timezone.now())
-            found: list[UUID] = list(
-                expired.order_by("expires_at").values_list("pk", flat=True)[:PURGED_AT_ONCE]
-            )
+            content = StoredFile.all_organizations.filter(pk=OuterRef("content_id"))
+            expired = OpenAIFile.all_organizations.filter(
+                Q(expires_at__lte=timezone.now()) | ~Exists(content)
+            ).order_by("expires_at")
+            found = dict(expired.values_list("pk", "content_id")[:PURGED_AT_ONCE])
+            FileChunk.all_organizations.filter(file_id__in=found.values()).delete()
+            StoredFile.all_organizations.filter(pk__in=found.values()).delete()
             OpenAIFile.all_organizations.filter(pk__in=found).delete()
         gone += len(found)
         if len(found) < PURGED_AT_ONCE:
