@@ -214,7 +214,7 @@ def report(figures: Figures) -> int:
             f"streams, {name}: first piece p95 {first} ms; dropped {sum(each.dropped for each in streamed)}"
         )
     print(f"memory after {MOST_STREAMS} streams at once: {figures.most_megabytes:,.0f} MB")
-    write_lines(lines)
+    write_lines("gateway", lines)
     failed = sum(rounds.failures for name, rounds in figures.rounds.items() if not name.startswith(PEERS))
     if failed:
         print(f"FAILED: {failed} requests")

@@ -57,10 +57,13 @@ def print_lines(lines: Sequence[Line]) -> None:
         )
 
 
-def write_lines(lines: Sequence[Line]) -> None:
-    """Write them to the file, in place of what stood there."""
+def write_lines(bench: str, lines: Sequence[Line]) -> None:
+    """Write a bench's lines to the file, in place of those it had; other benches' stay."""
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    kept = [line for line in known if line.get("bench", "gateway") != bench]
+    told = [{"bench": bench} | line.as_json() for line in lines]
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps([line.as_json() for line in lines], indent=2) + "\n")
+    RESULTS.write_text(json.dumps(kept + told, indent=2) + "\n")
 
 
 def _short(value: float | None) -> str:
