@@ -38,9 +38,12 @@ class Answers:
     has_more: bool
 
 
-def list_streams(project: Project) -> QuerySet[Stream]:
-    """A project's streams, unordered."""
-    return Stream.objects.filter(project=project)
+def list_streams(project: Project, *, state: str = "", search: str = "") -> QuerySet[Stream]:
+    """A project's streams, unordered; `state` is "open" or "closed"."""
+    found = Stream.objects.filter(project=project)
+    if state:
+        found = found.filter(closed_at__isnull=state == "open")
+    return found.filter(name__icontains=search) if search else found
 
 
 def get_stream(project: Project, name: str) -> Stream:

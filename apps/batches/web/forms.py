@@ -7,7 +7,7 @@ from django import forms
 
 from apps.batches.services.starting import BatchOptions
 from apps.batches.web.control_forms import ControlFields
-from apps.core import ids
+from apps.batches.web.work_forms import WorkFields, reference_of
 from apps.core.errors import NotFound
 from apps.core.models import find
 from apps.datasets import queries as dataset_queries
@@ -79,7 +79,7 @@ def _model_words(model: Any) -> str:
     return f"{model.reference} (sandbox, no key needed)" if model.sandbox else model.reference
 
 
-class NewBatchForm(ControlFields):
+class NewBatchForm(WorkFields, ControlFields):
     """Prompt, rows and limits of a new batch."""
 
     prompt = forms.ChoiceField(label="Prompt and version")
@@ -96,6 +96,9 @@ class NewBatchForm(ControlFields):
             ("dataset", choices.datasets),
             ("model", choices.models),
             ("rerun_model", [("", "The same model"), *choices.models[1:]]),
+            ("also_prompts", choices.prompts),
+            ("also_models", choices.models[1:]),
+            ("reduce_prompt", [("", "None"), *choices.prompts]),
         ):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
@@ -103,13 +106,13 @@ class NewBatchForm(ControlFields):
         if not choices.provider_batches:
             del self.fields["delivery"]
 
+    def opened(self) -> dict[str, bool]:
+        """Which folded parts of the page hold something that was filled in or is wrong."""
+        return super().opened() | self.work_opened()
+
     def prompt_reference(self) -> PromptReference:
         """The chosen prompt; call after `is_valid`."""
-        public_id, kind, value = self.cleaned_data["prompt"].split(":", 2)
-        name = Prompt.objects.get(pk=ids.decode(Prompt.PREFIX, public_id)).name
-        if kind == "number":
-            return PromptReference(name, number=int(value))
-        return PromptReference(name, label=value)
+        return reference_of(self.cleaned_data["prompt"])
 
     def dataset_version(self, project: Project) -> DatasetVersion:
         """The chosen dataset version; call after `is_valid`."""
@@ -118,7 +121,13 @@ class NewBatchForm(ControlFields):
     def options(self) -> BatchOptions:
         """How the batch runs; call after `is_valid`."""
         data = self.cleaned_data
-        return BatchOptions(name=data["name"], model=data["model"], **self.control_options())
+        return BatchOptions(
+            name=data["name"],
+            model=data["model"],
+            variants=self.variants(),
+            work=self.work(),
+            **self.control_options(),
+        )
 
 
 def initial_values(project: Project, parameters: dict[str, str]) -> dict[str, str]:

@@ -153,6 +153,7 @@ def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
         *("stop", "retry", "pause", "resume", "control"),
         *("keep-rows", "rows-file"),
     )
+    origin, reruns = queries.relatives(job)
     addresses = {name.replace("-", "_"): view.address(f"batches:{name}", job.public_id) for name in names}
     tabs = [
         ("detail", "Progress", None),
@@ -177,6 +178,8 @@ def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
             for name, label, count in tabs
         ],
         "formats": [(name, each.words) for name, each in FORMATS.items()],
+        "origin": origin,
+        "reruns": reruns,
         "stoppable": job.status in queries.STOPPABLE_STATUSES,
         "can_run": view.access.can(Permission.BATCHES_RUN),
         "can_keep": job.total > 0 and view.access.can(Permission.DATASETS_EDIT),

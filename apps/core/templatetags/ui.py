@@ -106,6 +106,8 @@ BADGES: Mapping[str, Badge] = {
     "pending": Badge("clock", "", "Waiting"),
     "queued": Badge("clock", "", "Waiting"),
     "cancelled": Badge("stop", "", "Stopped"),
+    "open": Badge("check", "ok", "Open"),
+    "closed": Badge("stop", "", "Closed"),
     "sandbox": Badge("flask", "accent", "Sandbox"),
     "sample": Badge("info", "accent", "Sample"),
 }
