@@ -53,6 +53,7 @@ WORDS: Final = [
     "box",
 ]
 KILL_SECONDS: Final = 12.0
+ROWS_OF_REQUEST: Final = 100_000
 
 
 @dataclass(slots=True)
@@ -102,6 +103,7 @@ def main(arguments: list[str]) -> int:
         site = stack.enter_context(running_site(redis))
         failed = through_the_form(site, path, digest)
         failed |= through_the_api(site, path, digest, kills)
+        failed |= in_a_request(site)
         for name, kilobytes in sorted(site.memory.most.items()):
             failed |= report(kilobytes / 1024 <= MOST_MEGABYTES, f"{name}: at most {kilobytes // 1024} MB")
     return int(failed)
@@ -130,17 +132,18 @@ def _line(number: int, chance: random.Random) -> str:
 
 @contextmanager
 def running_site(redis: OwnRedis) -> Iterator[Site]:
-    """A web process and a worker, with a project, a key and a signed-in session."""
+    """A web process and a worker, with a project, a prompt, a key and a signed-in session."""
     from django.conf import settings  # noqa: PLC0415 - needs the settings
     from django.db import connections  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415
 
-    from tests.factories import make_api_key, make_project  # noqa: PLC0415
+    from tests.factories import make_api_key, make_content, make_project, make_prompt  # noqa: PLC0415
     from tests.factories.tenants import owner_of  # noqa: PLC0415
 
     os.environ["REDIS_URL"] = settings.REDIS_URL = redis.url
     project = make_project()
     _, token = make_api_key(project=project)
+    make_prompt(project=project, name="classify", content=make_content("Classify: {{ review }}"))
     client = Client()
     client.force_login(owner_of(project.organization), backend=settings.AUTHENTICATION_BACKENDS[0])
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
@@ -229,6 +232,24 @@ def through_the_api(site: Site, path: Path, digest: str, kills: int) -> bool:
     failed |= report(ended["status"] == "imported", f"import with {kills} kills: {took:.1f} s")
     version = ended["dataset_version"]
     return failed | download(site, f"/api/v1/dataset_versions/{version}/export?format=csv", digest)
+
+
+def in_a_request(site: Site) -> bool:
+    """Start a batch over 100,000 rows of the request itself; the worker takes them."""
+    rows = [
+        {"variables": {"review": f"Review {number}, arrived broken"}} for number in range(ROWS_OF_REQUEST)
+    ]
+    body = orjson.dumps({"prompt": "classify", "version": 1, "rows": rows})
+    started = time.monotonic()
+    status, _, answer = send(site, "POST", "/api/v1/batches", body, JSON)
+    took = time.monotonic() - started
+    failed = report(status == 202, f"{len(rows):,} rows, {len(body) / 1e6:.1f} MB: accepted in {took:.1f} s")
+    address = f"/api/v1/batches/{orjson.loads(answer)['id']}"
+    wait_for(lambda: orjson.loads(get(site, address)[2])["status"] != "validating", ring_again)
+    ended = orjson.loads(get(site, address)[2])
+    took = time.monotonic() - started
+    is_good = (ended["status"], ended["counts"]["total"]) == ("in_progress", len(rows))
+    return failed | report(is_good, f"the batch runs after {took:.1f} s")
 
 
 def ring_again() -> None:
