@@ -1,7 +1,8 @@
 """A local OpenAI-compatible server over HTTP. What it does is chosen by the model that is asked for.
 
 `echo` answers with the last message · `late` does so after 150 ms · `flaky-<n>` fails n times with 500
-first · `rate-limited` 429 with Retry-After 7 · `no-quota` 429 insufficient_quota · `unauthorized` 401 that
+first · `limited-<n>` n times with 429
+and retry-after-ms 50 · `rate-limited` 429 with Retry-After 7 · `no-quota` 429 insufficient_quota · `unauthorized` 401 that
 repeats the key · `bad-request` 400 · `filtered` 400 content_filter · `broken` 500 · `hang` never answers,
 `hang-once` the first time · `truncated` breaks off ·
 `silent` ends a stream without finish reason · `html` is no JSON · `moved` redirects · `no-usage` · `schema`
@@ -111,7 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._note(body)
         model = str(body.get("model"))
         self.provider.calls[model] += 1
-        kind = "flaky" if model.startswith("flaky-") else model.replace("-", "_")
+        kind = (
+            model.partition("-")[0] if model.startswith(("flaky-", "limited-")) else model.replace("-", "_")
+        )
         kind = "slow" if model.startswith("slow") else kind
         act = getattr(self, f"_do_{kind}", None)
         if act is not None:
@@ -129,6 +132,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _do_flaky(self, body: dict[str, Any]) -> None:
         if self.provider.calls[body["model"]] <= int(body["model"].partition("-")[2]):
             self._error(500, "A passing failure.")
+        else:
+            self._answer(body, _echo(body))
+
+    def _do_limited(self, body: dict[str, Any]) -> None:
+        if self.provider.calls[body["model"]] <= int(body["model"].partition("-")[2]):
+            self._error(429, "Too many requests.", **{"retry-after-ms": "50"})
         else:
             self._answer(body, _echo(body))
 

@@ -34,7 +34,8 @@ from apps.runs.types import RunRequest, RunResult
 
 logger = get_logger(__name__)
 
-NOT_ATTEMPTED: Final = frozenset({"rate_limit_exceeded", "provider_busy"})
+PROVIDER_BUSY: Final = "provider_busy"
+NOT_ATTEMPTED: Final = frozenset({"rate_limit_exceeded", PROVIDER_BUSY})
 MOST_ATTEMPTS: Final = 10
 """A row that was claimed this often without a result is given up: it may be what kills the process."""
 
@@ -233,7 +234,7 @@ class Pump:
             return await self._stop_for_quota(held)
         except PromptsaasError as refusal:
             if refusal.status == 503:
-                return await self._put_back(held, uncounted=refusal.code in NOT_ATTEMPTED)
+                return await self._put_back(held, refusal.code)
             return await self._refuse(held, refusal.code, refusal.message)
         except psycopg.Error:
             logger.exception("batches.result_refused", extra=_told(held))
@@ -258,12 +259,15 @@ class Pump:
         await self.store.stop_job(held.job, "quota")
         self.over |= set(await self.store.release(held.claims, "cancelled"))
 
-    async def _put_back(self, held: Held, *, uncounted: bool) -> None:
-        """Something of ours is away for a moment: the row waits a second, then anybody may take it.
+    async def _put_back(self, held: Held, code: str) -> None:
+        """Something is away for a moment: the row waits a second, then anybody may take it.
 
-        A row that a limit held back was not attempted: however long it takes, it does not fail for that.
+        A row that a limit or its provider held back was not attempted: however long it takes, it does not
+        fail for that. Where the pace is known it decides when the row is taken again.
         """
-        await asyncio.sleep(self.times.watch)
+        if not (code == PROVIDER_BUSY and held.paced_by):
+            await asyncio.sleep(self.times.watch)
+        uncounted = code in NOT_ATTEMPTED
         self.over |= set(await self.store.release(held.claims, "pending", uncounted=uncounted))
 
     def _finish_over(self) -> None:

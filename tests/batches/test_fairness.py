@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from apps.batches.fairness import Waiting, share
+from apps.batches.fairness import LEAST_SLOTS, OpenJobs, Waiting, newcomers, share, slots_of_each
 
 
 def job(number: int, *, organization: int, pending: int = 100, running: int = 0, limit: int = 50) -> Waiting:
@@ -46,3 +46,24 @@ def test_share__an_organization_with_a_limit__gets_what_its_rows_in_flight_leave
 
     assert share(bounded, 60) == {UUID(int=2): 2, UUID(int=3): 50}
     assert share([replace(bounded[0], running=9)], 8) == {}
+
+
+def test_share__a_job_that_its_provider_holds_back__leaves_its_slots_to_others() -> None:
+    held_back = replace(job(1, organization=1), most=2)
+
+    assert share([held_back, job(2, organization=2)], 10) == {UUID(int=1): 2, UUID(int=2): 8}
+
+
+def test_slots_of_each__several_pumps__share_what_there_is_use_for() -> None:
+    jobs = [job(1, organization=1, pending=1_000, limit=200), job(2, organization=2, pending=20, running=36)]
+
+    assert slots_of_each(OpenJobs(jobs, 1), 256) == 250
+    assert slots_of_each(OpenJobs(jobs, 1), 100) == 100
+    assert slots_of_each(OpenJobs(jobs, 5), 256) == 50
+    assert slots_of_each(OpenJobs(jobs, 100), 256) == LEAST_SLOTS
+
+
+def test_newcomers__only_who_has_nothing_in_flight__and_was_given_nothing() -> None:
+    busy, served, new = job(1, organization=1, running=9), job(2, organization=2), job(3, organization=3)
+
+    assert newcomers([busy, served, new], {served.id: 1}) == [new]
