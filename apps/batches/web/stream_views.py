@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import redirect
 
 from apps.batches import stream_queries
-from apps.batches.models import BatchJob
+from apps.batches.models import BatchJob, JobStatus
 from apps.batches.option_records import options_of
 from apps.batches.results import pages
 from apps.batches.services import streams
@@ -37,7 +37,9 @@ class StreamRow:
         """Whether rows are taken and run."""
         if self.stream.closed_at is not None:
             return "closed"
-        return "open" if self.part is None else self.part.status
+        if self.part is None or self.part.status == JobStatus.IN_PROGRESS:
+            return "open"
+        return self.part.status
 
     @property
     def waiting(self) -> int:
