@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from apps.batches.models import BatchItem, BatchJob, BatchVariant, JobStatus
@@ -17,6 +17,7 @@ from apps.datasets.uses import Use
 from apps.tenants.models import Project
 
 RATE_SECONDS: Final = 30
+MOST_RERUNS: Final = 20
 MOST_RECENT: Final = 2_000
 """Rows that the rate is taken from, so that a fast job's page costs no more than a slow one's."""
 
@@ -98,6 +99,16 @@ def get_preparation(project: Project, public_id: str) -> RowPreparation:
     if preparation is None:
         raise NotFound("There are no such rows.", code="rows_not_found")
     return preparation
+
+
+def relatives(job: BatchJob) -> tuple[BatchJob | None, list[BatchJob]]:
+    """The batch whose rows these are, and those that run rows of this one again, the newest first."""
+    linked = Q(rerun_of_id=job.pk)
+    if job.rerun_of_id is not None:
+        linked |= Q(pk=job.rerun_of_id)
+    found = list(BatchJob.objects.filter(linked, project_id=job.project_id).order_by("-id")[:MOST_RERUNS])
+    origin = next((each for each in found if each.pk == job.rerun_of_id), None)
+    return origin, [each for each in found if each.rerun_of_id == job.pk]
 
 
 def progress(job: BatchJob) -> Progress:

@@ -38,6 +38,7 @@ class BatchItemSerializer(serializers.Serializer[Any]):
     cost_status = serializers.ChoiceField(choices=CostStatus.choices)
     latency_ms = serializers.IntegerField(allow_null=True)
     round = serializers.IntegerField(help_text="How often the row was retried on request.")
+    duplicate_of = serializers.IntegerField(allow_null=True, help_text="The row whose answer this one got.")
     run_id = serializers.CharField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
 
@@ -127,6 +128,7 @@ def item_json(job: BatchJob, row: ResultRow, variants: Sequence[BatchVariant]) -
         "cost_status": item.cost_status,
         "latency_ms": item.latency_ms,
         "round": item.round,
+        "duplicate_of": item.duplicate_of and row_number(job, item.duplicate_of),
         "run_id": ids.encode("run", item.run_id) if item.run_id else None,
         "finished_at": item.finished_at,
     }

@@ -66,6 +66,7 @@ class ShownRow:
     inputs: list[tuple[str, str]]
     full_output: str
     row: int
+    same_as: int | None
     variant: int
 
     @property
@@ -157,6 +158,7 @@ def _shown(job: BatchJob, row: ResultRow, columns: Sequence[str]) -> ShownRow:
         if item.parsed is not None
         else item.output,
         row=row_number(job, item.number),
+        same_as=row_number(job, item.duplicate_of) if item.duplicate_of else None,
         variant=(item.number - 1) % job.variant_count + 1,
     )
 
