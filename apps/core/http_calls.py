@@ -26,6 +26,7 @@ IDLE_CONNECTIONS: Final = 200
 READ_BUFFER: Final = 64 * 1024
 """Bytes that may wait for a slow reader; past twice as many the socket is no longer read."""
 LARGEST_HEAD: Final = 64 * 1024
+MOST_HEADS: Final = 16
 _DECODERS: Final = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
@@ -55,6 +56,7 @@ class Origin:
         self._ssl = (verify or default_ssl_context()) if self._is_https else None
         self._resolve = resolve
         self._shared = _head_lines({"Host": url.netloc.decode(), **headers})
+        self._heads: dict[str, bytes] = {}
         self._idle: list[tuple[float, _Line]] = []
         self._open: set[_Line] = set()
 
@@ -63,9 +65,10 @@ class Origin:
 
         Raises OSError where there is no connection or it was lost, BadAnswer, OutboundRefused.
         """
-        head = f"POST {self._path}{path} HTTP/1.1\r\n{self._shared}{_head_lines(headers) if headers else ''}"
+        head = self._heads.get(path) or self._head(path)
+        own = _head_lines(headers).encode("latin-1") if headers else b""
         line = self._take() or await self._connect()
-        return await line.call(f"{head}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body)
+        return await line.call(b"%b%bContent-Length: %d\r\n\r\n%b" % (head, own, len(body), body))
 
     def close(self) -> None:
         """Drop every connection. No call may run any more."""
@@ -82,6 +85,13 @@ class Origin:
     def forget(self, line: "_Line") -> None:
         """A connection is gone."""
         self._open.discard(line)
+
+    def _head(self, path: str) -> bytes:
+        """The beginning of a call's head; there are a handful of paths."""
+        head = f"POST {self._path}{path} HTTP/1.1\r\n{self._shared}".encode("latin-1")
+        if len(self._heads) < MOST_HEADS:
+            self._heads[path] = head
+        return head
 
     def _take(self) -> "_Line | None":
         """The connection that was used last; those that have waited for too long are dropped."""
@@ -293,7 +303,7 @@ class _Line(asyncio.Protocol):
             self.abort()  # a second answer to one call would be taken for that of the next
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._headers[_header_name(name)] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         headers, self._headers = self._headers, {}
@@ -337,6 +347,11 @@ class _Line(asyncio.Protocol):
 def default_ssl_context() -> ssl.SSLContext:
     """The process's own: reading the certificates takes some 20 ms, so ask for it in a thread first."""
     return httpx2.create_ssl_context(verify=True, trust_env=False)
+
+
+@lru_cache(maxsize=512)
+def _header_name(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 def _head_lines(headers: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from apps.core import ids, log_fields
+from apps.core.deadlines import Alarm
 from apps.core.errors import Conflict, InvalidRequest
 from apps.core.logs import get_logger
 from apps.core.records import record
@@ -135,23 +136,26 @@ async def unless_disconnected(
         watch.end()
 
 
-class _Watch:
+class _Watch(Alarm):
     """Cancels a request's task when its client has gone."""
+
+    __slots__ = ("_request", "_task", "_waiting", "client_left")
 
     def __init__(self, request: HttpRequest, task: "asyncio.Task[Any]") -> None:
         self.client_left = False
         self._request = request
         self._task = task
         self._waiting: asyncio.Task[None] | None = None
-        self._later = task.get_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
+        self.set(task.get_loop(), WATCH_AFTER_SECONDS)
 
     def end(self) -> None:
         """Stop watching."""
-        self._later.cancel()
+        self.call_off()
         if self._waiting is not None:
             self._waiting.cancel()
 
-    def _begin(self) -> None:
+    def ring(self) -> None:
+        """Long enough: from now on ask whether the client is there."""
         self._waiting = asyncio.create_task(self._request.disconnected())
         self._waiting.add_done_callback(self._ended)
 
