@@ -174,19 +174,17 @@ def _files(token: str, job: Any) -> list[Line]:
     """Every format from a web process of its own, so that each has its own peak of memory."""
     lines = []
     for name in ("csv", "jsonl", "openai", "parquet"):
-        seconds, used, megabytes, size = _fetched(
-            token, f"/api/v1/batches/{job.public_id}/results?format={name}"
+        address = f"/api/v1/batches/{job.public_id}/results?format={name}"
+        seconds, used, megabytes, size = _fetched(token, address)
+        figures = (
+            f"{seconds:>9.1f} s{used:>8.1f} s busy{megabytes:>6.0f} MB of memory{size / 1e6:>8.1f} MB sent"
         )
-        print(
-            f"{name}, {job.total:,} rows{'':<30}{seconds:>9.1f} s{used:>8.1f} s busy{megabytes:>6.0f} MB of memory"
-            f"{size / 1e6:>8.1f} MB sent",
-            flush=True,
-        )
+        print(f"{name}, {job.total:,} rows{'':<30}{figures}", flush=True)
         most = CSV_MEGABYTES if name == "csv" else OTHER_MEGABYTES
         words = f"export of {job.total:,} rows to {name.upper()}"
         lines += [
             _line(words, seconds, "s", CSV_SECONDS, CSV_GOAL_SECONDS),
-            _line(f"{words}: memory of the web process", megabytes, "MB", most, most),
+            _line(f"{words}: the web process's own memory", megabytes, "MB", most, most),
         ]
     return lines
 
@@ -234,8 +232,10 @@ def _of_group(group: int, measured: Callable[[Path], float]) -> float:
 
 
 def _megabytes(folder: Path) -> float:
-    lines = (folder / "status").read_text().splitlines()
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+    """The most that was in memory, without the files of programs and libraries, which processes share."""
+    lines = [line.split() for line in (folder / "status").read_text().splitlines()]
+    found = {line[0].rstrip(":"): int(line[1]) / 1024 for line in lines if line[-1] == "kB"}
+    return found.get("VmHWM", 0.0) - found.get("RssFile", 0.0)
 
 
 def _processor_seconds(folder: Path) -> float:

@@ -32,6 +32,7 @@ SELECT (a.number - 1) / %(a_count)s + 1 AS row, a.number AS a_number, b.number A
 FROM batches_batchitem AS a JOIN batches_batchitem AS b
   ON b.organization_id = %(organization)s AND b.batch_id = %(b)s
   AND b.number = (a.number - 1) / %(a_count)s * %(b_count)s + %(b_variant)s + 1
+  AND b.number BETWEEN %(b_first)s AND %(b_last)s
 WHERE a.organization_id = %(organization)s AND a.batch_id = %(a)s
   AND a.number BETWEEN %(first)s AND %(last)s AND (a.number - 1) %% %(a_count)s = %(a_variant)s
 """
@@ -214,6 +215,8 @@ def _names(first: Side, second: Side, first_row: int, last_row: int) -> dict[str
         "b_field": second.match_field,
         "first": (first_row - 1) * first.job.variant_count + 1,
         "last": last_row * first.job.variant_count,
+        "b_first": (first_row - 1) * second.job.variant_count + 1,
+        "b_last": last_row * second.job.variant_count,
     }
 
 

@@ -28,12 +28,12 @@ from apps.batches.results.selecting import (
 from apps.core.errors import InvalidRequest
 from apps.datasets.models import DatasetRow
 
-FIRST_WINDOW: Final = 5_000
-LARGEST_WINDOW: Final = 40_000
+WINDOW: Final = 40_000
+SEARCHED_WINDOW: Final = 5_000
+"""Rows that are looked at in one statement: a search reads each one's text."""
+
 MOST_WINDOWS: Final = 5
 LOOKING_SECONDS: Final = 0.05
-QUICK_SECONDS: Final = 0.02
-"""A window that took no longer is followed by one of twice its size."""
 
 SORTABLE_ROWS: Final = 50_000
 """Up to here rows can be put into another order than their own: no index helps, so all of them are read."""
@@ -151,15 +151,12 @@ def _walk(
         first, last = max(first, 1), min(last, job.total)
         if first > last:
             return found, None
-        looked = time.monotonic()
         found += _window(job, filters, first, last, want - len(found), forward=forward)
         edge = last if forward else first
         if len(found) >= want:
             return found, None
-        now = time.monotonic()
-        if now - began > LOOKING_SECONDS:
+        if time.monotonic() - began > LOOKING_SECONDS:
             break
-        size = min(2 * size, LARGEST_WINDOW) if now - looked < QUICK_SECONDS else size
     ended = edge >= job.total if forward else edge <= 1
     return found, None if ended else edge
 
@@ -167,13 +164,15 @@ def _walk(
 def _first_size(job: BatchJob, filters: ResultFilters, want: int) -> int:
     if filters.by_number:
         return want * job.variant_count
-    return job.total if filters.indexed else FIRST_WINDOW
+    if filters.indexed:
+        return job.total
+    return SEARCHED_WINDOW if filters.search else WINDOW
 
 
 def _window(
     job: BatchJob, filters: ResultFilters, first: int, last: int, want: int, *, forward: bool
 ) -> list[BatchItem]:
-    items = matching_items(job, filters).filter(number__gte=first, number__lte=last)
+    items = matching_items(job, filters, first, last)
     found = list(items.order_by("number" if forward else "-number")[:want])
     taken = {item.number for item in found}
     waiting = [each for each in _untaken(job, filters, first, last, want, forward) if each not in taken]

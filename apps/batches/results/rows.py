@@ -121,7 +121,7 @@ def _read(job: BatchJob, filters: ResultFilters, first: int, last: int) -> list[
     job.refresh_from_db(fields=["next_number", "status"])
     waiting = untaken_numbers(job, filters, first, last)
     # By ranges of numbers, which are gapless, and not by LIMIT: the planner can't mistake it for a sort.
-    items = matching_items(job, filters).filter(number__gte=first, number__lte=last).order_by("number")
+    items = matching_items(job, filters, first, last).order_by("number")
     texts = {"parsed_text": Cast("parsed", TextField()), "finished_text": Cast("finished_at", TextField())}
     found = list(items.annotate(**texts).values_list(*_COLUMNS))
     sources = _sources(job, [*(row[0] for row in found), *waiting])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Value
+from django.db.models import F, IntegerField, Q, QuerySet, Value
 from django.db.models.functions import Mod
 
 from apps.batches.models import BatchItem, BatchJob, ItemStatus
@@ -43,9 +43,14 @@ class ResultFilters:
 NO_FILTERS: Final = ResultFilters()
 
 
-def matching_items(job: BatchJob, filters: ResultFilters) -> QuerySet[BatchItem]:
-    """The taken rows of a job that are asked for, unordered."""
+def matching_items(
+    job: BatchJob, filters: ResultFilters, first: int = 1, last: int | None = None
+) -> QuerySet[BatchItem]:
+    """The taken rows of a job that are asked for, from one number to another, unordered."""
+    last = job.total if last is None else last
     found = BatchItem.objects.filter(batch=job)
+    if first > 1 or last < job.total:
+        found = found.filter(number__gte=first, number__lte=last)
     if filters.status:
         found = found.filter(status=filters.status)
     if filters.match:
@@ -56,13 +61,8 @@ def matching_items(job: BatchJob, filters: ResultFilters) -> QuerySet[BatchItem]
         position = Mod(F("number") - Value(1), Value(job.variant_count), output_field=IntegerField())
         found = found.annotate(position=position).filter(position=filters.variant)
     if filters.search:
-        said = DatasetRow.objects.filter(
-            dataset_version_id=job.dataset_version_id,
-            number=OuterRef("row"),
-            # Read as one text: values are found whatever variable they belong to.
-            variables__icontains=filters.search,
-        )
-        found = found.annotate(row=row_of(job)).filter(Q(output__icontains=filters.search) | Exists(said))
+        said = _rows_saying(job, filters.search, first, last).values("number")
+        found = found.annotate(row=row_of(job)).filter(Q(output__icontains=filters.search) | Q(row__in=said))
     return found
 
 
@@ -76,20 +76,28 @@ def untaken_numbers(job: BatchJob, filters: ResultFilters, first: int, last: int
         numbers = [each for each in numbers if (each - 1) % job.variant_count == filters.variant]
     if not filters.search:
         return numbers
-    rows = {each: _row(job, each) for each in numbers}
-    said = DatasetRow.objects.filter(
-        dataset_version_id=job.dataset_version_id,
-        number__gte=min(rows.values(), default=0),
-        number__lte=max(rows.values(), default=0),
-        variables__icontains=filters.search,
-    )
-    found = set(said.values_list("number", flat=True))
-    return [each for each in numbers if rows[each] in found]
+    said = set(_rows_saying(job, filters.search, first, last).values_list("number", flat=True))
+    return [each for each in numbers if _row(job, each) in said]
 
 
 def waiting_status(job: BatchJob) -> ItemStatus:
     """How a row stands that nobody has taken: it waits, or its job has ended without it."""
     return ItemStatus.CANCELLED if job.is_terminal else ItemStatus.PENDING
+
+
+def _rows_saying(job: BatchJob, text: str, first: int, last: int) -> QuerySet[DatasetRow]:
+    """The dataset's rows from one number of the job to another that hold a text in a variable."""
+    rows = _row(job, first), _row(job, last)
+    if last - first >= rows_used(job) * job.variant_count or rows[0] > rows[1]:
+        # The numbers go round the end of the dataset.
+        rows = 1, rows_used(job)
+    return DatasetRow.objects.filter(
+        dataset_version_id=job.dataset_version_id,
+        number__gte=rows[0],
+        number__lte=rows[1],
+        # Read as one text: values are found whatever variable they belong to.
+        variables__icontains=text,
+    )
 
 
 def _row(job: BatchJob, number: int) -> int:
