@@ -80,9 +80,9 @@ def test_file__with_an_expiry__keeps_to_it(client: Client) -> None:
     [
         ({"purpose": "fine-tune"}, "purpose"),
         ({"purpose": ""}, "purpose"),
-        ({"expires_after[anchor]": "created_at"}, "seconds"),
-        ({"expires_after[anchor]": "now", "expires_after[seconds]": "3600"}, "anchor"),
-        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "5"}, "seconds"),
+        ({"expires_after[anchor]": "created_at"}, "expires_after.seconds"),
+        ({"expires_after[anchor]": "now", "expires_after[seconds]": "3600"}, "expires_after.anchor"),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "5"}, "expires_after.seconds"),
     ],
 )
 def test_upload__with_a_wrong_field__names_it(client: Client, fields: dict[str, str], param: str) -> None:
@@ -145,7 +145,7 @@ def test_list__by_pages__goes_through_all_in_either_order(client: Client) -> Non
     assert client.get("/v1/files?purpose=batch_output").json()["data"] == []
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=x", "order=up", "purpose=vision", "after=x"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "order=up", "purpose=vision", "purpose=", "after=x"])
 def test_list__with_a_wrong_parameter__names_it(client: Client, query: str) -> None:
     answer = client.get(f"/v1/files?{query}")
     assert answer.status_code == 400

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.batches.api import openai_shapes as shapes
-from apps.batches.api.openai_files import TAGS, asked_limit
+from apps.batches.api.openai_files import TAGS, after_parameter, asked_limit
 from apps.batches.openai import queries
 from apps.batches.openai_models import Endpoint
 from apps.batches.services.openai_batches import AskedBatch, cancel_openai_batch, create_openai_batch
@@ -28,7 +28,7 @@ class OpenAIBatchListAPI(ProjectAPIView):
         operation_id="list_openai_batches",
         tags=TAGS,
         parameters=[
-            OpenApiParameter("after", str, description="The id after which the page begins."),
+            after_parameter("batch_"),
             OpenApiParameter(
                 "limit",
                 {"type": "integer", "minimum": 1, "maximum": MOST_BATCHES, "default": USUAL_BATCHES},

@@ -17,7 +17,7 @@ from apps.batches.api.openai_uploads import bound_upload
 from apps.batches.openai import queries
 from apps.batches.openai_models import FilePurpose
 from apps.batches.services.openai_files import LARGEST_FILE, NewFile, create_file, delete_file
-from apps.core import files
+from apps.core import files, ids
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.models import StoredFile
 from apps.core.numbers import whole_number
@@ -40,8 +40,22 @@ UPLOAD: Final[dict[str, Any]] = {
                 "maximum": shapes.MOST_SECONDS,
             },
         },
+        "dependentRequired": {
+            "expires_after[anchor]": ["expires_after[seconds]"],
+            "expires_after[seconds]": ["expires_after[anchor]"],
+        },
     }
 }
+
+
+def after_parameter(prefix: str) -> OpenApiParameter:
+    """The cursor of a list whose ids begin so."""
+    pattern = f"^{prefix}[0-7][{ids.ALPHABET}]{{{ids.LENGTH - 1}}}$"
+    return OpenApiParameter(
+        "after", {"type": "string", "pattern": pattern}, description="The id after which the page begins."
+    )
+
+
 ORDER: Final = OpenApiParameter("order", {"type": "string", "enum": ["asc", "desc"], "default": "desc"})
 
 
@@ -63,7 +77,7 @@ class OpenAIFileListAPI(ProjectAPIView):
         operation_id="list_openai_files",
         tags=TAGS,
         parameters=[
-            OpenApiParameter("after", str, description="The id after which the page begins."),
+            after_parameter("file-"),
             OpenApiParameter(
                 "limit", {"type": "integer", "minimum": 1, "maximum": MOST_FILES, "default": MOST_FILES}
             ),
@@ -179,8 +193,10 @@ def asked_limit(request: Request, most: int, default: int) -> int:
 
 
 def _choice(request: Request, name: str, choices: Any, default: str) -> str:
-    chosen = str(request.query_params.get(name, default))
-    if chosen != default and chosen not in choices:
+    chosen = request.query_params.get(name)
+    if chosen is None:
+        return default
+    if chosen not in choices:
         raise InvalidRequest(f"{name} is one of {', '.join(choices)}.", param=name)
     return chosen
 
@@ -195,6 +211,6 @@ def _expires_after(request: Request) -> int | None:
     }
     if not given:
         return None
-    wanted = shapes.ExpiresAfterSerializer(data=given)
+    wanted = shapes.KeptSerializer(data={"expires_after": given})
     wanted.is_valid(raise_exception=True)
-    return int(wanted.validated_data["seconds"])
+    return int(wanted.validated_data["expires_after"]["seconds"])

@@ -27,6 +27,12 @@ class ExpiresAfterSerializer(serializers.Serializer[Any]):
     seconds = serializers.IntegerField(min_value=LEAST_SECONDS, max_value=MOST_SECONDS)
 
 
+class KeptSerializer(serializers.Serializer[Any]):
+    """What the form of an upload says of how long the file is kept."""
+
+    expires_after = ExpiresAfterSerializer()
+
+
 class CreateOpenAIBatchSerializer(serializers.Serializer[Any]):
     """What a batch is asked for with."""
 
