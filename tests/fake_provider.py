@@ -1,12 +1,11 @@
 """A local OpenAI-compatible server over HTTP. What it does is chosen by the model that is asked for.
 
 `echo` answers with the last message · `late` does so after 150 ms · `flaky-<n>` fails n times with 500
-first · `limited-<n>` n times with 429
-and retry-after-ms 50 · `rate-limited` 429 with Retry-After 7 · `no-quota` 429 insufficient_quota · `unauthorized` 401 that
-repeats the key · `bad-request` 400 · `filtered` 400 content_filter · `broken` 500 · `hang` never answers,
-`hang-once` the first time · `truncated` breaks off ·
-`silent` ends a stream without finish reason · `html` is no JSON · `moved` redirects · `no-usage` · `schema`
-answers with the JSON of the requested schema's name · `mends` does so once it was told what was
+first, `limited-<n>` n times with 429 and retry-after-ms 50 · `rate-limited` 429 with Retry-After 7 ·
+`no-quota` 429 insufficient_quota · `unauthorized` 401 that repeats the key · `bad-request` 400 · `filtered`
+400 content_filter · `broken` 500 · `hang` never answers, `hang-once` the first time · `truncated` breaks
+off · `silent` ends a stream without finish reason · `html` is no JSON · `moved` redirects · `no-usage` ·
+`schema` answers with the JSON of the requested schema's name · `mends` does so once it was told what was
 wrong · `relapses` refuses then · `huge` answers with 2 MiB · `error-in-stream` ·
 `tools` calls the first tool twice · `slow…` sends a word every 50 ms until the client hangs up.
 """

@@ -1,13 +1,16 @@
 """Providers set the pace: a row is made later rather than lost, and no organization fills a pump alone."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.utils import timezone
 
 from apps.batches.claims import JobFacts
 from apps.batches.models import JobStatus, Pump
+from apps.batches.paces import pace_of
 from apps.batches.pacing import Paces
 from apps.batches.pump import Times
 from apps.batches.services.starting import BatchOptions
@@ -96,3 +99,22 @@ _FACTS: dict[str, Any] = {
     "capped": False,
     "work": {},
 }
+
+
+@pytest.mark.django_db
+def test_pace_of__as_its_pumps_told__adds_up_calls_and_names_the_end_of_the_rest() -> None:
+    job, now = make_batch(), timezone.now()
+    assert pace_of(job) is None
+
+    until = (now + timedelta(seconds=30)).timestamp()
+    for told in ({"calls": 3}, {"calls": 4, "until": until}):
+        Pump.objects.create(
+            id=uuid7(), slots=8, expires_at=now + timedelta(minutes=1), paces={str(job.id): told}
+        )
+
+    pace = pace_of(job)
+    assert pace is not None
+    assert pace.calls == 7
+    assert pace.resumes_at is not None
+    assert pace.resumes_at.timestamp() == pytest.approx(until)
+    assert pace_of(make_batch()) is None

@@ -34,6 +34,7 @@ from apps.batches.models import (
     Source,
 )
 from apps.batches.outlook import Outlook
+from apps.batches.paces import Pace, pace_of
 from apps.batches.planning import Plan
 from apps.batches.provider_batches.queries import provider_batches_of
 from apps.batches.queries import Progress
@@ -151,6 +152,11 @@ class BatchCostSerializer(serializers.Serializer[Any]):
     sandbox = serializers.BooleanField(help_text="Made-up money of the sandbox.")
 
 
+class PaceSerializer(serializers.Serializer[Any]):
+    calls = serializers.IntegerField(allow_null=True, help_text="At a time; null: as many as the batch may.")
+    resumes_at = serializers.DateTimeField(allow_null=True, help_text="No call is begun before.")
+
+
 class AgreementSerializer(serializers.Serializer[Any]):
     compared = serializers.IntegerField()
     matched = serializers.IntegerField()
@@ -187,6 +193,9 @@ class BatchSerializer(StandingSerializer):
     estimate = EstimateSerializer(allow_null=True)
     rows_per_minute = serializers.FloatField(required=False, allow_null=True)
     seconds_left = serializers.FloatField(required=False, allow_null=True)
+    pace = PaceSerializer(
+        required=False, allow_null=True, help_text="How its provider holds it back now; null: not at all."
+    )
     failures = BatchFailureSerializer(many=True, required=False)
     work = serializers.DictField(help_text="How rows become calls.")
     variants = BatchVariantSerializer(many=True, required=False, help_text="Of a batch that has several.")
@@ -270,10 +279,15 @@ def progress_json(
     return batch_json(progress.job) | {
         "rows_per_minute": progress.rows_per_minute,
         "seconds_left": progress.seconds_left,
+        "pace": _pace_json(pace_of(progress.job)),
         "variants": variants_json(variants),
         "provider_batches": provider_batches_json(provider_batches_of(progress.job)),
         "failures": [failure_json(progress.job, group) for group in failures],
     }
+
+
+def _pace_json(pace: Pace | None) -> dict[str, Any] | None:
+    return None if pace is None else {"calls": pace.calls, "resumes_at": pace.resumes_at}
 
 
 def _usd(amount: Decimal) -> str:

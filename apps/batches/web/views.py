@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 
 from apps.batches import queries, services
 from apps.batches.models import BatchJob, Source
+from apps.batches.paces import pace_of
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.provider_batches.queries import at_provider
 from apps.batches.results import failures, pages
@@ -194,6 +195,7 @@ def progress_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
     return {
         **head_context(view, job),
         "standing": standing,
+        "pace": pace_of(job),
         "provider": at_provider(job),
         "ahead": jobs_ahead(job),
         "sample": expected_by_sample(job),
