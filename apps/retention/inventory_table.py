@@ -301,8 +301,7 @@ _BATCHES: Final = (
         AUTHORED,
     ),
     _part("batches.ScaleTest", "started_by_kind started_by_name", "Names of authors", NOTHING, PSEUDONYM),
-    _part("batches.ScaleTest", "status stop_reason", "Figures of batches"),
-    _part("batches.ScaleTestStep", "status", "Figures of batches"),
+    _part("batches.ScaleTest", "stop_reason", "Figures of batches"),
     _part("batches.Pump", "process", "Worker processes", organization=NOTHING),
 )
 _ANALYTICS: Final = (

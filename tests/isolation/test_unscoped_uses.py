@@ -18,6 +18,7 @@ ALLOWED = {
     "apps/batches/services/openai_files.py": "the purge of expired files",
     "apps/batches/services/openai_ringing.py": "the sweeper finds batches that no worker has gone on with",
     "apps/batches/services/preparing_work.py": "a worker finds whose rows it was rung for",
+    "apps/batches/services/scale_tests.py": "the sweeper finds scale tests whose batch has ended",
     "apps/batches/services/purging.py": "gives up rows that were taken for no batch, of every organization",
     "apps/batches/sweeping.py": "the sweeper finds abandoned work of every organization",
     "apps/core/admin.py": "staff pages, in the system scope",

@@ -81,6 +81,7 @@ NO_WORDS: Final[dict[Field, str]] = {
     ("prompts.LabelMove", "author_kind"): "one of our words",
     ("batches.BatchJob", "started_by_kind"): "one of our words",
     ("batches.OpenAIBatch", "started_by_kind"): "one of our words",
+    ("batches.ScaleTest", "started_by_kind"): "one of our words",
     ("batches.RowPreparation", "started_by_kind"): "one of our words",
     ("datasets.DatasetImport", "started_by_kind"): "one of our words",
     ("sessions.Session", "session_data"): "holds the id of who is signed in, signed",

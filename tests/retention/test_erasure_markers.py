@@ -261,6 +261,7 @@ def link_everything(organization_id: Any, person: User) -> None:
             ("prompts_labelmove", "author_id", "author_kind"),
             ("batches_batchjob", "started_by_id", "started_by_kind"),
             ("batches_openaibatch", "started_by_id", "started_by_kind"),
+            ("batches_scaletest", "started_by_id", "started_by_kind"),
         ):
             cursor.execute(
                 f"UPDATE {table} SET {column} = %s, {kind} = 'user' WHERE organization_id = %s",
