@@ -20,6 +20,7 @@ from apps.core.logs import get_logger
 from apps.core.metrics import take_slot
 from apps.core.queue import get_queue
 from apps.core.redis import DEAD_REDIS
+from apps.providers.naming import load_price_list
 from promptsaas.metrics.listening import listen
 
 # An idle worker blocks for this minus 15 s before it looks after itself, so it is kept short.
@@ -90,6 +91,7 @@ def run_worker(queue_name: str, *, burst: bool = False) -> None:
     )
     if queue_name in USUAL_JOBS:
         import_string(USUAL_JOBS[queue_name])
+        load_price_list()
     spare_the_collector()
     listen()
     logger.info("worker.started", extra={"queue": queue_name, "pid": os.getpid()})

@@ -18,6 +18,11 @@ _OPEN_TELEMETRY: Final = {
 }
 
 
+def load_price_list() -> None:
+    """Load what else the first run would wait for, a third of a second."""
+    data_snapshot.get_snapshot()
+
+
 @lru_cache(maxsize=4096)
 def listed_names(kind: str, model: str) -> tuple[str, str]:
     """Provider and model as the price list knows them; "other" for what it doesn't list.
