@@ -155,8 +155,9 @@ class OpenAIRoutes(BatchRoutes):
         head, _, content = part.partition(b"\r\n\r\n")
         name = re.search(rb'filename="([^"]+)"', head)
         assert name is not None
-        found = {"id": self.store.next_id("file-"), "filename": name[1].decode(), "content": content[:-2]}
-        self.store.files[found["id"]] = found
+        file_id = self.store.next_id("file-")
+        found = {"id": file_id, "filename": name[1].decode(), "content": content[:-2]}
+        self.store.files[file_id] = found
         return 200, self._file(found)
 
     def do_files(self, raw: bytes) -> tuple[int, Body]:

@@ -60,11 +60,11 @@ def work() -> None:
     settings.PROVIDER_BATCH_TIMES = QUICK
     settings.BATCH_LEASE_SECONDS = 2.0
     from apps.batches import sweeping  # noqa: PLC0415
-    from apps.batches.jobs import run_pump  # noqa: PLC0415
     from apps.batches.provider_batches import sweeping as provider_sweeping  # noqa: PLC0415
     from apps.batches.provider_batches.advancing import advance  # noqa: PLC0415
     from apps.batches.provider_models import ProviderBatch  # noqa: PLC0415
     from apps.batches.pump import Times  # noqa: PLC0415
+    from apps.batches.pumping import run_pump  # noqa: PLC0415
     from apps.batches.services import ring_pump  # noqa: PLC0415
     from apps.core.scope import system_scope  # noqa: PLC0415
     from apps.providers.batches.openai_batches import OpenAIBatches  # noqa: PLC0415
