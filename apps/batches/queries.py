@@ -13,6 +13,7 @@ from apps.batches.models import BatchItem, BatchJob, BatchVariant, JobStatus
 from apps.batches.preparation_models import RowPreparation
 from apps.core.errors import NotFound
 from apps.core.models import find
+from apps.datasets.models import DatasetImport
 from apps.datasets.uses import Use
 from apps.tenants.models import Project
 
@@ -109,6 +110,18 @@ def relatives(job: BatchJob) -> tuple[BatchJob | None, list[BatchJob]]:
     found = list(BatchJob.objects.filter(linked, project_id=job.project_id).order_by("-id")[:MOST_RERUNS])
     origin = next((each for each in found if each.pk == job.rerun_of_id), None)
     return origin, [each for each in found if each.rerun_of_id == job.pk]
+
+
+def taken_rows(job: BatchJob) -> int | None:
+    """How many rows have been taken so far for a job that waits for them; None for others."""
+    if job.status != JobStatus.VALIDATING:
+        return None
+    rows = RowPreparation.objects.filter(dataset_version_id=job.dataset_version_id, batch_id=job.pk)
+    taken = rows.first()
+    if taken is None:
+        return None
+    upload = DatasetImport.objects.filter(pk=taken.source.get("import")).first()
+    return max(taken.rows, upload.rows_written if upload else 0)
 
 
 def progress(job: BatchJob) -> Progress:

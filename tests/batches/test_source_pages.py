@@ -6,14 +6,16 @@ from django.test import Client
 
 from apps.batches.jobs import prepare_rows
 from apps.batches.preparation_models import RowPreparation
+from apps.batches.row_sources import ImportSource
 from apps.batches.services import preparing
 from apps.core.scope import organization_scope
 from apps.datasets.jobs import work_on_import
 from apps.datasets.models import DatasetImport
 from apps.prompts.models import Prompt
 from apps.tenants.models import Project
-from tests.batches.test_sources import ended_batch
+from tests.batches.test_sources import ended_batch, preparation_of, start_from
 from tests.factories import make_content, make_project, make_prompt, make_run
+from tests.factories.datasets import make_dataset_import
 from tests.factories.tenants import owner_of
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +134,14 @@ def test_batch__without_a_choice__says_what_is_needed(browser: Client, project: 
     other = ended_batch(project, 0.1)
     answer = browser.post(f"{room(project)}new/batch/", {"batch": other.public_id})
     assert (answer.status_code, b"Say which rows" in answer.content) == (422, True)
+
+
+def test_batch_that_waits__shows_how_far_its_rows_are__and_why_it_failed(
+    browser: Client, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "SMALL_FILE_BYTES", 0)
+    job = start_from(project, ImportSource(make_dataset_import(project=project, content=b"a,b\n1,2\n").pk))
+    page = f"{room(project)}{job.public_id}/"
+    assert b"Its rows are being taken: 0 so far" in browser.get(page).content
+    prepare_rows(str(preparation_of(job).pk))
+    assert b"It could not start: No row has a value" in browser.get(page).content

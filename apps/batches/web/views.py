@@ -199,6 +199,7 @@ def progress_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
         "provider": at_provider(job),
         "ahead": jobs_ahead(job),
         "sample": expected_by_sample(job),
+        "taken": queries.taken_rows(job),
         "cost_by_now": cost_by_now(job),
         "time_left": presenting.time_left(standing),
         "failures": presenting.shown_failures(job, failures.failures(job)),
