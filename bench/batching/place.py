@@ -151,7 +151,7 @@ def _make_dataset(project: Any, rows: int) -> str:
     from tests.factories import make_dataset_version  # noqa: PLC0415
 
     version = make_dataset_version(project=project, rows=[RowValues(dict(VARIABLES), None, {})])
-    told = {
+    told: dict[str, Any] = {
         "organization": version.organization_id,
         "version": version.id,
         "variables": orjson.dumps(VARIABLES).decode(),

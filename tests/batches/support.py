@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.db import connections
 
-from apps.batches.jobs import run_pump
 from apps.batches.models import BatchItem, BatchJob, Pump
 from apps.batches.pump import Times
+from apps.batches.pumping import run_pump
 from apps.batches.services import ring_pump
 from apps.core.scope import organization_scope, system_scope
 

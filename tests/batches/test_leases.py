@@ -13,9 +13,9 @@ from psycopg_pool import AsyncConnectionPool
 from apps.batches.claims import Claim, JobFacts, Row
 from apps.batches.completion import Outcome
 from apps.batches.fairness import Waiting
-from apps.batches.jobs import run_pump
 from apps.batches.leases import LeaseStore
 from apps.batches.models import BatchItem, BatchJob, ItemStatus, JobStatus, StopReason
+from apps.batches.pumping import run_pump
 from apps.batches.services import ring_pump
 from apps.batches.services.starting import BatchOptions
 from apps.batches.sweeping import sweep, take_back_leases

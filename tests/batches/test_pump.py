@@ -15,9 +15,9 @@ from django.conf import settings as django_settings
 
 from apps.audit.actor import SYSTEM
 from apps.batches import services
-from apps.batches.jobs import run_pump
 from apps.batches.models import BatchItem, BatchJob, BatchVariant, ItemStatus, JobStatus, Pump, StopReason
 from apps.batches.pump import Times
+from apps.batches.pumping import run_pump
 from apps.batches.services import ring_pump
 from apps.batches.services.starting import BatchOptions
 from apps.batches.sweeping import sweep
