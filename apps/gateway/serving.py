@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from apps.core import tallies
 from apps.core.collector import spare_the_collector
 from apps.core.errors import Unavailable
+from apps.core.large_pages import lay_on_large_pages
 from apps.core.logs import get_logger
 from apps.core.metrics import highest_gauge, summed_gauge
 from apps.gateway.admission import KeyDoor
@@ -129,6 +130,7 @@ async def open_serving() -> AsyncIterator[Serving]:
         reporting = asyncio.create_task(serving.report_forever())
         try:
             spare_the_collector()
+            lay_on_large_pages()
             with on_stop_signal(serving.begin_drain):
                 yield serving
                 await serving.drained()

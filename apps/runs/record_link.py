@@ -7,10 +7,10 @@ of which waits in Python; here libpq gets them as one pipeline, and a callback r
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import psycopg
-from psycopg.errors import error_from_result
+from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName, error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
@@ -23,6 +23,7 @@ WRITE_SECONDS: Final = 20.0
 BROKEN: Final = (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError)
 _NAME: Final = b"promptsaas_record"
 _SET_ROLE: Final = f"SET LOCAL ROLE {SYSTEM_ROLE}".encode()
+_UNKNOWN_STATEMENT: Final = (InvalidSqlStatementName, DuplicatePreparedStatement)
 _FAILED: Final = frozenset({ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE})
 
 
@@ -66,8 +67,7 @@ class RecordLink:
             raise
         for result in results:
             if result.status in _FAILED:
-                await self._roll_back()
-                raise error_from_result(result)
+                await self._refuse(result)
         if results[-1].command_status != b"COMMIT":
             # Postgres calls the commit of a failed transaction a success, under another name.
             await self._lose()
@@ -106,6 +106,15 @@ class RecordLink:
         if connection is not None:
             with suppress(*BROKEN):
                 await connection.close()
+
+    async def _refuse(self, result: PGresult) -> NoReturn:
+        error = error_from_result(result)
+        if isinstance(error, _UNKNOWN_STATEMENT):
+            # Somebody between us and Postgres gives this connection another session each time.
+            await self._lose()
+            raise psycopg.OperationalError("the prepared statement is not there") from error
+        await self._roll_back()
+        raise error
 
     async def _lose(self) -> None:
         self._was_lost = True
@@ -177,7 +186,9 @@ class _Pipeline:
         finally:
             self._ended = None
         connection.exit_pipeline_mode()
-        self._is_prepared = self._prepares and results[-1].status == ExecStatus.COMMAND_OK
+        if self._prepares and not self._is_prepared:
+            # It stays even where the transaction around it fails.
+            self._is_prepared = results[2].status == ExecStatus.COMMAND_OK
         return results
 
     def rest(self) -> None:

@@ -90,15 +90,42 @@ def test_record__many_at_once__writes_each_run_payload_and_usage_once() -> None:
     assert _count("billing_usageevent") == 150
 
 
-def test_record__one_record_that_postgres_refuses__fails_alone() -> None:
+@pytest.mark.parametrize("prepares", [False, True])
+def test_record__one_record_that_postgres_refuses__fails_alone(prepares: bool) -> None:
     project = make_project()
     records = [make_run_record(project=project) for _ in range(20)]
     bad = replace(records[7], request=replace(records[7].request, user="\x00"))
     records[7] = bad
-    outcomes = _record_all(records)
+    outcomes = _record_all(records, prepares=prepares)
     assert isinstance(outcomes[7], psycopg.DataError)
     assert [outcome for index, outcome in enumerate(outcomes) if index != 7] == [True] * 19
     assert _count("runs_run") == 19
+
+
+def test_record__a_plan_that_is_not_there_any_more__is_made_again() -> None:
+    project = make_project()
+    data_key = _data_key(project.organization_id)
+
+    async def run() -> list[bool]:
+        async with _recorder(prepares=True) as recorder:
+            outcomes = [await _record(recorder, make_run_record(project=project), data_key)]
+            link = recorder._links[0]
+            async with link.transaction() as open_connection:
+                await open_connection.execute("DEALLOCATE ALL")
+            outcomes.append(await _record(recorder, make_run_record(project=project), data_key))
+            return outcomes
+
+    assert asyncio.run(run()) == [True, True]
+    assert _count("runs_run") == 2
+
+
+def test_record__more_than_a_socket_takes_at_once__is_written_whole() -> None:
+    project = make_project()
+    long = {"name": "x" * 200_000}
+    records = [make_run_record(project=project) for _ in range(12)]
+    records = [replace(each, request=replace(each.request, variables=long)) for each in records]
+    assert _record_all(records, prepares=True) == [True] * 12
+    assert _count("runs_runpayload") == 12
 
 
 def test_record__whose_fence_is_lost__writes_nothing_and_says_so() -> None:
