@@ -20,7 +20,7 @@ from apps.core.errors import Conflict
 from apps.core.ids import uuid7
 from apps.core.models import FileChunk, StoredFile, TenantModel
 from apps.core.scope import organization_scope, system_scope
-from apps.datasets.models import Dataset, DatasetRow, DatasetVersion
+from apps.datasets.models import Dataset, DatasetRow, DatasetVersion, Origin
 from apps.datasets.services import archive_dataset
 from apps.retention import jobs, queries, services
 from apps.retention.models import DataClass, PurgeRun, PurgeState
@@ -51,8 +51,16 @@ def _end_batch(project: Project, at: datetime) -> BatchJob:
     job = make_batch(project=project)
     run = make_run(project=project, source="batch", source_id=job.pk, at=at)
     with organization_scope(project.organization_id):
-        items = BatchItem.objects.filter(batch=job)
-        items.update(output="Fine.", parsed={"a": 1}, run_id=run.pk, latency_ms=7)
+        BatchItem.objects.bulk_create(
+            BatchItem(
+                organization_id=project.organization_id,
+                batch=job,
+                number=number,
+                status="succeeded",
+                **{"output": "Fine.", "parsed": {"a": 1}, "run_id": run.pk, "latency_ms": 7},
+            )
+            for number in range(1, job.total + 1)
+        )
         BatchJob.objects.filter(pk=job.pk).update(status="completed", completed_at=at)
     return job
 
@@ -128,6 +136,22 @@ def test_batches__that_ended_long_enough_ago__lose_answers_and_their_runs_conten
     assert (jobs[young.pk], jobs[running.pk]) == (None, None)
     assert with_content == {young.pk}
     assert done.counts["batches"] == 1
+
+
+def test_batches__with_rows_of_their_own__lose_those_with_their_content_unless_another_has_them() -> None:
+    project = make_project()
+    make_policy(organization=project.organization, data_class=DataClass.BATCHES, days=30)
+    alone, shared, sharing = (_end_batch(project, at) for at in (MONTH_AGO, MONTH_AGO, YOUNGER))
+    with organization_scope(project.organization_id):
+        BatchJob.objects.filter(pk=sharing.pk).update(dataset_version_id=shared.dataset_version_id)
+        Dataset.objects.update(origin=Origin.BATCH)
+    purge(project.organization)
+    with organization_scope(project.organization_id):
+        gone = DatasetVersion.objects.get(pk=alone.dataset_version_id)
+        assert (gone.rows_deleted_at is not None, gone.rows.count()) == (True, 0)
+        stays = DatasetVersion.objects.get(pk=shared.dataset_version_id)
+        assert (stays.rows_deleted_at, stays.rows.count()) == (None, 3)
+        assert set(BatchJob.objects.filter(content_deleted_at=None)) == {sharing}
 
 
 def test_datasets__versions_that_were_replaced__lose_rows_and_files_unless_a_batch_shows_them() -> None:
