@@ -74,8 +74,8 @@ def test_new_batch__check_then_start__shows_the_estimate_and_starts(client: Clie
     assert "Every row has a value" in fragment.content.decode()
     chosen = {"deduplicate": "on", "sample": "on", "sample_rows": "1", "cost_cap": "0.000001"}
     told = client.post(f"{room}new/estimate/", form | chosen).content.decode()
-    assert "No two rows are equal" in told
-    assert "The sample of 1" in told
+    assert "0 rows, at no cost" in told
+    assert "Sample of 1, then a pause" in told
     assert "will stop before its last row" in told
     started = client.post(f"{room}new/", form | {"action": "start"})
 
