@@ -203,7 +203,7 @@ def batch_json(batch: OpenAIBatch, job: BatchJob | None) -> dict[str, Any]:
         "error_file_id": _file_id(batch.error_file_id),
         "created_at": _seconds(batch.created_at),
         "in_progress_at": _seconds(batch.in_progress_at),
-        "expires_at": _seconds(batch.expires_at),
+        "expires_at": _seconds(now.expires_at),
         "finalizing_at": _seconds(now.finalizing_at),
         "completed_at": _seconds(ended["completed"]),
         "failed_at": _seconds(ended["failed"]),

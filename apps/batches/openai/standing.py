@@ -20,16 +20,23 @@ class Standing:
     """OpenAI's status, and since when; times that did not come are None."""
 
     status: str
-    finalizing_at: datetime | None
-    cancelling_at: datetime | None
+    expires_at: datetime
+    finalizing_at: datetime | None = None
+    cancelling_at: datetime | None = None
 
 
 def standing(batch: OpenAIBatch, job: BatchJob | None) -> Standing:
     """How a batch stands; `job` is None before there is one, and after it was deleted."""
-    finalizing_at = job.completed_at if job else None
-    if batch.has_ended or job is None:
-        return Standing(batch.status, finalizing_at, batch.cancelling_at)
-    return Standing(_status_of(job), finalizing_at, batch.cancelling_at)
+    if job is None:
+        return Standing(batch.status, batch.expires_at, cancelling_at=batch.cancelling_at)
+    # It may have been stopped, or its deadline moved, on our own pages.
+    stopped_at = job.cancelling_at if job.stop_reason == StopReason.REQUESTED else None
+    return Standing(
+        batch.status if batch.has_ended else _status_of(job),
+        job.expires_at,
+        job.completed_at,
+        batch.cancelling_at or stopped_at,
+    )
 
 
 def final_status(job: BatchJob) -> OpenAIBatchStatus:
