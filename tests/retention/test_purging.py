@@ -57,7 +57,10 @@ def _end_batch(project: Project, at: datetime) -> BatchJob:
                 batch=job,
                 number=number,
                 status="succeeded",
-                **{"output": "Fine.", "parsed": {"a": 1}, "run_id": run.pk, "latency_ms": 7},
+                output="Fine.",
+                parsed={"a": 1},
+                run_id=run.pk,
+                latency_ms=7,
             )
             for number in range(1, job.total + 1)
         )
