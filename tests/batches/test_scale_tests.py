@@ -1,8 +1,11 @@
 """Scale tests: one batch after the other, the same prompt over more and more rows."""
 
+import threading
 from decimal import Decimal
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -24,7 +27,7 @@ from apps.core.errors import Conflict, InvalidRequest
 from apps.core.scope import organization_scope
 from apps.runs.types import PromptReference
 from apps.tenants.models import Project
-from tests.batches.support import run_batch_pump
+from tests.batches.support import run_batch_pump, wait_until
 from tests.factories import (
     make_api_key,
     make_connection,
@@ -244,3 +247,26 @@ def test_pages__new_scale_test__estimates_refuses_and_starts(client: Client) -> 
     assert started.status_code == 302
     with organization_scope(project.organization_id):
         assert [step.rows for step in ScaleTestStep.objects.order_by("position")] == [10, 100]
+
+
+def test_command__steps__are_printed_as_they_end(capsys: pytest.CaptureFixture[str]) -> None:
+    project = make_project()
+    prompt = make_prompt(project=project, content=make_content())
+    version = make_dataset_version(project=project)
+    place = f"{project.organization.slug}/{project.slug}"
+
+    def command() -> None:
+        call_command("scale_test", place, f"{prompt.name}#1", version.public_id, "--steps=2,5", "--yes")
+        connections.close_all()
+
+    # A pump takes the signals of its process, which the main thread alone may.
+    thread = threading.Thread(target=command, daemon=True)
+    thread.start()
+    wait_until(lambda: run_batch_pump() >= 0 and not thread.is_alive(), seconds=60)
+    told = capsys.readouterr().out
+    assert "7 calls of sandbox/" in told
+    assert [line.split()[0] for line in told.splitlines() if line.endswith("sandbox")] == ["2", "5"]
+    assert told.splitlines()[-1] == "Finished."
+    for arguments in (("nobody/x", "a", "b"), (f"{place}x", "a", "b"), (place, "unheard-of", "dsv_x")):
+        with pytest.raises(CommandError):
+            call_command("scale_test", *arguments)
