@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from apps.batches.models import BatchJob
@@ -9,6 +10,7 @@ from apps.batches.openai_models import OpenAIFile
 from apps.batches.services.openai_advancing import MOST_FAILURES, advance
 from apps.batches.services.openai_files import purge_expired_files
 from apps.core import files
+from apps.core.change_readers import connection_parameters
 from apps.core.models import StoredFile
 from apps.core.scope import organization_scope
 from apps.tenants.models import Project
@@ -166,3 +168,12 @@ def test_file__whose_content_retention_took__is_forgotten(api: Api, project: Pro
         files.delete(StoredFile.objects.get())
     assert api.client.get(f"/v1/files/{file.public_id}/content").status_code == 404
     assert purge_expired_files() == 1
+
+
+def test_worker__while_another_is_at_it__leaves_the_batch_alone(api: Api, project: Project) -> None:
+    row_id = row_id_of(create(api, project, None)["id"])
+    with psycopg.connect(**connection_parameters()) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"openai_batch:{row_id}"])
+        assert not advance(row_id)
+        other.rollback()
+    assert advance(row_id)
