@@ -25,10 +25,13 @@ SLOTS: Final = 64
 
 MOST_PUMPS: Final = 16
 
-_USEFUL_SLOTS: Final = f"""
-SELECT coalesce(sum(least(claimable, greatest(concurrency - running, 0))), 0), coalesce(sum(running), 0)
+# Calls that there is use for, running ones too: with a second pump they are shared out anew.
+_DEMAND: Final = f"""
+SELECT coalesce(sum(claimable), 0),
+       coalesce(sum(least(concurrency, ceil((claimable + running)::numeric / rows_per_call))), 0)
 FROM (
-    SELECT {PUMPABLE} AS claimable, {IN_FLIGHT} AS running, concurrency
+    SELECT {PUMPABLE} AS claimable, {IN_FLIGHT} AS running, concurrency,
+           coalesce((work ->> 'rows_per_call')::integer, 1) AS rows_per_call
     FROM batches_batchjob AS job WHERE status = 'in_progress'
 ) AS open
 """
@@ -40,12 +43,12 @@ def ring_pumps() -> int:
     Opens no scope: call it in the system scope. Rings go out after the commit.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_USEFUL_SLOTS)
-        waiting, running = cursor.fetchone()
-    if not waiting:
+        cursor.execute(_DEMAND)
+        claimable, demand = cursor.fetchone()
+    if not claimable:
         return 0
     alive = list(Pump.objects.filter(expires_at__gt=timezone.now()).values_list("slots", flat=True))
-    wanted = -(-(int(waiting) + int(running)) // SLOTS) - sum(1 for slots in alive if slots)
+    wanted = -(-int(demand) // SLOTS) - sum(1 for slots in alive if slots)
     rings = max(0, min(wanted, MOST_PUMPS - len(alive)))
     for _ in range(rings):
         ring_pump()
