@@ -1,6 +1,7 @@
 """What one gateway process holds open: the runtime, the door, the runs in flight."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -130,7 +131,8 @@ async def open_serving() -> AsyncIterator[Serving]:
         reporting = asyncio.create_task(serving.report_forever())
         try:
             spare_the_collector()
-            lay_on_large_pages()
+            # Its calls don't hold the interpreter, and no request waits for it.
+            threading.Thread(target=lay_on_large_pages, daemon=True).start()
             with on_stop_signal(serving.begin_drain):
                 yield serving
                 await serving.drained()
