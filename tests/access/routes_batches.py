@@ -9,6 +9,7 @@ FILLS = {
     "batch": lambda project: public_id("batches.BatchJob", project),
     "scale_test": lambda project: public_id("batches.ScaleTest", project),
     "stream": lambda project: public_id("batches.Stream", project),
+    "dataset_import": lambda project: public_id("datasets.DatasetImport", project),
     "preparation": lambda project: public_id("batches.RowPreparation", project),
 }
 
@@ -67,6 +68,8 @@ ROUTES = (
     Route("GET", f"{_PROJECT}/batches/streams/<str:stream>/", Permission.BATCHES_VIEW),
     Route("GET", f"{_PROJECT}/batches/streams/<str:stream>/close/", Permission.BATCHES_RUN),
     Route("POST", f"{_PROJECT}/batches/streams/<str:stream>/close/", Permission.BATCHES_RUN),
+    Route("GET", f"{_PROJECT}/batches/pause/", Permission.BATCHES_RUN),
+    Route("POST", f"{_PROJECT}/batches/pause/", Permission.BATCHES_RUN),
     Route("GET", f"{_PROJECT}/batches/stop/", Permission.BATCHES_RUN),
     Route("POST", f"{_PROJECT}/batches/stop/", Permission.BATCHES_RUN),
     Route("GET", f"{_PROJECT}/batches/<str:batch>/", Permission.BATCHES_VIEW),
