@@ -1,7 +1,7 @@
 """Two answers to the same rows: another batch over the same dataset version, or another variant.
 
 Call inside the organization's scope. What changed is counted over the first `COMPARED_ROWS` rows, and rows
-are shown window by window, so a comparison of a million rows costs what one of twenty thousand does.
+are shown window by window, so a comparison of a million rows costs what one of ten thousand does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from apps.batches.numbering import rows_used
 from apps.batches.results.pages import ResultRow, with_source
 from apps.core.errors import InvalidRequest
 
-COMPARED_ROWS: Final = 20_000
+COMPARED_ROWS: Final = 10_000
 WINDOW: Final = 10_000
 
 _VALUE: Final = """CASE WHEN %({side}_field)s <> '' AND jsonb_typeof({side}.parsed) = 'object'
