@@ -81,9 +81,10 @@ WITH gone AS (
 SELECT count(*) FROM gone
 """
 _EMPTY_ITEMS: Final = """
-UPDATE batches_batchitem SET output = '', output_truncated = FALSE, parsed = NULL
+UPDATE batches_batchitem SET output = '', output_truncated = FALSE, parsed = NULL, input_digest = NULL
 WHERE organization_id = %(organization)s AND batch_id = %(batch)s
-  AND number > %(place)s AND number <= %(place)s + %(limit)s AND (output <> '' OR parsed IS NOT NULL)
+  AND number > %(place)s AND number <= %(place)s + %(limit)s
+  AND (output <> '' OR parsed IS NOT NULL OR input_digest IS NOT NULL)
 """
 _CONTENT_OF_BATCH: Final = f"""
 WITH chosen AS MATERIALIZED (

@@ -16,6 +16,7 @@ from apps.runs.finishing import FAILURES
 ROOT = Path(__file__).resolve().parents[2]
 COMPUTED = {
     *("api_key_revoked", "api_key_expired", "too_many_tags", "prompt_names_taken"),
+    "import_failed",
     *(code for code, _, _ in FAILURES.values()),
     *FIELD_CODES.values(),
 }

@@ -106,7 +106,7 @@ def test_kinds__every_table_of_an_organization__is_exported_or_left_out_with_a_r
 
 SECRET = ("digest", "password", "sealed", "wrapped", "secret", "hint")
 # Digests of audit details prove them, hashes of the chain tell nothing of what they are of.
-OPEN = frozenset({"detail_digests", "previous_hash", "hash", "mac", "sealed_at"})
+OPEN = frozenset({"detail_digests", "input_digest", "previous_hash", "hash", "mac", "sealed_at"})
 
 
 def test_kinds__fields_that_may_hold_secrets__are_named() -> None:

@@ -169,11 +169,11 @@ def _blank_items(work: Work, batch_ids: Iterable[UUID | None], run_ids: Sequence
 
 def blank_items(work: Work, item_ids: Sequence[UUID]) -> None:
     """Empty results of batches; their figures stay."""
-    held = ~Q(output="") | ~Q(error_message="") | Q(parsed__isnull=False)
+    held = ~Q(output="") | ~Q(error_message="") | Q(parsed__isnull=False) | Q(input_digest__isnull=False)
     items = BatchItem.all_organizations.filter(
         organization_id=work.organization_id, pk__in=sorted(item_ids)
     ).filter(held)
-    work.count("batch_results", items.update(output="", parsed=None, error_message=""))
+    work.count("batch_results", items.update(output="", parsed=None, error_message="", input_digest=None))
 
 
 def _says(work: Work, feedback: Feedback) -> bool:
