@@ -11,6 +11,8 @@ from typing import Any, Final
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from apps.batches.claims import IN_FLIGHT, PUMPABLE
+
 # Beyond this "many" is all that an operator needs to know.
 COUNTED: Final = 100_000
 
@@ -69,16 +71,14 @@ _BATCH_JOBS: Final = Reading(
         Family("promptsaas_batch_oldest_waiting_age_seconds", "Age of the oldest batch with rows that wait."),
     ),
 )
-# As `BatchJob.claimable` has it: rows behind the end of a sample wait for a person, not for a worker.
-_CLAIMABLE: Final = """CASE WHEN claim_limit IS NULL THEN pending
-    ELSE pending - greatest(total - greatest(claim_limit, next_number - 1), 0) END"""
 _BATCH_SLOTS: Final = Reading(
+    # The same as pumps are rung by: see `batches.services.ringing`.
     f"""
-    SELECT coalesce(sum(claimable) FILTER (WHERE status = 'in_progress'), 0),
-        coalesce(sum(running), 0)
-            + coalesce(sum(least(claimable, room)) FILTER (WHERE status = 'in_progress'), 0)
-    FROM (SELECT status, running, greatest(concurrency - running, 0) AS room, {_CLAIMABLE} AS claimable
-        FROM batches_batchjob WHERE status IN ('in_progress', 'finalizing', 'cancelling')) AS open
+    SELECT coalesce(sum(claimable), 0),
+        coalesce(sum(least(concurrency, ceil((claimable + running)::numeric / rows_per_call))), 0)
+    FROM (SELECT {PUMPABLE} AS claimable, {IN_FLIGHT} AS running, concurrency,
+            coalesce((work ->> 'rows_per_call')::integer, 1) AS rows_per_call
+        FROM batches_batchjob AS job WHERE status = 'in_progress') AS open
     """,
     (
         Family("promptsaas_batch_claimable_rows", "Rows that wait for a worker and for nothing else."),

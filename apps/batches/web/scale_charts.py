@@ -10,24 +10,23 @@ MISSING: Final = "not measured"
 
 
 def charts_of(test: ScaleTest, steps: Sequence[ScaleTestStep]) -> dict[str, Drawing]:
-    """Rows a second, latency, errors and cost by the number of rows; only of steps that have figures."""
-    shown = [step for step in steps if step.finished]
-    if not shown:
+    """Rows a second, latency, errors and cost by the number of rows, once one step has figures."""
+    if not any(step.finished for step in steps):
         return {}
     cost = "Cost of a row, sandbox" if test.sandbox else "Cost of a row"
     latency = [
-        _series("p50", shown, lambda step: step.latency_p50),
-        _series("p95", shown, lambda step: step.latency_p95),
-        _series("p99", shown, lambda step: step.latency_p99),
+        _series("p50", steps, lambda step: step.latency_p50),
+        _series("p95", steps, lambda step: step.latency_p95),
+        _series("p99", steps, lambda step: step.latency_p99),
     ]
-    rate = [_series("Rows a second", shown, lambda step: step.rows_per_second)]
-    errors = [_series("Failed share", shown, lambda step: step.error_rate)]
-    money = [_series(cost, shown, lambda step: step.cost_per_row, missing="unknown")]
+    rate = [_series("Rows a second", steps, lambda step: step.rows_per_second)]
+    errors = [_series("Failed share", steps, lambda step: step.error_rate)]
+    money = [_series(cost, steps, lambda step: step.cost_per_row, missing="unknown")]
     return {
-        "rate": _draw("Rows a second", shown, rate, Unit.RATE),
-        "latency": _draw("Latency of a call", shown, latency, Unit.DURATION, Kind.LINES),
-        "errors": _draw("Errors", shown, errors, Unit.SHARE),
-        "cost": _draw(cost, shown, money, Unit.MONEY),
+        "rate": _draw("Rows a second", steps, rate, Unit.RATE),
+        "latency": _draw("Latency of a call", steps, latency, Unit.DURATION, Kind.LINES),
+        "errors": _draw("Errors", steps, errors, Unit.SHARE),
+        "cost": _draw(cost, steps, money, Unit.MONEY),
     }
 
 
@@ -37,7 +36,8 @@ def _series(
     value: Callable[[ScaleTestStep], Number | None],
     missing: str = MISSING,
 ) -> Series:
-    return Series(name, [value(step) for step in steps], missing=missing)
+    without = {position: MISSING for position, step in enumerate(steps) if not step.finished}
+    return Series(name, [value(step) for step in steps], missing=missing, words=without)
 
 
 def _draw(
