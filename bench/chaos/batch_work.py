@@ -57,8 +57,8 @@ class Work:
     rows: int
 
     @classmethod
-    def start(cls, project: Project, rows: int, *, concurrency: int) -> "Work":
-        """A batch of the project's prompt "chaos" over so many rows."""
+    def start(cls, project: Project, rows: int, **options: Any) -> "Work":
+        """A batch of the project's prompt "chaos" over so many rows, with the options of BatchOptions."""
         version = make_dataset_version(project=project, rows=[RowValues({"word": "word 1"}, None, {})])
         with organization_scope(project.organization_id):
             with connection.cursor() as cursor:
@@ -70,7 +70,7 @@ class Work:
                 project=project,
                 prompt=PromptReference("chaos", number=1),
                 dataset_version=version,
-                options=BatchOptions(concurrency=concurrency),
+                options=BatchOptions(**options),
             )
         return cls(project.organization_id, job.id, rows)
 

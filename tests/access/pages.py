@@ -40,6 +40,7 @@ _CHOOSING: Final = (
     "prompts/move/",
     "prompts/archive/",
     "batches/stop/",
+    "batches/pause/",
     "runs/dataset/",
     "alerts/acknowledge/",
     "incidents/acknowledge/",

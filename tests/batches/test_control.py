@@ -5,9 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
+from django.test import Client
 from django.utils import timezone
 
-from apps.audit.actor import SYSTEM
+from apps.audit.actor import SYSTEM, Actor
 from apps.audit.models import AuditEvent
 from apps.batches import services
 from apps.batches.choosing import chosen_numbers
@@ -23,7 +25,7 @@ from apps.core.scope import organization_scope, system_scope
 from apps.datasets.mapping import RowValues
 from apps.tenants.models import Organization
 from tests.batches.support import items_of, reload, run_batch_pump
-from tests.factories import make_batch, make_content
+from tests.factories import make_batch, make_content, make_project, owner_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -231,3 +233,46 @@ def test_pump__an_organization_with_a_limit_of_runs__never_has_more_in_flight() 
     assert (job.succeeded, job.failed) == (6, 0)
     with organization_scope(job.organization_id):
         assert not BatchItem.objects.filter(attempts__gt=1).exists()
+
+
+def test_notify__who_started_it_alone__gets_a_mail_of_its_pause_and_end(
+    mailoutbox: list[EmailMessage],
+) -> None:
+    project = make_project()
+    owner = owner_of(project.organization)
+    actor = Actor(kind="user", id=owner.pk, role="owner", display=owner.display_name)
+    job = make_batch(project=project, rows=3, actor=actor, options=BatchOptions(notify=True, sample_rows=1))
+    with organization_scope(project.organization_id):
+        services.pause_batch(actor=actor, job=job)
+        services.resume_batch(actor=actor, job=job)
+    assert mailoutbox == []
+
+    run_batch_pump()
+    with organization_scope(project.organization_id):
+        services.cancel_batch(actor=actor, job=job)
+
+    assert [sent.subject.split(":")[0] for sent in mailoutbox] == ["Paused", "Stopped"]
+    assert [sent.to for sent in mailoutbox] == [[owner.email]] * 2
+    assert job.public_id in mailoutbox[0].body
+
+
+def test_pages__pause_go_on_and_change__by_forms(client: Client) -> None:
+    project = make_project()
+    client.force_login(owner_of(project.organization))
+    job = make_batch(project=project, rows=3, options=BatchOptions(cost_cap=Decimal(1)))
+    room = f"/{project.organization.slug}/{project.slug}/batches/"
+    address = f"{room}{job.public_id}/"
+
+    assert "Pause 1 batch?" in client.get(f"{room}pause/?id={job.public_id}").content.decode()
+    assert client.post(f"{address}pause/").status_code == 302
+    assert "No row starts until" in client.get(address).content.decode()
+    assert client.post(f"{address}resume/").status_code == 302
+    shown = client.get(f"{address}control/")
+    form = {"priority": "1", "concurrency": "3", "cost_cap": "0.5", "deadline": ""}
+    assert "How it runs" in shown.content.decode()
+    assert client.post(f"{address}control/", form | {"concurrency": "0"}).status_code == 422
+    assert client.post(f"{address}control/", form).status_code == 302
+
+    changed = reload(job)
+    assert (changed.status, changed.priority, changed.concurrency) == (JobStatus.IN_PROGRESS, 1, 3)
+    assert (changed.cost_cap, changed.expires_at) == (Decimal("0.5"), job.expires_at)

@@ -49,7 +49,7 @@ def summary(job: BatchJob) -> dict[str, Any]:
 def tell(event: str, job: BatchJob, actor: Actor) -> None:
     """Write `batch.<event>` into the outbox, and the mail where one was asked for, in the open transaction.
 
-    Nobody gets a mail about what they have just done themselves.
+    Nobody gets a mail about a pause of their own.
     """
     outbox.write(f"batch.{event}", summary(job) | {"actor": actor.told()}, job.organization_id)
     own = actor.kind == "user" and actor.id == job.started_by_id

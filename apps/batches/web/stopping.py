@@ -1,4 +1,4 @@
-"""Stop one batch, or all that were chosen in the list."""
+"""Stop one batch; stop or pause all that were chosen in the list."""
 
 from typing import Any, ClassVar
 
@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import redirect
 
 from apps.batches import queries, services
-from apps.batches.models import BatchJob
+from apps.batches.models import BatchJob, JobStatus
 from apps.batches.web.listing import BATCHES
 from apps.core.errors import Conflict
 from apps.core.tables import Asked
@@ -30,10 +30,13 @@ class StopView(ProjectView):
         return redirect(self.address("batches:detail", job.public_id))
 
 
-class StopChosenView(ProjectView):
-    """Ask, then stop those of the chosen batches that run."""
+class _ChosenView(ProjectView):
+    """Ask, then do something with those of the chosen batches that it can be done with."""
 
     permissions: ClassVar = {"GET": Permission.BATCHES_RUN, "POST": Permission.BATCHES_RUN}
+    template: ClassVar[str]
+    statuses: ClassVar[tuple[JobStatus, ...]]
+    doing: ClassVar[str]
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         asked, running, chosen = self._chosen(request.GET)
@@ -41,23 +44,51 @@ class StopChosenView(ProjectView):
         context: dict[str, Any] = {
             "asked": asked,
             "count": count,
-            "ended": chosen.count() - count,
+            "others": chosen.count() - count,
             "named": list(running.order_by("-id")[:5]),
             "back": f"{self.address('batches:list')}{asked.address()}",
         }
-        return self.render("batches/stop_chosen.html", context)
+        return self.render(self.template, context)
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         asked, running, _ = self._chosen(request.POST)
         jobs = list(running.order_by("id"))
         asked.check_matching(len(jobs))
-        for job in jobs:
-            services.cancel_batch(actor=self.access.actor, job=job)
-        messages.info(request, f"Stopping {len(jobs):,} batch{'es' * (len(jobs) != 1)}.")
+        done = sum(self._done(job) for job in jobs)
+        messages.info(request, f"{self.doing} {done:,} batch{'es' * (done != 1)}.")
         return redirect(f"{self.address('batches:list')}{asked.address()}")
+
+    def act(self, job: BatchJob) -> None:
+        """Do it with one batch. Raises Conflict where the batch has moved on."""
+        raise NotImplementedError
+
+    def _done(self, job: BatchJob) -> bool:
+        try:
+            self.act(job)
+        except Conflict:
+            return False
+        return True
 
     def _chosen(self, data: QueryDict) -> tuple[Asked, QuerySet[BatchJob], QuerySet[BatchJob]]:
         asked = BATCHES.read(data)
         found = queries.list_jobs(self.project, status=asked.filters["status"], search=asked.search)
         chosen = asked.selected(found)
-        return asked, chosen.filter(status__in=queries.STOPPABLE_STATUSES), chosen
+        return asked, chosen.filter(status__in=self.statuses), chosen
+
+
+class StopChosenView(_ChosenView):
+    """Stop the chosen batches."""
+
+    template, statuses, doing = "batches/stop_chosen.html", queries.STOPPABLE_STATUSES, "Stopping"
+
+    def act(self, job: BatchJob) -> None:
+        services.cancel_batch(actor=self.access.actor, job=job)
+
+
+class PauseChosenView(_ChosenView):
+    """Pause the chosen batches that run."""
+
+    template, statuses, doing = "batches/pause_chosen.html", (JobStatus.IN_PROGRESS,), "Pausing"
+
+    def act(self, job: BatchJob) -> None:
+        services.pause_batch(actor=self.access.actor, job=job)

@@ -24,6 +24,7 @@ urlpatterns = [
     path(f"{_ROOM}streams/<str:stream>/", stream_views.StreamView.as_view(), name="stream"),
     path(f"{_ROOM}streams/<str:stream>/close/", stream_views.CloseStreamView.as_view(), name="stream-close"),
     path(f"{_ROOM}stop/", stopping.StopChosenView.as_view(), name="stop-chosen"),
+    path(f"{_ROOM}pause/", stopping.PauseChosenView.as_view(), name="pause-chosen"),
     path(_SCALE, scale_views.ScaleTestListView.as_view(), name="scale-tests"),
     path(f"{_SCALE}new/", scale_views.NewScaleTestView.as_view(), name="new-scale-test"),
     path(f"{_SCALE}new/estimate/", scale_views.ScaleTestEstimateView.as_view(), name="scale-test-estimate"),

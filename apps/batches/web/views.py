@@ -40,7 +40,10 @@ class BatchListView(ProjectView):
         asked = BATCHES.read(request.GET)
         found = queries.list_jobs(self.project, status=asked.filters["status"], search=asked.search)
         can_run = self.access.can(Permission.BATCHES_RUN)
-        actions = [Action("Stop", "stop", self.address("batches:stop-chosen"), danger=True)]
+        actions = [
+            Action("Pause", "pause", self.address("batches:pause-chosen")),
+            Action("Stop", "stop", self.address("batches:stop-chosen"), danger=True),
+        ]
         context = {"can_run": can_run, "actions": actions if can_run else []}
         return self.list_page(BATCHES, asked, found, "batches/list.html", context)
 
