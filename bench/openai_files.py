@@ -154,8 +154,8 @@ def _download(client: httpx2.Client, batch_id: UUID, pid: int) -> int:
 
 def _peak(pid: int) -> int:
     """The most memory that a process or one of its children has held, in MB."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return max(_high_water(int(each)) for each in [pid, *children])
+    children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return max(_high_water(each) for each in [pid, *children])
 
 
 def _high_water(pid: int) -> int:

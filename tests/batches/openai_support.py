@@ -27,7 +27,9 @@ class Api:
         assert response.status_code == status, response.content
         return response.json()
 
-    def post(self, path: str, body: Any = None, status: int = 200, **headers: str) -> Any:
+    def post(
+        self, path: str, body: Any = None, status: int = 200, headers: dict[str, str] | None = None
+    ) -> Any:
         response = self.client.post(
             f"/v1/{path}", json.dumps(body or {}), content_type="application/json", headers=headers
         )

@@ -15,7 +15,7 @@ from apps.tenants.models import Project
 from tests.batches.support import run_batch_pump
 from tests.browser.servers import Site, web_alone
 from tests.factories import make_api_key, make_content, make_project, make_prompt
-from tests.factories.openai_batches import CHAT, jsonl, request_line
+from tests.factories.openai_batches import jsonl, request_line
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -89,7 +89,9 @@ def test_client__from_the_file_to_the_answers__needs_no_change(settings_of_clien
 def test_client__with_a_wrong_file__reads_which_line_is_wrong(settings_of_client: dict[str, Any]) -> None:
     with openai.OpenAI(**settings_of_client) as client:
         file = client.files.create(file=("a.jsonl", b'{"custom_id": 1}\n'), purpose="batch")
-        batch = client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
+        batch = client.batches.create(
+            input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+        )
         with pytest.raises(openai.ConflictError):
             client.files.delete(file.id)
         _work(batch.id)

@@ -117,8 +117,8 @@ def test_create__over_a_file_of_another_project__is_not_found(api: Api) -> None:
 def test_create__repeated_under_one_idempotency_key__starts_one_batch(api: Api, project: Project) -> None:
     file = make_openai_file(project=project)
     asked = {"input_file_id": file.public_id, "endpoint": CHAT, "completion_window": "24h"}
-    first = api.post("batches", asked, **{"Idempotency-Key": "one"})
-    assert api.post("batches", asked, **{"Idempotency-Key": "one"}) == first
+    first = api.post("batches", asked, headers={"Idempotency-Key": "one"})
+    assert api.post("batches", asked, headers={"Idempotency-Key": "one"}) == first
     assert len(api.get("batches")["data"]) == 1
 
 

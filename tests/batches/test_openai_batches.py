@@ -1,6 +1,7 @@
 """`/v1/batches` from the file to the answers."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -104,7 +105,7 @@ def test_batch__of_a_managed_prompt__runs_it_as_the_gateway_would(api: Api, proj
         versions=2,
         labels={"production": 1},
     )
-    bodies = [
+    bodies: list[dict[str, Any]] = [
         {"model": "prompt:team/greeting", "messages": [], "variables": {"name": "Ada"}},
         {"model": "prompt:team/greeting#2", "messages": [], "variables": {"review": "Good"}},
         {"prompt": {"id": "team/greeting", "variables": {"name": "Cid"}}, "messages": []},

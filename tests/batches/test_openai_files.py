@@ -32,9 +32,9 @@ def client(project: Project) -> Client:
     return Client(headers={"Authorization": f"Bearer {make_api_key(project=project)[1]}"})
 
 
-def _upload(client: Client, content: bytes = CONTENT, **fields: Any) -> Any:
+def _upload(client: Client, content: bytes = CONTENT, fields: dict[str, str] | None = None) -> Any:
     file = SimpleUploadedFile("requests.jsonl", content)
-    return client.post("/v1/files", {"file": file, "purpose": "batch"} | fields)
+    return client.post("/v1/files", {"file": file, "purpose": "batch", **(fields or {})})
 
 
 def test_file__uploaded__is_told_read_listed_and_deleted(client: Client) -> None:
@@ -71,7 +71,7 @@ def test_file__deleted__leaves_no_content(client: Client, project: Project) -> N
 
 def test_file__with_an_expiry__keeps_to_it(client: Client) -> None:
     fields = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
-    file = _upload(client, **fields).json()
+    file = _upload(client, fields=fields).json()
     assert file["expires_at"] - file["created_at"] == 3600
 
 
@@ -86,7 +86,7 @@ def test_file__with_an_expiry__keeps_to_it(client: Client) -> None:
     ],
 )
 def test_upload__with_a_wrong_field__names_it(client: Client, fields: dict[str, str], param: str) -> None:
-    answer = _upload(client, **fields)
+    answer = _upload(client, fields=fields)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == param
 
