@@ -53,6 +53,7 @@ from tests.factories import (
     make_run,
     owner_of,
 )
+from tests.factories.batches import add_items
 from tests.factories.retention import make_hold
 
 pytestmark = pytest.mark.django_db
@@ -151,8 +152,9 @@ def test_end_user__results_of_batches_over_their_rows__are_emptied(project: Proj
     batch = make_batch(
         project=project, rows=[RowValues({"review": text}, None, {}) for text in ("Ann Smith wrote", "x")]
     )
-    with system_scope():
-        BatchItem.all_organizations.filter(batch=batch).update(output="An answer", parsed={"a": 1})
+    with organization_scope(project.organization_id):
+        add_items(batch)
+        BatchItem.objects.filter(batch=batch).update(output="An answer", parsed={"a": 1})
     done = carried_out(ask(project, texts=["Ann Smith"]))
     assert done.counts["batch_results"] == 1
     assert {item.number: item.output for item in kept(project, BatchItem)} == {1: "", 2: "An answer"}
