@@ -1,9 +1,10 @@
 """A file of 1,000,000 rows and 100 MB in and out again: `python -m bench.batch_files [rows] [kills]`.
 
-A web process under Granian and a worker of the bulk queue, on a database and a Redis of their own. The file
-is uploaded through the dashboard's form and through the API, imported, downloaded as CSV and compared byte by
-byte; with `kills`, the worker and its children get SIGKILL so often during the second import and are started
-again. Printed are seconds, processor time, and the most memory of each process.
+The gateway with web behind it under Granian, and a worker of the bulk queue, on a database and a Redis of their
+own. The file is uploaded through the dashboard's form and through the API, imported, downloaded as CSV and
+compared byte by byte; with `kills`, the worker and its children get SIGKILL so often during the second import
+and are started again. Then a batch starts over 100,000 rows of a request. Printed are seconds and the most
+memory of each process.
 """
 
 import hashlib
@@ -69,9 +70,10 @@ class Memory:
 
 @dataclass(slots=True)
 class Site:
-    """What runs: the web process's address, a worker that can be killed, the caller's key and session."""
+    """What runs: gateway, web behind it, a worker that can be killed; the caller's key and session."""
 
     address: Address
+    gateway: "subprocess.Popen[bytes]"
     web: "subprocess.Popen[bytes]"
     worker: "subprocess.Popen[bytes]"
     token: str
@@ -149,23 +151,29 @@ def running_site(redis: OwnRedis) -> Iterator[Site]:
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     page = f"/{project.organization.slug}/{project.slug}/datasets"
     connections.close_all()
-    address = Address("127.0.0.1", free_port())
-    environment = os.environ | {"PROMPTSAAS_PROCESS": "web", "DEBUG": "0"}
-    web = subprocess.Popen(
-        web_command(address, workers=1, threads=4), cwd=ROOT, env=environment, start_new_session=True
-    )
+    address, behind = Address("127.0.0.1", free_port()), Address("127.0.0.1", free_port())
+    web = start("web", *web_command(behind, workers=1, threads=4))
+    gateway = start("gateway", *manage("gateway", address), f"--web=http://{behind.host}:{behind.port}")
     site = Site(
-        address, web, start_worker(), token, f"{settings.SESSION_COOKIE_NAME}={cookie}", page, Memory()
+        address=address,
+        gateway=gateway,
+        web=web,
+        worker=start_worker(),
+        token=token,
+        cookie=f"{settings.SESSION_COOKIE_NAME}={cookie}",
+        page=page,
+        memory=Memory(),
     )
     stop = threading.Event()
     watcher = threading.Thread(target=watch, args=(site, stop))
     try:
-        wait_until_ready(address, web)
+        wait_until_ready(behind, web)
+        wait_until_ready(address, gateway)
         watcher.start()
         yield site
     finally:
         stop.set()
-        for process in (site.web, site.worker):
+        for process in (site.gateway, site.web, site.worker):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -173,8 +181,17 @@ def running_site(redis: OwnRedis) -> Iterator[Site]:
 
 def start_worker() -> "subprocess.Popen[bytes]":
     """A worker of the bulk queue."""
-    environment = os.environ | {"PROMPTSAAS_PROCESS": "worker", "DEBUG": "0"}
-    command = [sys.executable, "manage.py", "worker", "--queue=bulk"]
+    return start("worker", sys.executable, "manage.py", "worker", "--queue=bulk")
+
+
+def manage(command: str, address: Address) -> list[str]:
+    """The command line of a server."""
+    return [sys.executable, "manage.py", command, f"--host={address.host}", f"--port={address.port}"]
+
+
+def start(kind: str, *command: str) -> "subprocess.Popen[bytes]":
+    """A process of the product, in a group of its own."""
+    environment = os.environ | {"PROMPTSAAS_PROCESS": kind, "DEBUG": "0"}
     return subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
 
 
@@ -362,10 +379,9 @@ def watch(site: Site, stop: threading.Event) -> None:
 def _see(site: Site, folder: Path) -> None:
     group = os.getpgid(int(folder.name))
     command = (folder / "cmdline").read_bytes()
-    if group == site.web.pid:
-        site.memory.see("web", _kilobytes(folder, "VmHWM"))
-    elif group == site.worker.pid:
-        site.memory.see("worker", _kilobytes(folder, "VmHWM"))
+    ours = {site.gateway.pid: "gateway", site.web.pid: "web", site.worker.pid: "worker"}
+    if group in ours:
+        site.memory.see(ours[group], _kilobytes(folder, "VmHWM"))
     elif b"postgres:" in command:
         site.memory.see("a process of Postgres", _kilobytes(folder, "RssAnon"))
 
