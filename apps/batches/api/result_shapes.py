@@ -37,9 +37,6 @@ class BatchItemSerializer(serializers.Serializer[Any]):
     cost_usd = serializers.CharField(allow_null=True)
     cost_status = serializers.ChoiceField(choices=CostStatus.choices)
     latency_ms = serializers.IntegerField(allow_null=True)
-    duplicate_of = serializers.IntegerField(
-        allow_null=True, help_text="The row of the same input that answers for this one."
-    )
     round = serializers.IntegerField(help_text="How often the row was retried on request.")
     duplicate_of = serializers.IntegerField(allow_null=True, help_text="The row whose answer this one got.")
     run_id = serializers.CharField(allow_null=True)
@@ -132,7 +129,6 @@ def item_json(job: BatchJob, row: ResultRow, variants: Sequence[BatchVariant]) -
         "latency_ms": item.latency_ms,
         "duplicate_of": item.duplicate_of and row_number(job, item.duplicate_of),
         "round": item.round,
-        "duplicate_of": item.duplicate_of and row_number(job, item.duplicate_of),
         "run_id": ids.encode("run", item.run_id) if item.run_id else None,
         "finished_at": item.finished_at,
     }
