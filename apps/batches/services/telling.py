@@ -66,7 +66,7 @@ def address_of(job: BatchJob) -> str:
 def _result_addresses(job: BatchJob) -> dict[str, str]:
     """Where a program with a key that may see batches takes results, partial ones too, and failures."""
     address = f"{settings.PUBLIC_URL}/api/v1/batches/{job.public_id}"
-    files = {name: f"{address}/results?format={name}" for name in FORMATS}
+    files: dict[str, str] = {name: f"{address}/results?format={name}" for name in FORMATS}
     return {**files, "failures": f"{address}/failures"}
 
 
