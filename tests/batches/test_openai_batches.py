@@ -13,8 +13,8 @@ from apps.batches.services.openai_advancing import advance
 from apps.batches.services.openai_files import purge_expired_files
 from apps.batches.services.openai_ringing import ring_waiting
 from apps.batches.sweeping import finish_open_jobs, stop_expired_jobs
-from apps.core.models import StoredFile
-from apps.core.scope import organization_scope
+from apps.core.models import OutboxMessage, StoredFile
+from apps.core.scope import organization_scope, system_scope
 from apps.retention.models import DataClass
 from apps.runs.models import Run
 from apps.tenants.models import Project
@@ -60,7 +60,9 @@ def test_batch__of_chats__goes_from_validating_to_completed(api: Api, project: P
     assert running["usage"] is None
     run_batch_pump()
     assert api.get(f"batches/{made['id']}")["status"] == "finalizing"
+    assert _told() == ["batch.started"]
     assert advance(row_id)
+    assert _told() == ["batch.started", "batch.completed"]
     assert not advance(row_id)
     done = api.get(f"batches/{made['id']}")
     assert done["status"] == "completed"
@@ -251,6 +253,12 @@ def test_ring__that_was_lost__is_made_up_for(api: Api, project: Project) -> None
     assert ring_waiting() == 0
     run_batch_pump()
     assert ring_waiting() == 1
+
+
+def _told() -> list[str]:
+    with system_scope():
+        told = OutboxMessage.objects.filter(topic__startswith="batch.").order_by("pk")
+        return list(told.values_list("topic", flat=True))
 
 
 def _forget_rings(project: Project) -> None:

@@ -129,10 +129,12 @@ def _end(job: BatchJob) -> None:
             "failed": (None, job.failed),
         },
     )
-    tell(job.status, job, SYSTEM)
     ring_scale_test(job)
     if job.source == Source.FILE:
+        # Told of when its answers are there to be fetched.
         ring_worker(job.pk)
+    else:
+        tell(job.status, job, SYSTEM)
 
 
 def final_status(job: BatchJob) -> JobStatus:

@@ -26,6 +26,7 @@ from apps.batches.openai_models import (
 )
 from apps.batches.services.openai_files import NewFile, forget_files, store_file
 from apps.batches.services.openai_validating import take_lock
+from apps.batches.services.telling import tell
 from apps.core.scope import organization_scope
 from apps.datasets.models import DatasetRow
 from apps.runs.models import Run
@@ -70,6 +71,7 @@ def _write(batch: OpenAIBatch, job: BatchJob) -> None:
     OpenAIAnswer.objects.filter(batch_id=batch.pk).delete()
     stopped = _STOPPED.get(StopReason(job.stop_reason)) if job.stop_reason else None
     _end(batch, status, [Problem(*stopped)] if stopped else [])
+    tell(job.status, job, SYSTEM)
 
 
 def _store(batch: OpenAIBatch, job: BatchJob, status: str, *, output: bool) -> OpenAIFile | None:
