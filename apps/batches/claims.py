@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from apps.core.records import record
+
 CLAIMABLE: Final = """
 (job.pending - job.held - CASE WHEN job.claim_limit IS NULL THEN 0
                     ELSE greatest(job.total - greatest(job.claim_limit, job.next_number - 1), 0) END)
@@ -60,7 +62,7 @@ class JobFacts:
     of_stream: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Row:
     """A row that waits, with what its dataset says. `variant` is a position among the job's variants."""
 
@@ -75,7 +77,7 @@ class Row:
     metadata: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Claim:
     """The right to complete one row, for as long as `fence` is the row's.
 

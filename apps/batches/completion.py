@@ -20,6 +20,7 @@ from apps.batches.answer_numbers import number_answers
 from apps.batches.claims import CLAIMABLE, Claim
 from apps.batches.matching import matches
 from apps.core.ids import uuid7
+from apps.core.records import record
 from apps.runs.engine import Engine
 from apps.runs.types import RunRecord, RunRequest, RunResult
 
@@ -37,7 +38,7 @@ class Answer:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Outcome:
     """How one claimed row ended, or with status "running" what it has cost so far.
 
@@ -288,7 +289,7 @@ def outcome(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """One run and the claimed rows that it answers.
 

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from apps.batches.leases import GIVE_BACK
+from apps.batches.lease_sql import GIVE_BACK
 from apps.batches.models import BatchJob, JobStatus, Pump, StopReason
 from apps.batches.services import (
     finish_job,

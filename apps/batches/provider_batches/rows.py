@@ -15,7 +15,8 @@ from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from apps.batches.claims import CLAIMABLE, PUMPABLE, Claim, JobFacts, Row
-from apps.batches.leases import RELEASE, WorstCase
+from apps.batches.lease_sql import RELEASE
+from apps.batches.leases import WorstCase
 from apps.core.ids import uuid7
 from apps.core.scope import SYSTEM_ROLE
 from apps.core.sql import UUID7
