@@ -1,10 +1,10 @@
 """A file of 1,000,000 rows and 100 MB in and out again: `python -m bench.batch_files [rows] [kills]`.
 
 The gateway with web behind it under Granian, and a worker of the bulk queue, on a database and a Redis of
-their own. The file is uploaded through the dashboard's form and through the API, imported, downloaded as CSV and
-compared byte by byte; with `kills`, the worker and its children get SIGKILL so often during the second import
-and are started again. Then a batch starts over 100,000 rows of a request. Printed are seconds and the most
-memory of each process.
+their own. The file is uploaded through the dashboard's form and through the API, imported, downloaded as CSV
+and compared byte by byte; with `kills`, the worker and its children get SIGKILL so often during the second
+import and are started again. Then a batch starts over 100,000 rows of a request. Printed are seconds and the
+most memory of each process.
 """
 
 import hashlib

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from apps.audit.actor import SYSTEM, Actor
 from apps.batches.models import BatchItem, BatchJob, BatchVariant
+from apps.batches.option_records import options_as_json
 from apps.batches.preparation_models import RowPreparation
 from apps.batches.provider_models import ProviderBatch
 from apps.batches.row_sources import RunsSource
@@ -129,5 +130,6 @@ def _stream(project: Project) -> TenantModel:
         project=project,
         name=f"stream-{next(numbers)}",
         prompt_name="support/sentiment",
+        options=options_as_json(PromptReference("support/sentiment", label="production"), BatchOptions()),
         livemode=True,
     )
