@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from apps.batches import scale_queries
 from apps.batches.api import scale_shapes as shapes
 from apps.batches.api.serializers import EstimateSerializer
-from apps.batches.api.views import find_version
+from apps.batches.api.source_shapes import find_version
 from apps.batches.services.scale_tests import (
     ScaleTestOptions,
     cancel_scale_test,

@@ -287,7 +287,7 @@ def _running_step(test: ScaleTest) -> ScaleTestStep | None:
 
 
 def _job_of(step: ScaleTestStep) -> BatchJob | None:
-    return BatchJob.objects.filter(pk=step.batch_id).first()
+    return BatchJob.objects.filter(pk=step.batch_id).first() if step.batch_id else None
 
 
 def _starter(test: ScaleTest) -> Actor:

@@ -8,7 +8,8 @@ from apps.batches.models import LARGEST_CONCURRENCY
 from apps.batches.scale_models import USUAL_STEPS
 from apps.batches.services.scale_tests import DEFAULT_CONCURRENCY, ScaleTestOptions
 from apps.batches.web.control_forms import cap_field, concurrency_field
-from apps.batches.web.forms import Choices, reference_of
+from apps.batches.web.forms import Choices
+from apps.batches.web.work_forms import reference_of
 from apps.datasets import queries as dataset_queries
 from apps.datasets.models import DatasetVersion
 from apps.runs.types import PromptReference
@@ -43,8 +44,11 @@ class ScaleTestForm(forms.Form):
     def __init__(self, *args: Any, choices: Choices, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["concurrency"].initial = min(DEFAULT_CONCURRENCY, LARGEST_CONCURRENCY)
-        offered_by_name = {"prompt": choices.prompts, "dataset": choices.datasets, "model": choices.models}
-        for name, offered in offered_by_name.items():
+        for name, offered in (
+            ("prompt", choices.prompts),
+            ("dataset", choices.datasets),
+            ("model", choices.models),
+        ):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
             field.choices = offered

@@ -65,18 +65,22 @@ class Command(BaseCommand):
         self, project: Project, prompt: str, dataset_version: str, options: ScaleTestOptions, yes: bool
     ) -> ScaleTest | None:
         with organization_scope(project.organization_id):
-            what = {
-                "project": project,
-                "prompt": _reference(prompt),
-                "dataset_version": get_version(project, dataset_version),
-                "options": options,
-            }
-            self.stdout.write(_estimate_words(plan_scale_test(**what)))
+            version = get_version(project, dataset_version)
+            plan = plan_scale_test(
+                project=project, prompt=_reference(prompt), dataset_version=version, options=options
+            )
+            self.stdout.write(_estimate_words(plan))
         # Nobody is waited for inside a transaction.
         if not yes and input("Start? [y/N] ").strip().lower() not in ("y", "yes"):
             return None
         with organization_scope(project.organization_id):
-            return start_scale_test(actor=SYSTEM, **what)
+            return start_scale_test(
+                actor=SYSTEM,
+                project=project,
+                prompt=_reference(prompt),
+                dataset_version=version,
+                options=options,
+            )
 
     def _follow(self, project: Project, test: ScaleTest) -> None:
         self.stdout.write(f"{test.public_id}\n\n{HEAD}")
