@@ -18,7 +18,7 @@ from apps.batches.provider_batches.queries import at_provider
 from apps.batches.results import failures, pages
 from apps.batches.results.formats import FORMATS
 from apps.batches.web import presenting
-from apps.batches.web.deliveries import through_batch
+from apps.batches.web.deliveries import delivery_words
 from apps.batches.web.forms import NewBatchForm, choices_of, initial_values
 from apps.batches.web.listing import BATCHES
 from apps.batches.web.source_tabs import source_tabs
@@ -84,10 +84,10 @@ class NewBatchView(ProjectView):
     def _page(self, form: NewBatchForm, *, plan: Plan | None = None, status: int = 200) -> HttpResponse:
         tabs = source_tabs(self, "dataset", _prompt_of(self.request))
         context = {"form": form, "plan": plan, "offered": _offered(form), "tabs": tabs}
-        context["through_batch"] = through_batch(self.project.id, plan)
         context["open"] = form.opened()
         if plan is not None:
             context |= estimate_words(plan, form.options())
+            context |= delivery_words(self.project.id, plan, form.options())
         return self.render("batches/new.html", context, status=status)
 
 
@@ -99,12 +99,12 @@ class EstimateView(ProjectView):
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         choices = choices_of(self.project, request.POST.get("dataset", ""))
         form = NewBatchForm(request.POST, choices=choices)
-        context: dict[str, Any] = {"plan": None, "problem": "", "through_batch": None}
+        context: dict[str, Any] = {"plan": None, "problem": ""}
         if form.is_valid():
             try:
                 context["plan"] = plan = plan_of(self, form)
-                context["through_batch"] = through_batch(self.project.id, plan)
                 context |= estimate_words(plan, form.options())
+                context |= delivery_words(self.project.id, plan, form.options())
             except (InvalidRequest, NotFound) as error:
                 context["problem"] = error.message
         return self.render("batches/new.html#estimate", context)
