@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -30,6 +31,16 @@ def shoot(page: Page, name: str) -> None:
     """Keep a picture for a person, where one is wanted."""
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+
+
+def download_as(page: Page, words: str) -> Path:
+    """Take the results from the menu of downloads."""
+    # A link that is downloaded leaves the menu open.
+    if not page.get_by_role("link", name=words, exact=True).is_visible():
+        page.locator("summary", has_text="Download").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name=words, exact=True).click()
+    return Path(download.value.path())
 
 
 @pytest.mark.browser
@@ -59,6 +70,8 @@ def test_new_batch__checked_started_and_followed__ends_with_results_to_download(
     expect(page.get_by_text("The sample of 5 rows is through")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("5 of 40 rows finished")).to_be_visible()
     shoot(page, "batch-sample")
+    partial = download_as(page, "CSV").read_text().splitlines()
+    assert (len(partial), sum(",pending," in line for line in partial)) == (41, 35)
     page.get_by_role("button", name="Go on").click()
     expect(page.locator("#batch-badge")).to_contain_text("Finished", timeout=30_000)
     expect(page.get_by_text("40 of 40 rows finished")).to_be_visible()
@@ -66,13 +79,13 @@ def test_new_batch__checked_started_and_followed__ends_with_results_to_download(
     check_page(page)
     page.get_by_role("navigation", name="Sections").get_by_role("link", name="Results").click()
     page.get_by_role("link", name="2", exact=True).click()
+    page.get_by_role("button", name="Mark as good").click()
+    expect(page.get_by_text("You marked it as good")).to_be_visible()
     expect(page.get_by_role("link", name="Open the run")).to_be_visible()
     shoot(page, "batch-results")
     check_page(page)
-    page.locator("summary", has_text="Download").click()
-    with page.expect_download() as download:
-        page.get_by_role("link", name="CSV", exact=True).click()
-    assert len(download.value.path().read_text().splitlines()) == 41
+    assert len(download_as(page, "CSV").read_text().splitlines()) == 41
+    assert pyarrow.parquet.read_table(download_as(page, "Parquet")).num_rows == 40
 
 
 @pytest.mark.browser
