@@ -146,14 +146,14 @@ class LeaseStore:
             "variants": len(job.variants),
             "source_rows": job.source_rows,
         }
-        found = []
+        found: list[Row] = []
         if locked.given_back > 0:
             only_direct = job.delivery != "direct"
-            found = await _fetch(connection, sql.GIVEN_BACK, **source, limit=limit, only_direct=only_direct)
+            found = await _rows_of(connection, sql.GIVEN_BACK, **source, limit=limit, only_direct=only_direct)
         last = min(locked.next_number + limit - len(found) - 1, locked.last_number)
         if last >= locked.next_number:
-            found += await _fetch(connection, sql.UNTAKEN, **source, first=locked.next_number, last=last)
-        return [Row(**row._asdict()) for row in found]
+            found += await _rows_of(connection, sql.UNTAKEN, **source, first=locked.next_number, last=last)
+        return found
 
     async def _take(
         self, connection: AsyncConnection[Any], job: JobFacts, claims: list[Claim], next_number: int
@@ -232,6 +232,13 @@ async def _fetch(connection: AsyncConnection[Any], query: str, **parameters: Any
     async with connection.cursor(row_factory=namedtuple_row) as cursor:
         await cursor.execute(query, parameters)
         return await cursor.fetchall()
+
+
+async def _rows_of(connection: AsyncConnection[Any], query: str, **parameters: Any) -> list[Row]:
+    """Rows whose columns stand in the order of Row's fields."""
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(query, parameters)
+        return [Row(*row) for row in await cursor.fetchall()]
 
 
 def _affordable(job: JobFacts, rows: list[Row], money: Decimal | None, worst_case: WorstCase) -> list[Claim]:
