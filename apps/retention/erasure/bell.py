@@ -22,7 +22,7 @@ RUNG_AT_ONCE: Final = 100
 def answer(request_id: UUID, seconds: float) -> None:
     """Work on a request for some seconds, and ring for a successor while there is more to do."""
     if work_off(request_id, steps_of, seconds):
-        queue.enqueue(JOB, str(request_id))
+        queue.enqueue(JOB, str(request_id), queue="bulk")
 
 
 def ring_due() -> int:
@@ -36,5 +36,5 @@ def ring_due() -> int:
         )
         found = list(due.order_by("execute_after").values_list("pk", flat=True)[:RUNG_AT_ONCE])
         for request_id in found:
-            queue.enqueue(JOB, str(request_id))
+            queue.enqueue(JOB, str(request_id), queue="bulk")
     return len(found)

@@ -25,7 +25,7 @@ logger = get_logger(__name__)
 
 def ring(export: OrganizationExport) -> None:
     """Ring a worker once the transaction commits."""
-    queue.enqueue(JOB, str(export.pk))
+    queue.enqueue(JOB, str(export.pk), queue="bulk")
 
 
 def answer(export_id: UUID, seconds: float) -> None:
@@ -40,7 +40,7 @@ def answer(export_id: UUID, seconds: float) -> None:
         _count_failure(export_id)
         return
     if more:
-        queue.enqueue(JOB, str(export_id))
+        queue.enqueue(JOB, str(export_id), queue="bulk")
 
 
 def sweep() -> int:
@@ -52,7 +52,7 @@ def sweep() -> int:
         ).order_by("touched_at")
         silent = list(waiting.values_list("pk", flat=True)[:AT_ONCE])
         for export_id in silent:
-            queue.enqueue(JOB, str(export_id))
+            queue.enqueue(JOB, str(export_id), queue="bulk")
         ready = OrganizationExport.all_organizations.filter(state=ExportState.READY).order_by("touched_at")
         looked_at = list(ready.values_list("organization_id", "pk")[:AT_ONCE])
     return len(silent) + sum(_end_if_over(*each) for each in looked_at)
