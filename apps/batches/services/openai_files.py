@@ -91,16 +91,9 @@ def delete_file(*, actor: Actor, file: OpenAIFile) -> None:
         organization_id=locked.organization_id,
         target_name=locked.name,
     )
-    forget_files([locked])
-
-
-def forget_files(found: Iterable[OpenAIFile]) -> int:
-    """Delete files with their content, without a word to anybody; returns how many."""
-    rows = list(found)
-    for content in StoredFile.objects.filter(pk__in=[file.content_id for file in rows]):
+    for content in StoredFile.objects.filter(pk=locked.content_id):
         files.delete(content)
-    OpenAIFile.objects.filter(pk__in=[file.pk for file in rows]).delete()
-    return len(rows)
+    locked.delete()
 
 
 def purge_expired_files() -> int:

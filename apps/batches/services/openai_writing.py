@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.audit.actor import SYSTEM
 from apps.audit.services import record
 from apps.batches.models import BatchItem, BatchJob, ItemStatus, StopReason
-from apps.batches.openai.answers import Answered, line
+from apps.batches.openai.answers import SUCCESS, Answered, line
 from apps.batches.openai.lines import Problem
 from apps.batches.openai.standing import final_status
 from apps.batches.openai_models import (
@@ -24,7 +24,7 @@ from apps.batches.openai_models import (
     OpenAIBatchStatus,
     OpenAIFile,
 )
-from apps.batches.services.openai_files import NewFile, forget_files, store_file
+from apps.batches.services.openai_files import NewFile, store_file
 from apps.batches.services.openai_validating import take_lock
 from apps.batches.services.telling import tell
 from apps.core.scope import organization_scope
@@ -62,20 +62,23 @@ def write_answers(organization_id: UUID, batch_id: UUID) -> bool:
 
 def _write(batch: OpenAIBatch, job: BatchJob) -> None:
     status = final_status(job)
-    output = _store(batch, job, status, output=True)
-    errors = _store(batch, job, status, output=False)
-    batch.output_file_id = output.pk if output else None
-    batch.error_file_id = errors.pk if errors else None
+    answers = OpenAIAnswer.objects.filter(batch_id=batch.pk)
+    good = answers.filter(status_code__gte=SUCCESS.start, status_code__lt=SUCCESS.stop).count()
+    # The files are made one after the other, each in a walk through all requests of its own.
+    if good:
+        batch.output_file_id = _store(batch, job, status, output=True).pk
+    if good < job.total:
+        batch.error_file_id = _store(batch, job, status, output=False).pk
     runs = Run.objects.filter(source_id=job.pk)
     batch.cached_tokens = runs.aggregate(total=Sum("cached_tokens"))["total"] or 0
-    OpenAIAnswer.objects.filter(batch_id=batch.pk).delete()
+    answers.delete()
     stopped = _STOPPED.get(StopReason(job.stop_reason)) if job.stop_reason else None
     _end(batch, status, [Problem(*stopped)] if stopped else [])
     tell(job.status, job, SYSTEM)
 
 
-def _store(batch: OpenAIBatch, job: BatchJob, status: str, *, output: bool) -> OpenAIFile | None:
-    """One of the two files; none where no line belongs to it."""
+def _store(batch: OpenAIBatch, job: BatchJob, status: str, *, output: bool) -> OpenAIFile:
+    """One of the two files."""
     lines = (
         line(answered, batch.pk, status)
         for answered in _answered(batch, job)
@@ -83,11 +86,7 @@ def _store(batch: OpenAIBatch, job: BatchJob, status: str, *, output: bool) -> O
     )
     kind = "output" if output else "error"
     new = NewFile(f"{batch.public_id}_{kind}.jsonl", FilePurpose.BATCH_OUTPUT, lines, batch.output_seconds)
-    file = store_file(batch.project, new)
-    if not file.size:
-        forget_files([file])
-        return None
-    return file
+    return store_file(batch.project, new)
 
 
 def _answered(batch: OpenAIBatch, job: BatchJob) -> Iterator[Answered]:
