@@ -217,6 +217,7 @@ PAGES: Final = (
     ("Playground", "play", "runs:playground"),
     ("Datasets", "data", "datasets:list"),
     ("Batches", "layers", "batches:list"),
+    ("Scale tests", "chart", "batches:scale-tests"),
     ("Analytics", "chart", "analytics:overview"),
     ("Costs", "card", "analytics:costs"),
     ("Versions compared", "split", "analytics:versions-of"),
@@ -229,6 +230,7 @@ PAGES: Final = (
 ACTIONS: Final = (
     ("New prompt", "plus", "prompts:new"),
     ("New batch", "plus", "batches:new"),
+    ("New scale test", "plus", "batches:new-scale-test"),
     ("Upload dataset", "upload", "datasets:upload"),
     ("New alert rule", "bell", "analytics:alert-new"),
     ("New API key", "key", "tenants:new-key"),
