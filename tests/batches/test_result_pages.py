@@ -249,6 +249,6 @@ def test_api__rows_failures_and_comparison() -> None:
     assert (found["answered"], found["agreement"], len(found["data"])) == (2, 1.0, 3)
     assert api.get(f"{path}/comparison", status=400)["error"]["param"] == "with"
     assert (
-        api.get(f"{path}/comparison?with={job.public_id}&variant=2", status=400)["error"]["param"]
+        api.get(f"{path}/comparison?with={job.public_id}&variant=2", status=404)["error"]["param"]
         == "variant"
     )

@@ -27,6 +27,8 @@ from apps.tenants.roles import Permission
 
 TAGS: Final = ["Batches"]
 LARGEST_ROW: Final = 2**31 - 1
+LONGEST_CODE: Final = 64
+LONGEST_SEARCH: Final = 200
 MATCHES: Final = ("match", "differs")
 ROW: Final = {"type": "integer", "minimum": 0, "maximum": LARGEST_ROW}
 MOST_VARIANTS: Final = 1_000
@@ -34,9 +36,17 @@ VARIANT: Final = {"type": "integer", "minimum": 1, "maximum": MOST_VARIANTS}
 FILTERS: Final = [
     OpenApiParameter("status", str, enum=ItemStatus.values, description="Only rows of this status."),
     OpenApiParameter("match", str, enum=MATCHES, description="Rows that match what is expected, or don't."),
-    OpenApiParameter("code", str, description="Only rows that failed with this error code."),
+    OpenApiParameter(
+        "code",
+        {"type": "string", "maxLength": LONGEST_CODE},
+        description="Only rows that failed with this error code.",
+    ),
     OpenApiParameter("variant", VARIANT, description="Only this variant, counted from 1."),
-    OpenApiParameter("search", str, description="Only rows whose input or output holds this text."),
+    OpenApiParameter(
+        "search",
+        {"type": "string", "maxLength": LONGEST_SEARCH},
+        description="Only rows whose input or output holds this text.",
+    ),
 ]
 # A place in a batch written as an id: UUIDs of version 8 hold what one likes, and no row has such an id.
 _PLACE: Final = 0x8 << 76 | 0x2 << 62
@@ -167,12 +177,14 @@ class BatchComparisonAPI(ProjectAPIView):
 
 def _filters(job: BatchJob, request: Request) -> ResultFilters:
     """What a list or a file is narrowed to. Raises InvalidRequest."""
-    variant = _whole(request, "variant", 1, job.variant_count)
+    variant = _whole(request, "variant", 1, MOST_VARIANTS)
+    if variant is not None and variant > job.variant_count:
+        raise comparing.unknown_variant(job)
     return ResultFilters(
         status=_one_of(request, "status", ItemStatus.values),
         match=_one_of(request, "match", MATCHES),
-        code=_text(request, "code", 64),
-        search=_text(request, "search", 200),
+        code=_text(request, "code", LONGEST_CODE),
+        search=_text(request, "search", LONGEST_SEARCH),
         variant=None if variant is None or job.variant_count == 1 else variant - 1,
     )
 

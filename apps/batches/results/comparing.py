@@ -14,7 +14,7 @@ from django.db import connection
 from apps.batches.models import BatchItem, BatchJob, BatchVariant
 from apps.batches.numbering import rows_used
 from apps.batches.results.pages import ResultRow, with_source
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, NotFound
 
 COMPARED_ROWS: Final = 10_000
 WINDOW: Final = 10_000
@@ -142,13 +142,18 @@ class ComparedPage:
 
 
 def side_of(job: BatchJob, position: int, variants: Sequence[BatchVariant]) -> Side:
-    """A variant of a batch by its position from 0. Raises InvalidRequest for one that it has not."""
+    """A variant of a batch by its position from 0. Raises NotFound for one that it has not."""
     if not 0 <= position < job.variant_count:
-        message = f"This batch has the variants 1 to {job.variant_count}."
-        raise InvalidRequest(message, code="variant_unknown", param="variant")
+        raise unknown_variant(job)
     found = next((each for each in variants if each.position == position), None)
     facts: BatchJob | BatchVariant = found or job
     return Side(job, position, facts.version_number, facts.model, facts.match_field, variants)
+
+
+def unknown_variant(job: BatchJob) -> NotFound:
+    """What is said of a variant that a batch has not."""
+    words = "one variant" if job.variant_count == 1 else f"the variants 1 to {job.variant_count}"
+    return NotFound(f"This batch has {words}.", code="variant_unknown", param="variant")
 
 
 def compare(first: Side, second: Side) -> Comparison:

@@ -143,7 +143,7 @@ class CompareView(ProjectView):
             return self.render("batches/compare.html", context)
         try:
             return self.render("batches/compare.html", context | self._compared(job, variants))
-        except InvalidRequest as problem:
+        except (InvalidRequest, NotFound) as problem:
             context["problem"] = problem.message
             return self.render("batches/compare.html", context, status=422)
 
