@@ -2,7 +2,9 @@
 
 from django.db.models import Prefetch, QuerySet
 
+from apps.batches.planning import Plan
 from apps.batches.scale_models import ScaleTest, ScaleTestStep
+from apps.billing.queries import usage_summary
 from apps.core.errors import NotFound
 from apps.core.models import find
 from apps.tenants.models import Project
@@ -22,6 +24,11 @@ def get_scale_test(project: Project, public_id: str) -> ScaleTest:
     if test is None:
         raise NotFound("There is no such scale test.", code="scale_test_not_found")
     return test
+
+
+def runs_left(project: Project, plan: Plan) -> int | None:
+    """How many runs the month has left for what is planned; None without a limit, as in the sandbox."""
+    return None if plan.model.sandbox else usage_summary(project.organization_id).remaining
 
 
 def _with_steps(tests: QuerySet[ScaleTest]) -> QuerySet[ScaleTest]:

@@ -23,7 +23,7 @@ from apps.batches.services.scale_tests import (
     sweep_scale_tests,
 )
 from apps.batches.sweeping import sweep
-from apps.core.errors import Conflict, InvalidRequest
+from apps.core.errors import Conflict, InvalidRequest, QuotaExceeded
 from apps.core.scope import organization_scope
 from apps.runs.types import PromptReference
 from apps.tenants.models import Project
@@ -35,6 +35,7 @@ from tests.factories import (
     make_dataset_version,
     make_project,
     make_prompt,
+    make_quota,
     make_scale_test,
     owner_of,
 )
@@ -172,6 +173,12 @@ def test_scale_test__what_makes_no_sense__is_refused_before_anything_runs() -> N
         )
     assert (told.rows, told.source_rows, told.estimate.rows) == (110, 3, 110)
     assert told.estimate.status == "priced"
+    make_quota(organization=project.organization, cap=200, used=100)
+    options = ScaleTestOptions(model="openai/gpt-4o-mini", steps=(10, 100), cost_cap=Decimal(1))
+    with pytest.raises(QuotaExceeded, match="100 left"), organization_scope(project.organization_id):
+        start_scale_test(
+            actor=SYSTEM, project=project, prompt=prompt, dataset_version=version, options=options
+        )
     assert told.estimate.high is not None
 
 

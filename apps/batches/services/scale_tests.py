@@ -28,10 +28,11 @@ from apps.batches.scale_models import (
     ScaleTestStep,
     StepStatus,
 )
+from apps.batches.scale_queries import runs_left
 from apps.batches.services.changing import check_concurrency
 from apps.batches.services.starting import BatchOptions, start_batch
 from apps.batches.services.stopping import cancel_batch
-from apps.core.errors import Conflict, InvalidRequest, PromptsaasError
+from apps.core.errors import Conflict, InvalidRequest, PromptsaasError, QuotaExceeded
 from apps.core.scope import organization_scope, system_scope
 from apps.datasets.models import DatasetVersion
 from apps.runs.types import PromptReference
@@ -85,11 +86,13 @@ def start_scale_test(
     """Start the first step; the others follow by themselves.
 
     Raises as `start_batch` does, InvalidRequest ``steps_invalid``, ``cost_cap_required`` for a model that
-    costs money without a cap, ``price_unknown`` where no cap could be kept.
+    costs money without a cap, ``price_unknown`` where no cap could be kept, QuotaExceeded where the month has
+    fewer runs left than the steps have rows.
     """
     check_concurrency(options.concurrency)
     plan = plan_scale_test(project=project, prompt=prompt, dataset_version=dataset_version, options=options)
     _check_cap(options.cost_cap, plan)
+    _check_quota(project, plan)
     test, steps = _create(actor, project, prompt, plan, options)
     record(
         actor=actor,
@@ -202,6 +205,13 @@ def _check_cap(cap: Decimal | None, plan: Plan) -> None:
     if status == "priced" and cap is None:
         message = "This model costs money: say the most that all steps together may cost."
         raise InvalidRequest(message, code="cost_cap_required", param="cost_cap")
+
+
+def _check_quota(project: Project, plan: Plan) -> None:
+    left = runs_left(project, plan)
+    if left is not None and left < plan.rows:
+        message = f"The steps are {plan.rows:,} runs, and this month has {left:,} left. Choose smaller steps."
+        raise QuotaExceeded(message, param="steps")
 
 
 def _start_step(actor: Actor, test: ScaleTest, step: ScaleTestStep, cap: Decimal | None) -> None:

@@ -15,7 +15,7 @@ from apps.batches.web.forms import choices_of, initial_values
 from apps.batches.web.scale_charts import charts_of
 from apps.batches.web.scale_forms import ScaleTestForm
 from apps.batches.web.scale_listing import SCALE_TESTS
-from apps.core.errors import Conflict, InvalidRequest, NotFound
+from apps.core.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
 from apps.core.ids import encode
 from apps.tenants.roles import Permission
 from apps.tenants.web.base import ProjectView
@@ -61,14 +61,15 @@ class NewScaleTestView(ProjectView):
                 dataset_version=form.dataset_version(self.project),
                 options=form.options(),
             )
-        except (InvalidRequest, NotFound, Conflict) as error:
+        except (InvalidRequest, NotFound, Conflict, QuotaExceeded) as error:
             form.add_error(error.param if error.param in form.fields else None, error.message)
             return self._page(form, status=422)
         return redirect(self.address("batches:scale-test", test.public_id))
 
     def _page(self, form: ScaleTestForm, *, plan: Plan | None = None, status: int = 200) -> HttpResponse:
         offered = {name: bool(getattr(form.fields[name], "choices", ())) for name in ("prompt", "dataset")}
-        context = {"form": form, "plan": plan, "offered": offered}
+        left = scale_queries.runs_left(self.project, plan) if plan else None
+        context = {"form": form, "plan": plan, "offered": offered, "left": left}
         return self.render("batches/scale_new.html", context, status=status)
 
 
@@ -82,7 +83,8 @@ class ScaleTestEstimateView(ProjectView):
         context: dict[str, Any] = {"plan": None, "problem": ""}
         if form.is_valid():
             try:
-                context["plan"] = _plan_of(self, form)
+                plan = _plan_of(self, form)
+                context |= {"plan": plan, "left": scale_queries.runs_left(self.project, plan)}
             except (InvalidRequest, NotFound, Conflict) as error:
                 context["problem"] = error.message
         return self.render("batches/scale_new.html#estimate", context)
