@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from apps.batches.models import BatchItem, BatchJob, ItemStatus
+from apps.batches.models import BatchItem, BatchJob, ItemStatus, Source
 from apps.batches.queries import Progress
 from apps.batches.results.failures import FailureGroup
 from apps.batches.results.heads import row_number
@@ -18,21 +18,23 @@ from apps.core.formatting import format_duration
 SHORT: Final = 160
 COLUMNS_SHOWN: Final = 2
 
+RETRY: Final = "Can be retried"
+
 # What a reason means, and what a person can do about it.
 REASONS: Final[dict[str, tuple[str, str]]] = {
     "variable_missing": ("Variable missing in the row", "Fix the data"),
     "variable_invalid": ("Value of the wrong type in the row", "Fix the data"),
-    "output_invalid": ("Output does not fit the schema", "Can be retried"),
+    "output_invalid": ("Output does not fit the schema", RETRY),
     "provider_rate_limited": ("Rate limited by the provider", "Retry with less concurrency"),
-    "provider_timeout": ("The provider did not answer in time", "Can be retried"),
-    "provider_failed": ("The provider failed", "Can be retried"),
-    "provider_unreachable": ("The provider could not be reached", "Can be retried"),
+    "provider_timeout": ("The provider did not answer in time", RETRY),
+    "provider_failed": ("The provider failed", RETRY),
+    "provider_unreachable": ("The provider could not be reached", RETRY),
     "provider_authentication_failed": ("The provider refused the key", "Check the connection"),
     "provider_refused": ("The provider refused the request", "Check model and parameters"),
     "content_filtered": ("Stopped by the content filter", "A retry will not help"),
     "quota_exceeded": ("The month's quota is used up", "Retry when there is room"),
     "given_up": ("No answer after many tries", "Look at the row first"),
-    "result_not_storable": ("The answer could not be stored", "Can be retried"),
+    "result_not_storable": ("The answer could not be stored", RETRY),
 }
 
 
@@ -89,7 +91,7 @@ def shown_failures(job: BatchJob, groups: Sequence[FailureGroup]) -> list[Failur
             more=group.more,
         )
         for group in groups
-        for reason, advice in (_reason(group.code),)
+        for reason, advice in (_reason(job, group.code),)
     ]
 
 
@@ -135,8 +137,10 @@ def expected_cost(job: BatchJob) -> tuple[Decimal, Decimal] | None:
     return (Decimal(low), Decimal(high)) if low is not None and high is not None else None
 
 
-def _reason(code: str) -> tuple[str, str]:
-    return REASONS.get(code, (code.replace("_", " ").capitalize(), "Can be retried"))
+def _reason(job: BatchJob, code: str) -> tuple[str, str]:
+    reason, advice = REASONS.get(code, (code.replace("_", " ").capitalize(), RETRY))
+    # The answers of an OpenAI batch file stand in files, which no retry changes.
+    return reason, "Send it again in a new file" if job.source == Source.FILE and advice == RETRY else advice
 
 
 def _shown(job: BatchJob, row: ResultRow, columns: Sequence[str]) -> ShownRow:
@@ -152,7 +156,7 @@ def _shown(job: BatchJob, row: ResultRow, columns: Sequence[str]) -> ShownRow:
         tokens=None if given is None and made is None else (given or 0) + (made or 0),
         cost_status=item.cost_status or None,
         run_id=ids.encode("run", item.run_id) if item.run_id else "",
-        reason=_reason(item.error_code)[0] if item.error_code else "",
+        reason=_reason(job, item.error_code)[0] if item.error_code else "",
         inputs=[(name, _text(value)) for name, value in source.items()],
         full_output=json.dumps(item.parsed, indent=2, ensure_ascii=False)
         if item.parsed is not None
