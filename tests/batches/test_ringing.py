@@ -44,7 +44,7 @@ def test_keep_rings__as_many_as_the_queue_may_hold__count_on(waiting: int | None
 
 @pytest.mark.django_db(transaction=True)
 def test_others_wait__only_for_other_work_than_pumps() -> None:
-    queue.get_queue("bulk").empty()
+    queue.get_queue("bulk").delete(delete_jobs=True)
     with transaction.atomic():
         queue.enqueue(PUMP_JOB, "1", queue="bulk")
     assert not queue.others_wait(PUMP_JOB, "bulk")
