@@ -366,6 +366,22 @@ def test_pause__before_it_is_sent__lets_rows_wait(openai: Place) -> None:
     assert len(openai.store.batches) == 1
 
 
+def test_connection__deleted_meanwhile__is_waited_for_until_the_stop(openai: Place) -> None:
+    openai.store.polls = 9
+    job = openai.start("one", "two")
+    turn(job)
+    with organization_scope(job.organization_id):
+        ProviderCredential.objects.all().delete()
+    turn(job)
+    (batch,) = batches_of(job)
+    assert "was deleted" in batch.error_message
+    assert reload(job).running == 2
+    with organization_scope(job.organization_id):
+        services.cancel_batch(actor=SYSTEM, job=job)
+
+    assert (finish(job).status, reload(job).cancelled) == (JobStatus.CANCELLED, 2)
+
+
 def test_start__on_the_sandbox_or_an_unknown_connection__is_refused(openai: Place) -> None:
     options = BatchOptions(delivery=Delivery.PROVIDER_BATCH)
     with pytest.raises(InvalidRequest) as refused:

@@ -23,13 +23,14 @@ from apps.batches.provider_batches.records import LeaseLost
 from apps.batches.provider_batches.rows import LEASE_SECONDS, Jobs, RowStore
 from apps.batches.provider_batches.sending import send
 from apps.batches.provider_batches.waiting import look, tidy
-from apps.batches.provider_batches.work import ProviderTimes, Step, Work, times
+from apps.batches.provider_batches.work import OTHERWISE, ProviderTimes, Step, Work, times
 from apps.batches.provider_models import ProviderBatch, ProviderState
 from apps.batches.services import finish_job
-from apps.core.errors import NotFound, PromptsaasError
+from apps.core.errors import PromptsaasError
 from apps.core.ids import uuid7
 from apps.core.logs import get_logger
 from apps.providers.batches import open_batches
+from apps.providers.batches.deleted import DeletedConnection
 from apps.runs.runtime import Runtime, open_runtime
 
 logger = get_logger(__name__)
@@ -62,8 +63,11 @@ async def advance(batch_id: UUID, given: ProviderTimes | None = None) -> int:
         except LeaseLost:
             logger.warning("provider_batches.lease_lost", extra={"provider_batch": batch.public_id})
             return steps
-        except NotFound as gone:
-            wait = await _connection_gone(runtime, batch, token, gone, pace)
+        except Exception:
+            # A fault of ours: the step is tried again, ever more slowly.
+            logger.exception("provider_batches.step_failed", extra={"provider_batch": batch.public_id})
+            attempts = await _note(runtime, batch, token)
+            wait = min(pace.longest_wait, pace.first_wait * 2.0 ** min(attempts, 10))
         finally:
             await runtime.calls.run(lambda: records.let_go(batch, token, wait))
         for organization_id, job_id in over | companion.over:
@@ -113,7 +117,7 @@ async def _work(
         job=facts,
         rows=RowStore(runtime.pool, batch.id, facts, batch.variant),
         leases=leases,
-        endpoint=open_batches(connection),
+        endpoint=open_batches(connection) if connection is not None else DeletedConnection(),
         worst_case=worst_case,
         times=pace,
     )
@@ -129,11 +133,9 @@ async def _work(
         await work.endpoint.close()
 
 
-async def _connection_gone(
-    runtime: Runtime, batch: ProviderBatch, token: UUID, gone: NotFound, pace: ProviderTimes
-) -> float:
-    """The connection was deleted: it may come back, and until the batch is given up its rows wait for it."""
-    changes = {"error_code": gone.code[:64], "error_message": "The provider connection was deleted."}
+async def _note(runtime: Runtime, batch: ProviderBatch, token: UUID) -> int:
+    """Write down that a step failed; how often that has happened now."""
+    changes = {"attempts": batch.attempts + 1, "error_code": "internal", "error_message": OTHERWISE}
     with suppress(LeaseLost):
         await runtime.calls.run(lambda: records.save(batch, token, changes))
-    return pace.longest_wait
+    return batch.attempts

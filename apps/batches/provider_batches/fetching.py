@@ -53,7 +53,7 @@ async def fetch(work: Work, standing: Standing) -> Step:
                 await _record_group(work, read)
     except ProviderCallError as error:
         await _record_group(work, read)
-        if error.status == NOT_FOUND or work.is_lost:
+        if error.status == NOT_FOUND or work.gives_up(standing):
             return await give_up(work, standing)
         return await work.wait_after(error)
     await _record_group(work, read)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from apps.batches.models import BatchJob, JobStatus, StopReason
 from apps.batches.provider_models import ProviderBatch
 from apps.batches.services.stopping import stop_job
+from apps.core.errors import NotFound
 from apps.core.scope import organization_scope, system_scope
 from apps.providers import queries as provider_queries
 from apps.providers.types import Connection
@@ -111,10 +112,13 @@ def stop(batch: ProviderBatch, reason: StopReason) -> None:
             stop_job(job, reason)
 
 
-def connection_of(batch: ProviderBatch, project_id: UUID) -> Connection:
-    """The connection as it is now. Raises NotFound."""
+def connection_of(batch: ProviderBatch, project_id: UUID) -> Connection | None:
+    """The connection as it is now; None for one that was deleted."""
     with organization_scope(batch.organization_id):
-        return provider_queries.load_connection(project_id, batch.connection)
+        try:
+            return provider_queries.load_connection(project_id, batch.connection)
+        except NotFound:
+            return None
 
 
 def known_ids(batch: ProviderBatch) -> Collection[str]:

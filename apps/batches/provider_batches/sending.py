@@ -8,6 +8,7 @@ from apps.batches.provider_batches import records
 from apps.batches.provider_batches.content import Collected
 from apps.batches.provider_batches.preparing import add_ours, keep_figures
 from apps.batches.provider_batches.records import Standing
+from apps.batches.provider_batches.waiting import give_up
 from apps.batches.provider_batches.work import Step, Work
 from apps.batches.provider_models import ProviderState
 from apps.providers.batches.types import RemoteBatch
@@ -18,7 +19,7 @@ async def send(work: Work, standing: Standing) -> Step:
     """Upload the lines and make the batch; or find out whether an earlier try did."""
     batch = work.batch
     if batch.create_sent_at is not None:
-        return await _look_for(work)
+        return await _look_for(work, standing)
     if standing.stopping or standing.paused:
         await work.give_all_back(standing)
         return await work.finish(ProviderState.CANCELLED)
@@ -71,7 +72,7 @@ def may_have_arrived(error: ProviderCallError) -> bool:
     return error.reason in ("timeout", "server")
 
 
-async def _look_for(work: Work) -> Step:
+async def _look_for(work: Work, standing: Standing) -> Step:
     """Find a batch that was perhaps made; only when it surely was not, another one is."""
     batch = work.batch
     assert batch.create_sent_at is not None
@@ -79,7 +80,7 @@ async def _look_for(work: Work) -> Step:
     try:
         found = await work.endpoint.find(batch.public_id, batch.create_sent_at, batch.requests, known)
     except ProviderCallError as error:
-        return await work.wait_after(error)
+        return await give_up(work, standing) if work.gives_up(standing) else await work.wait_after(error)
     if found is not None:
         return await _accept(work, found, by_size=found.mark != batch.public_id)
     if datetime.now(UTC) - batch.create_sent_at < timedelta(seconds=work.times.grace):

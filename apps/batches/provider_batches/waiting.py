@@ -20,7 +20,7 @@ async def look(work: Work, standing: Standing) -> Step:
     try:
         remote = await _ask(work, standing)
     except ProviderCallError as error:
-        if error.status == NOT_FOUND or work.is_lost:
+        if error.status == NOT_FOUND or work.gives_up(standing):
             return await give_up(work, standing)
         return await work.wait_after(error)
     figures = {"answered": remote.answered, "failed": remote.failed, "attempts": 0}

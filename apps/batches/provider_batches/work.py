@@ -21,6 +21,7 @@ from apps.batches.provider_models import ProviderBatch, ProviderState
 from apps.billing import holding
 from apps.core.errors import PromptsaasError
 from apps.core.logs import get_logger
+from apps.providers.batches.deleted import DELETED, DeletedConnection
 from apps.providers.batches.types import BatchEndpoint
 from apps.providers.types import ProviderCallError
 from apps.runs.runtime import Runtime
@@ -135,7 +136,8 @@ class Work:
         """Note what went wrong; how long to wait before the same step is tried again."""
         attempts = self.batch.attempts + 1
         code = error.reason if isinstance(error, ProviderCallError) else error.code
-        await self.save(attempts=attempts, error_code=code[:64], error_message=WORDS.get(code, OTHERWISE))
+        words = DELETED if self.is_gone else WORDS.get(code, OTHERWISE)
+        await self.save(attempts=attempts, error_code=code[:64], error_message=words)
         told = error.retry_after if isinstance(error, ProviderCallError) else None
         bound = self.times.first_wait * 2.0 ** min(attempts - 1, 10)
         return max(min(bound, self.times.longest_wait), min(told or 0.0, 3600.0))
@@ -156,6 +158,15 @@ class Work:
             await self.refuse_all(claims, code, message)
         told = "The provider refused the batch as a whole; its rows say why."
         return await self.finish(ProviderState.FAILED, error_code=code[:64], error_message=told)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection was deleted."""
+        return isinstance(self.endpoint, DeletedConnection)
+
+    def gives_up(self, standing: Standing) -> bool:
+        """Whether a provider that can't be asked is no longer waited for."""
+        return self.is_lost or (self.is_gone and standing.stopping)
 
     @property
     def is_lost(self) -> bool:
