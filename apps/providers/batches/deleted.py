@@ -8,7 +8,7 @@ from apps.providers.batches.openai_batches import LIMITS
 from apps.providers.batches.types import Content, Line, RemoteBatch
 from apps.providers.types import ChatRequest, ChatResult, ProviderCallError
 
-DELETED = (
+DELETED: Final = (
     "The provider connection was deleted. Make it again by its name to have the answers, or stop the batch."
 )
 
