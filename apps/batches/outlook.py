@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -60,7 +60,7 @@ def distinct_rows(plan: Plan) -> int | None:
         return None
     several = isinstance(plan.work, MultiRowWork)
     read = {each["name"] for variant in plan.variants for each in variant.prompt.variables}
-    names = {
+    names: dict[str, Any] = {
         "names": [] if several else sorted(read),
         "organization": plan.dataset_version.organization_id,
         "version": plan.dataset_version.pk,

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.chaos.checks import Check, tell
 from bench.chaos.processes import Processes
-from bench.chaos.support import Arena, arena
+from bench.chaos.support import MODEL, Arena, arena
 from bench.own_database import BENCH
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def cap(place: Arena, rows: int) -> list[Check]:
     from apps.batches.services import BatchChanges, change_batch  # noqa: PLC0415
     from apps.core.scope import organization_scope  # noqa: PLC0415
     from bench.chaos.batch_work import Work  # noqa: PLC0415
+    from tests.factories.providers import make_price  # noqa: PLC0415
 
+    make_price(project=place.project, pattern=MODEL)
     whole = _cost_of_row(place) * rows
     work = Work.start(place.project, rows, concurrency=64, cost_cap=whole / 4)
     watched, ended = Watched(), threading.Event()

@@ -132,8 +132,8 @@ def _change_times(job: BatchJob, changes: BatchChanges) -> None:
         job.start_at, job.expires_at = window.start_at, window.expires_at
         job.status = JobStatus.SCHEDULED if window.start_at else JobStatus.IN_PROGRESS
     elif changes.deadline is not None:
-        begins = job.start_at if job.status == JobStatus.SCHEDULED else None
-        job.expires_at = window_of(begins, changes.deadline, now).expires_at
+        waits_for = job.start_at if job.status == JobStatus.SCHEDULED else None
+        job.expires_at = window_of(waits_for, changes.deadline, now).expires_at
 
 
 def _plain(value: Any) -> Any:

@@ -135,7 +135,7 @@ def _raise_cap(job: BatchJob, cost_cap: Decimal | None) -> None:
 
 
 def _reopen_items(job: BatchJob, choice: RetryChoice) -> int:
-    names = {
+    names: dict[str, Any] = {
         "job": job.id,
         "organization": job.organization_id,
         "statuses": choice.statuses,

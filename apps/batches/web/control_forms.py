@@ -73,7 +73,6 @@ def priority_field() -> forms.TypedChoiceField:
         choices=PRIORITIES,
         coerce=int,
         initial=Priority.NORMAL.value,
-        empty_value=Priority.NORMAL.value,
         required=False,
         help_text="Among this organization's batches.",
     )
@@ -132,7 +131,7 @@ class ControlFields(forms.Form):
         names = ("concurrency", "row_limit", "cost_cap", "deduplicate", "start_at", "deadline", "notify")
         return {
             **{name: data[name] for name in names},
-            "priority": data["priority"],
+            "priority": data["priority"] or Priority.NORMAL.value,
             "delivery": data.get("delivery") or Delivery.DIRECT.value,
             "sample_rows": (data["sample_rows"] or DEFAULT_SAMPLE) if data["sample"] else None,
             "rerun_rule": self._rule(),
@@ -209,7 +208,7 @@ class ControlForm(forms.Form):
         start_at, deadline = data.get("start_at"), data["deadline"]
         moved = "start_at" in self.fields and not _same_minute(start_at, job.start_at)
         return BatchChanges(
-            priority=data["priority"],
+            priority=data["priority"] or Priority.NORMAL.value,
             concurrency=data["concurrency"],
             cost_cap=data.get("cost_cap"),
             start_at=start_at if moved else UNCHANGED,
