@@ -50,6 +50,8 @@ def create_openai_batch(*, actor: Actor, project: Project, asked: AskedBatch) ->
         started_by_role=actor.role[:255],
         expires_at=timezone.now() + COMPLETION_WINDOW,
     )
+    batch.expires_at = batch.created_at + COMPLETION_WINDOW
+    batch.save(update_fields=["expires_at"])
     record(
         actor=actor,
         action="openai_batch.created",

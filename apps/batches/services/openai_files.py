@@ -59,7 +59,8 @@ def create_file(*, actor: Actor, project: Project, new: NewFile) -> OpenAIFile:
 
 def store_file(project: Project, new: NewFile, *, limit: int | None = None) -> OpenAIFile:
     """Write a file and its bytes, which pass through memory a chunk at a time."""
-    expires_at = timezone.now() + (KEPT if new.seconds is None else timedelta(seconds=new.seconds))
+    kept = KEPT if new.seconds is None else timedelta(seconds=new.seconds)
+    expires_at = timezone.now() + kept
     content = files.store(
         organization_id=project.organization_id,
         name=new.name,
@@ -68,7 +69,7 @@ def store_file(project: Project, new: NewFile, *, limit: int | None = None) -> O
         expires_at=expires_at,
         limit=limit,
     )
-    return OpenAIFile.objects.create(
+    file = OpenAIFile.objects.create(
         organization_id=project.organization_id,
         project=project,
         name=new.name[:255],
@@ -77,6 +78,10 @@ def store_file(project: Project, new: NewFile, *, limit: int | None = None) -> O
         content_id=content.pk,
         expires_at=expires_at,
     )
+    # To the second what was asked for, however long the bytes took.
+    file.expires_at = file.created_at + kept
+    file.save(update_fields=["expires_at"])
+    return file
 
 
 def delete_file(*, actor: Actor, file: OpenAIFile) -> None:
