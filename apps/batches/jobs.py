@@ -9,7 +9,7 @@ from apps.batches import sweeping
 from apps.batches.pumping import run_pump
 from apps.batches.services import purge_unused_rows, scale_tests, stream_telling, sweep_preparations
 from apps.batches.services.openai_advancing import advance
-from apps.batches.services.openai_files import purge_expired_files
+from apps.batches.services.openai_files import purge_expired_files, purge_left_answers
 from apps.batches.services.openai_ringing import ring_waiting
 from apps.batches.services.preparing_work import JOB as PREPARE_JOB
 from apps.batches.services.preparing_work import JOB_SECONDS, work_off
@@ -45,8 +45,9 @@ def sweep_openai_batches() -> None:
 
 
 def purge_openai_files() -> None:
-    """Every ten minutes: forget files of `/v1/files` that have expired."""
+    """Every ten minutes: forget expired files of `/v1/files`, and answers that no file will hold."""
     purge_expired_files()
+    purge_left_answers()
 
 
 def prepare_rows(preparation_id: str) -> None:

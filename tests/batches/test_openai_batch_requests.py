@@ -1,14 +1,16 @@
 """`/v1/batches` without a run: what is asked for, refused, listed, cancelled at once."""
 
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from django.utils import timezone
 
 from apps.batches.models import BatchJob
-from apps.batches.openai_models import OpenAIFile
+from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
 from apps.batches.services.openai_advancing import MOST_FAILURES, advance
-from apps.batches.services.openai_files import purge_expired_files
+from apps.batches.services.openai_files import purge_expired_files, purge_left_answers
 from apps.core import files
 from apps.core.change_readers import connection_parameters
 from apps.core.models import StoredFile
@@ -152,6 +154,14 @@ def test_worker__that_breaks_every_turn__is_not_waited_for_for_ever(api: Api, pr
         assert not advance(row_id_of(made["id"]))
     failed = api.get(f"batches/{made['id']}")
     assert failed["errors"]["data"][0]["code"] == "internal_error"
+    with organization_scope(project.organization_id):
+        batch = OpenAIBatch.objects.get()
+        OpenAIAnswer.objects.create(
+            organization_id=batch.organization_id, batch=batch, number=1, status_code=200, body=b"{}"
+        )
+        assert purge_left_answers() == 0
+        OpenAIBatch.objects.update(ended_at=timezone.now() - timedelta(days=2))
+    assert purge_left_answers() == 1
 
 
 def test_file__deleted_before_it_was_read__fails_the_batch(api: Api, project: Project) -> None:

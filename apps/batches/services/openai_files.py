@@ -11,7 +11,14 @@ from django.utils import timezone
 from apps.audit.actor import Actor
 from apps.audit.services import record
 from apps.batches.openai import queries
-from apps.batches.openai_models import KEPT, FilePurpose, OpenAIFile
+from apps.batches.openai_models import (
+    ENDED,
+    KEPT,
+    FilePurpose,
+    OpenAIAnswer,
+    OpenAIBatch,
+    OpenAIFile,
+)
 from apps.core import files
 from apps.core.errors import Conflict, InvalidRequest
 from apps.core.models import FileChunk, StoredFile
@@ -25,6 +32,7 @@ MOST_BYTES: Final = 20 * 1024**3
 MOST_FILES: Final = 10_000
 CONTENT_TYPE: Final = "application/jsonl"
 PURGED_AT_ONCE: Final = 20
+LEFT: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,16 @@ def purge_expired_files() -> int:
         gone += len(found)
         if len(found) < PURGED_AT_ONCE:
             return gone
+
+
+def purge_left_answers() -> int:
+    """Delete answers of batches that were given up a day ago; returns how many."""
+    with system_scope():
+        long_ago = timezone.now() - LEFT
+        given_up = OpenAIBatch.all_organizations.filter(status__in=ENDED, ended_at__lt=long_ago)
+        left = OpenAIAnswer.all_organizations.filter(batch_id__in=given_up.values("pk"))
+        deleted, _ = left.delete()
+    return deleted
 
 
 def _demand_room(project: Project) -> None:
