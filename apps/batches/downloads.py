@@ -6,7 +6,7 @@ from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
 from apps.batches.models import BatchJob
-from apps.batches.results.formats import FORMATS, ResultFormat, file_name, write_results
+from apps.batches.results.formats import FORMATS, ResultFormat, file_name, formats_of, write_results
 from apps.batches.results.selecting import NO_FILTERS, ResultFilters
 from apps.core.errors import InvalidRequest
 from apps.core.streaming import Kind, ended_honestly
@@ -34,6 +34,9 @@ def download(
     known = next((each for each in FORMATS if each == name), None)
     if known is None:
         raise InvalidRequest(f"format is one of {', '.join(FORMATS)}.", param="format")
+    if known not in formats_of(job):
+        message = "The answers of a batch over a file stand in its output file."
+        raise InvalidRequest(message, code="batch_of_file", param="format")
     headers = {
         "Content-Disposition": content_disposition_header(True, file_name(job, known)) or "attachment",
         "Content-Type": FORMATS[known].content_type,

@@ -3,11 +3,14 @@
 import pytest
 from django.test import Client
 
+from apps.audit.actor import SYSTEM
+from apps.batches import queries, services
 from apps.batches.models import BatchItem, BatchJob, ItemStatus, JobStatus
 from apps.batches.planning import VariantChoice
 from apps.batches.results import comparing, failures, pages
 from apps.batches.results.failures import count_failures
 from apps.batches.results.selecting import ResultFilters
+from apps.batches.rules import RowChoice
 from apps.batches.services.starting import BatchOptions
 from apps.core.errors import InvalidRequest
 from apps.core.scope import organization_scope
@@ -143,7 +146,7 @@ def test_compare__two_batches_over_the_same_rows__counts_what_changed() -> None:
     first = make_batch(rows=4)
     second = make_batch(project=first.project, rows=4)
     with organization_scope(first.organization_id):
-        with pytest.raises(InvalidRequest, match="same version of a dataset"):
+        with pytest.raises(InvalidRequest, match="same dataset, and re-runs of rows"):
             comparing.compare(*(comparing.side_of(each, 0, []) for each in (first, second)))
         second.dataset_version = first.dataset_version
         second.save()
@@ -162,6 +165,23 @@ def test_compare__two_batches_over_the_same_rows__counts_what_changed() -> None:
         assert (found.gained, found.lost, found.only_first, found.only_second) == (1, 1, 0, 1)
         assert [row.row for row in comparing.compared_page(*sides, "lost").rows] == [1]
         assert [row.row for row in comparing.compared_page(*sides, "only_second").rows] == [4]
+
+
+def test_compare__a_re_run_of_some_rows__matches_them_with_their_first() -> None:
+    first = make_batch(rows=4)
+    end_rows(first, {2: "x", 4: "x"}, total=4)
+    with organization_scope(first.organization_id):
+        again = services.rerun_batch(actor=SYSTEM, job=reload(first), choice=RowChoice(codes=("x",)))
+    end_rows(again, {}, total=2)
+
+    with organization_scope(first.organization_id):
+        sides = [comparing.side_of(reload(each), 0, []) for each in (first, again)]
+        found = comparing.compare(*sides)
+        page = comparing.compared_page(*sides, "all")
+        assert [each.pk for each in queries.list_comparable(reload(first))] == [again.pk]
+
+    assert (found.answered, found.only_second) == (0, 2)
+    assert [(each.row, each.second.item.number) for each in page.rows] == [(2, 1), (4, 2)]
 
 
 def test_pages__of_a_matrix__stand_side_by_side_and_compare(client: Client) -> None:

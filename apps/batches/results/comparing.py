@@ -1,4 +1,4 @@
-"""Two answers to the same rows: another batch over the same dataset version, or another variant.
+"""Two answers to the same rows: of another batch over the same dataset, of a re-run, or of another variant.
 
 Call inside the organization's scope. What changed is counted over the first `COMPARED_ROWS` rows, and rows
 are shown window by window, so a comparison of a million rows costs what one of ten thousand does.
@@ -18,17 +18,21 @@ from apps.core.errors import InvalidRequest, NotFound
 
 COMPARED_ROWS: Final = 10_000
 WINDOW: Final = 10_000
+MATCHED_ROWS: Final = 50_000
+"""Up to here rows of two versions are matched, by what they were copied from: all of them are read for it."""
 
 _VALUE: Final = """CASE WHEN %({side}_field)s <> '' AND jsonb_typeof({side}.parsed) = 'object'
     THEN {side}.parsed ->> %({side}_field)s ELSE {side}.output END"""
 
-_PAIRS: Final = f"""
-SELECT (a.number - 1) / %(a_count)s + 1 AS row, a.number AS a_number, b.number AS b_number,
+_FIGURES: Final = f"""a.number AS a_number, b.number AS b_number,
        a.status = 'succeeded' AS a_done, b.status = 'succeeded' AS b_done,
        a.matches AS a_match, b.matches AS b_match, a.cost AS a_cost, b.cost AS b_cost,
        a.latency_ms AS a_latency, b.latency_ms AS b_latency,
        a.input_tokens + a.output_tokens AS a_tokens, b.input_tokens + b.output_tokens AS b_tokens,
-       {_VALUE.format(side="a")} = {_VALUE.format(side="b")} AS same
+       {_VALUE.format(side="a")} = {_VALUE.format(side="b")} AS same"""
+
+_SAME_ROWS: Final = f"""
+SELECT (a.number - 1) / %(a_count)s + 1 AS row, {_FIGURES}
 FROM batches_batchitem AS a JOIN batches_batchitem AS b
   ON b.organization_id = %(organization)s AND b.batch_id = %(b)s
   AND b.number = (a.number - 1) / %(a_count)s * %(b_count)s + %(b_variant)s + 1
@@ -37,7 +41,21 @@ WHERE a.organization_id = %(organization)s AND a.batch_id = %(a)s
   AND a.number BETWEEN %(first)s AND %(last)s AND (a.number - 1) %% %(a_count)s = %(a_variant)s
 """
 
-_SUMMARY: Final = f"""
+# A row that was copied, into a later version or for a re-run, keeps the first one's id.
+_COPIED_ROWS: Final = f"""
+SELECT one.number AS row, {_FIGURES}
+FROM datasets_datasetrow AS one
+JOIN datasets_datasetrow AS two ON coalesce(two.origin_id, two.id) = coalesce(one.origin_id, one.id)
+JOIN batches_batchitem AS a ON a.organization_id = %(organization)s AND a.batch_id = %(a)s
+  AND a.number = (one.number - 1) * %(a_count)s + %(a_variant)s + 1
+JOIN batches_batchitem AS b ON b.organization_id = %(organization)s AND b.batch_id = %(b)s
+  AND b.number = (two.number - 1) * %(b_count)s + %(b_variant)s + 1
+WHERE one.organization_id = %(organization)s AND one.dataset_version_id = %(a_version)s
+  AND one.number BETWEEN %(first_row)s AND %(last_row)s
+  AND two.organization_id = %(organization)s AND two.dataset_version_id = %(b_version)s
+"""
+
+_SUMMARY: Final = """
 SELECT count(*) FILTER (WHERE a_done AND b_done), count(*) FILTER (WHERE a_done AND b_done AND same),
        count(*) FILTER (WHERE a_match IS FALSE AND b_match),
        count(*) FILTER (WHERE a_match AND b_match IS FALSE),
@@ -48,7 +66,7 @@ SELECT count(*) FILTER (WHERE a_done AND b_done), count(*) FILTER (WHERE a_done 
        avg(a_latency) FILTER (WHERE a_done AND b_done), avg(b_latency) FILTER (WHERE a_done AND b_done),
        avg(a_tokens) FILTER (WHERE a_done AND b_done), avg(b_tokens) FILTER (WHERE a_done AND b_done),
        avg(a_cost) FILTER (WHERE a_done AND b_done), avg(b_cost) FILTER (WHERE a_done AND b_done)
-FROM ({_PAIRS}) AS pair
+FROM ({pairs}) AS pair
 """
 
 KINDS: Final[Mapping[str, str]] = {
@@ -160,7 +178,9 @@ def compare(first: Side, second: Side) -> Comparison:
     """Count what is different; one query. Raises InvalidRequest for sides that ran over different rows."""
     rows = _rows(first, second)
     with connection.cursor() as cursor:
-        cursor.execute(_SUMMARY, _names(first, second, 1, min(rows, COMPARED_ROWS)))
+        cursor.execute(
+            _SUMMARY.format(pairs=_pairs(first, second)), _names(first, second, 1, min(rows, COMPARED_ROWS))
+        )
         found = cursor.fetchone()
     latencies, tokens, costs = found[9:11], found[11:13], found[13:15]
     means = [
@@ -174,7 +194,8 @@ def compared_page(first: Side, second: Side, kind: str, *, after: int = 0, limit
     """Rows of one of `KINDS` after a row of the input; three queries."""
     rows = _rows(first, second)
     last = min(after + WINDOW, rows)
-    statement = f"SELECT row, a_number, b_number FROM ({_PAIRS}) AS pair WHERE {_CONDITIONS[kind]}"
+    pairs = _pairs(first, second)
+    statement = f"SELECT row, a_number, b_number FROM ({pairs}) AS pair WHERE {_CONDITIONS[kind]}"
     with connection.cursor() as cursor:
         cursor.execute(
             f"{statement} ORDER BY row LIMIT %(limit)s",
@@ -184,11 +205,13 @@ def compared_page(first: Side, second: Side, kind: str, *, after: int = 0, limit
     shown = found[:limit]
     firsts = _by_number(first.job, [row[1] for row in shown])
     seconds = _by_number(second.job, [row[2] for row in shown])
-    pairs = [ComparedRow(row, firsts[a], seconds[b]) for row, a, b in shown if a in firsts and b in seconds]
+    compared = [
+        ComparedRow(row, firsts[a], seconds[b]) for row, a, b in shown if a in firsts and b in seconds
+    ]
     if len(found) > limit:
-        return ComparedPage(pairs, shown[-1][0], None)
+        return ComparedPage(compared, shown[-1][0], None)
     more = last if last < rows else None
-    return ComparedPage(pairs, more, more)
+    return ComparedPage(compared, more, more)
 
 
 def _by_number(job: BatchJob, numbers: Sequence[int]) -> dict[int, ResultRow]:
@@ -196,15 +219,35 @@ def _by_number(job: BatchJob, numbers: Sequence[int]) -> dict[int, ResultRow]:
     return {row.item.number: row for row in with_source(job, items)}
 
 
+def _pairs(first: Side, second: Side) -> str:
+    return _SAME_ROWS if _same_version(first, second) else _COPIED_ROWS
+
+
+def _same_version(first: Side, second: Side) -> bool:
+    return first.job.dataset_version_id == second.job.dataset_version_id
+
+
 def _rows(first: Side, second: Side) -> int:
-    """How many rows of the input both sides may have answered."""
-    if first.job.dataset_version_id != second.job.dataset_version_id:
+    """How many rows of the first side the second one may have answered too."""
+    rows = [min(each.job.total // each.job.variant_count, rows_used(each.job)) for each in (first, second)]
+    if _same_version(first, second):
+        return min(rows)
+    if not _related(first.job, second.job):
         raise InvalidRequest(
-            "Only batches over the same version of a dataset have the same rows.",
+            "Only batches over the same dataset, and re-runs of rows, have rows in common.",
             code="rows_differ",
             param="with",
         )
-    return min(min(each.job.total // each.job.variant_count, rows_used(each.job)) for each in (first, second))
+    if max(rows) > MATCHED_ROWS:
+        message = f"Rows of two versions are matched up to {MATCHED_ROWS:,} of them."
+        raise InvalidRequest(message, code="rows_differ", param="with")
+    return rows[0]
+
+
+def _related(one: BatchJob, other: BatchJob) -> bool:
+    """Whether the one's rows may be copies of the other's."""
+    same = one.dataset_version.dataset_id == other.dataset_version.dataset_id
+    return same or one.rerun_of_id == other.pk or other.rerun_of_id == one.pk
 
 
 def _names(first: Side, second: Side, first_row: int, last_row: int) -> dict[str, Any]:
@@ -222,6 +265,10 @@ def _names(first: Side, second: Side, first_row: int, last_row: int) -> dict[str
         "last": last_row * first.job.variant_count,
         "b_first": (first_row - 1) * second.job.variant_count + 1,
         "b_last": last_row * second.job.variant_count,
+        "a_version": first.job.dataset_version_id,
+        "b_version": second.job.dataset_version_id,
+        "first_row": first_row,
+        "last_row": last_row,
     }
 
 

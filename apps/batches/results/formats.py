@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from apps.batches.models import BatchJob
+from apps.batches.models import BatchJob, Source
 from apps.batches.queries import variants_of
 from apps.batches.results.csv_file import write_csv
 from apps.batches.results.heads import columns_of
@@ -33,6 +33,11 @@ FORMATS: Final[dict[ResultFormat, Format]] = {
     "parquet": Format("application/vnd.apache.parquet", "parquet", "Parquet"),
     "openai": Format("application/jsonl", "openai.jsonl", "OpenAI batch output"),
 }
+
+
+def formats_of(job: BatchJob) -> dict[ResultFormat, Format]:
+    """The files that a job has. The answers of an OpenAI file have their own shapes, and files."""
+    return {name: each for name, each in FORMATS.items() if name != "openai" or job.source != Source.FILE}
 
 
 def write_results(

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from apps.audit.actor import Actor
 from apps.batches.models import BatchJob
-from apps.batches.results.formats import FORMATS
+from apps.batches.results.formats import formats_of
 from apps.batches.results.words import plain_digits
 from apps.core import outbox
 from apps.core.ids import encode
@@ -66,7 +66,7 @@ def address_of(job: BatchJob) -> str:
 def _result_addresses(job: BatchJob) -> dict[str, str]:
     """Where a program with a key that may see batches takes results, partial ones too, and failures."""
     address = f"{settings.PUBLIC_URL}/api/v1/batches/{job.public_id}"
-    files: dict[str, str] = {name: f"{address}/results?format={name}" for name in FORMATS}
+    files: dict[str, str] = {name: f"{address}/results?format={name}" for name in formats_of(job)}
     return {**files, "failures": f"{address}/failures"}
 
 

@@ -16,7 +16,7 @@ from apps.batches.paces import pace_of
 from apps.batches.planning import Plan, plan_batch
 from apps.batches.provider_batches.queries import at_provider
 from apps.batches.results import failures, pages
-from apps.batches.results.formats import FORMATS
+from apps.batches.results.formats import formats_of
 from apps.batches.web import presenting
 from apps.batches.web.deliveries import delivery_words
 from apps.batches.web.forms import NewBatchForm, choices_of, initial_values
@@ -181,7 +181,7 @@ def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
             }
             for name, label, count in tabs
         ],
-        "formats": [(name, each.words) for name, each in FORMATS.items()],
+        "formats": [(name, each.words) for name, each in formats_of(job).items()],
         "origin": origin,
         "reruns": reruns,
         "stoppable": job.status in queries.STOPPABLE_STATUSES,
