@@ -331,12 +331,12 @@ class BatchCompanion:
         """The runs whose items were still ours; see `runs.types.RecordCompanion`."""
         outcomes: list[Outcome] = []
         answered: dict[UUID, list[UUID]] = defaultdict(list)
-        for record in records:
+        for written in records:
             # A run that was broken off (stop, shutdown) is not recorded: its rows are given back by the pump.
-            if record.result.status == "cancelled":
+            if written.result.status == "cancelled":
                 continue
-            run_id = record.request.run_id
-            for each in self._calls[run_id].outcomes(record):
+            run_id = written.request.run_id
+            for each in self._calls[run_id].outcomes(written):
                 outcomes.append(each)
                 answered[each.claim.item_id].append(run_id)
         completed = await complete(connection, outcomes) if outcomes else []

@@ -20,10 +20,10 @@ class PreparationState(models.TextChoices):
 class RowPreparation(TenantModel):
     """Rows that are taken from somewhere into a dataset version of their own, outside of the library.
 
-    `source` says from where, in the words of `row_sources`. `place` is how far the work is, committed with the
-    rows that it stands for, so that a killed worker's successor goes on behind them. `left_out` counts what
-    gave no row, since its content is not kept any more. With `batch_id` a job waits for the rows and starts
-    with `options` once they are there.
+    `source` says from where, in the words of `row_sources`. `place` is how far the work is, committed with
+    the rows that it stands for, so that a killed worker's successor goes on behind them. `left_out` counts
+    what gave no row, since its content is not kept any more. With `batch_id` a job waits for the rows and
+    starts with `options` once they are there.
     """
 
     PREFIX: ClassVar[str] = "bpr"

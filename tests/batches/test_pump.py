@@ -134,12 +134,14 @@ def test_pump__several_variants__are_counted_apart() -> None:
     job = make_batch(rows=3)
     with organization_scope(job.organization_id):
         BatchJob.objects.update(variant_count=2, total=6, pending=6)
+        version_id = job.prompt_version_id
+        assert version_id is not None
         for position in range(2):
             BatchVariant.objects.create(
                 organization_id=job.organization_id,
                 batch=job,
                 position=position,
-                prompt_version_id=job.prompt_version_id,
+                prompt_version_id=version_id,
                 version_number=1,
                 model=job.model if position == 0 else "sandbox/unheard-of",
             )

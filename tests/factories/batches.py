@@ -94,11 +94,13 @@ def _batch_item(project: Project) -> TenantModel:
 @tenant_factory("batches.BatchVariant")
 def _batch_variant(project: Project) -> TenantModel:
     job = make_batch(project=project)
+    version_id = job.prompt_version_id
+    assert version_id is not None
     return BatchVariant.objects.create(
         organization_id=job.organization_id,
         batch=job,
         position=0,
-        prompt_version_id=job.prompt_version_id,
+        prompt_version_id=version_id,
         version_number=job.version_number,
         model=job.model,
     )
