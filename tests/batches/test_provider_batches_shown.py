@@ -5,7 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.batches.models import BatchJob, Delivery
@@ -15,6 +17,7 @@ from apps.core.errors import InvalidRequest
 from apps.core.scope import organization_scope
 from apps.providers.models import ProviderCredential
 from apps.tenants.models import Project
+from tests.access.test_pages import AROUND, MOST_STATEMENTS
 from tests.batches.test_api import Api
 from tests.factories import (
     make_batch,
@@ -78,7 +81,9 @@ def test_new_batch__connection_with_a_batch_endpoint__offers_both_prices(client:
     direct, half = job.estimate["direct"]["cost_high"], job.estimate["cost_high"]
     assert float(half) == pytest.approx(float(direct) / 2, rel=0.01)
     at_provider_since(job, timezone.now())
-    shown = client.get(started["Location"]).content.decode()
+    with CaptureQueriesContext(connection) as captured:
+        shown = client.get(started["Location"]).content.decode()
+    assert sum(not query["sql"].startswith(AROUND) for query in captured) <= MOST_STATEMENTS
     assert "1 batch, 2 rows" in shown
     assert "batch_abc" in shown
 

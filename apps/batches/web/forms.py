@@ -40,14 +40,14 @@ def choices_of(project: Project, dataset: str = "") -> Choices:
     versions = list(dataset_queries.project_versions(project))
     if dataset and dataset not in {version.public_id for version in versions}:
         versions += _older_version(project, dataset)
-    models = [(model.reference, _model_words(model)) for model in provider_queries.model_choices(project.id)]
+    connections = provider_queries.effective_credentials(project.id)
+    offered = provider_queries.choices_from(connections)
+    models = [(model.reference, _model_words(model)) for model in offered]
     return Choices(
         prompts=[(prompt.name, _references(prompt, labels[prompt.pk])) for prompt in prompts],
         datasets=[(version.public_id, _dataset_words(version)) for version in versions],
         models=[("", "The version's own model"), *models],
-        provider_batches=any(
-            offers_batches(each) for each in provider_queries.effective_credentials(project.id)
-        ),
+        provider_batches=any(offers_batches(each) for each in connections),
     )
 
 
