@@ -111,7 +111,9 @@ def _process(
     kind: str, command: Sequence[str], environment: Mapping[str, str]
 ) -> Iterator["subprocess.Popen[bytes]"]:
     told = {**environment, "PROMPTSAAS_PROCESS": kind}
-    process = subprocess.Popen(list(command), cwd=ROOT, env=told)
+    # Workers tell of every job, whatever the level; the table is to be read.
+    out = subprocess.DEVNULL if kind == "worker" else None
+    process = subprocess.Popen(list(command), cwd=ROOT, env=told, stdout=out, stderr=out)
     try:
         yield process
     finally:
