@@ -168,6 +168,7 @@ def _record_start(actor: Actor, job: BatchJob) -> None:
             "rows": (None, job.total),
             "model": (None, job.model),
             "cost_cap": (None, None if job.cost_cap is None else str(job.cost_cap)),
+            "delivery": (None, job.delivery),
         },
     )
 

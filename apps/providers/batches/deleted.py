@@ -57,10 +57,9 @@ class DeletedConnection:
         """See BatchEndpoint.cancel."""
         _refuse()
 
-    async def lines(self, batch: RemoteBatch) -> AsyncIterator[Line]:
+    def lines(self, batch: RemoteBatch) -> AsyncIterator[Line]:
         """See BatchEndpoint.lines."""
         _refuse()
-        yield  # what makes it an iterator
 
     def answer(self, line: Line, request: ChatRequest) -> ChatResult | ProviderCallError:
         """See BatchEndpoint.answer."""
