@@ -34,7 +34,7 @@ class BatchJobAdmin(ReadOnlyAdmin):
         "created_at",
     )
     list_select_related = ("organization",)
-    list_filter = ("status", "stop_reason", "sandbox")
+    list_filter = ("status", "stop_reason", "pause_reason", "priority", "sandbox")
     search_fields = ("=organization__slug",)
     ordering = ("-id",)
     content_fields = ("metadata", "started_by_name")

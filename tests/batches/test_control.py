@@ -202,6 +202,22 @@ def test_retry_failed__stopped_ones_only__leaves_the_failed_ones_failed() -> Non
         assert BatchItem.objects.filter(status=ItemStatus.FAILED, round=0).count() == 1
 
 
+def test_retry__by_the_button_of_a_reason__runs_those_rows(client: Client) -> None:
+    job = stopped_halfway()
+    with organization_scope(job.organization_id):
+        project = job.project
+        client.force_login(owner_of(project.organization))
+        address = f"/{project.organization.slug}/{project.slug}/batches/{job.public_id}/"
+    shown = client.get(address).content.decode()
+    assert 'name="code" value="variable_invalid"' in shown
+    assert "1 failed row" in shown
+
+    assert client.post(f"{address}retry/", {"code": "variable_invalid"}).status_code == 302
+
+    job = reload(job)
+    assert (job.status, job.failed, job.cancelled, job.claimable) == (JobStatus.IN_PROGRESS, 0, 0, 1)
+
+
 def test_chosen_numbers__by_what_came_out__are_those_rows() -> None:
     job = make_batch(rows=4)
     run_batch_pump()
