@@ -10,8 +10,9 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, InvalidRequest
 from apps.core.sql import UUID7
+from apps.datasets.limits import MOST_ROWS_COPIED
 from apps.datasets.models import DatasetRow, DatasetVersion
 from apps.datasets.values import StoredValues
 
@@ -73,6 +74,21 @@ def demand_rows(version: DatasetVersion) -> None:
         raise Conflict(
             f"Retention has deleted the rows of v{version.number}. Use another version.",
             code="dataset_rows_deleted",
+        )
+
+
+def is_copyable(version: DatasetVersion) -> bool:
+    """Whether a next version may be made of a version's rows while the caller waits."""
+    return version.row_count <= MOST_ROWS_COPIED
+
+
+def demand_copyable(version: DatasetVersion) -> None:
+    """Raise InvalidRequest (`dataset_too_large`) for a version that is too large to make another of."""
+    if not is_copyable(version):
+        raise InvalidRequest(
+            f"v{version.number} has more than {MOST_ROWS_COPIED:,} rows. Download it, change the file and "
+            "import it as the next version.",
+            code="dataset_too_large",
         )
 
 

@@ -4,11 +4,12 @@ import pytest
 
 from apps.audit.actor import SYSTEM
 from apps.core import files
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, InvalidRequest
 from apps.core.models import StoredFile
 from apps.core.scope import organization_scope, system_scope
 from apps.datasets import queries, services
 from apps.datasets.jobs import sweep, work_on_import
+from apps.datasets.mapping import RowValues
 from apps.datasets.models import Dataset, DatasetImport, DatasetRow, DatasetVersion, ImportState, Origin
 from apps.datasets.services import import_work
 from apps.tenants.models import Project
@@ -176,3 +177,22 @@ def test_problems__more_than_are_kept__are_all_counted(
         assert kept is not None
         lines = files.content(kept).decode().splitlines()
     assert (version.problem_count, len(lines), "and 3 more rows" in lines[-1]) == (5, 4, True)
+
+
+def test_large_version__takes_files_only(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.datasets.row_storage.MOST_ROWS_COPIED", 2)
+    version = make_dataset_version(project=project, name="Reviews")
+    rows = [RowValues({"review": "x"}, None, {})]
+    with organization_scope(project.organization_id):
+        refusals = (
+            lambda: services.append_rows(actor=SYSTEM, dataset=version.dataset, rows=rows),
+            lambda: services.change_columns(actor=SYSTEM, dataset=version.dataset, mapping=[]),
+            lambda: services.add_row(
+                actor=SYSTEM, dataset=version.dataset, version_number=1, after=None, values={"review": "x"}
+            ),
+        )
+        for refused in refusals:
+            with pytest.raises(InvalidRequest) as told:
+                refused()
+            assert told.value.code == "dataset_too_large"
+        assert services.replace_rows(actor=SYSTEM, dataset=version.dataset, rows=rows).number == 2

@@ -43,6 +43,8 @@ ROWS_AT_ONCE: Final = 2_000
 
 SOURCES: Final = ("dataset_version", "rows", "dataset_import", "runs", "from_batch")
 _ROW_KEYS: Final = frozenset({"variables", "expected", "metadata"})
+# One for all rows without metadata; nothing writes to it.
+_NOTHING: Final[dict[str, Any]] = {}
 
 
 @extend_schema_field(RowValuesSerializer(many=True))
@@ -56,7 +58,12 @@ class RowsField(serializers.Field):  # type: ignore[type-arg]
         if len(data) > MOST_ROWS:
             message = f"A request takes up to {MOST_ROWS:,} rows; upload a file for more."
             raise InvalidRequest(message, code="too_many_rows", param="rows")
-        return [_row(number, each) for number, each in enumerate(data)]
+        rows = []
+        for number, each in enumerate(data):
+            rows.append(_row(number, each))
+            # A hundred thousand objects twice would be felt.
+            data[number] = None
+        return rows
 
     def to_representation(self, value: Any) -> Any:
         """Rows are never told."""
@@ -214,7 +221,7 @@ def _row(number: int, given: Any) -> RowValues:
         raise _row_problem(f"Row {number + 1} is not an object.", f"rows.{number}")
     for name in given.keys() - _ROW_KEYS:
         raise _row_problem(f"Row {number + 1} has an unknown field {name!r}.", f"rows.{number}.{name}")
-    variables, metadata = given.get("variables"), given.get("metadata") or {}
+    variables, metadata = given.get("variables"), given.get("metadata") or _NOTHING
     if not isinstance(variables, dict):
         raise _row_problem(f"Row {number + 1} has no object of variables.", f"rows.{number}.variables")
     if not isinstance(metadata, dict):

@@ -23,7 +23,7 @@ from apps.datasets.models import (
     DatasetVersion,
     VersionKind,
 )
-from apps.datasets.row_storage import copy_rows
+from apps.datasets.row_storage import copy_rows, demand_copyable
 from apps.datasets.services.versions import finish_version, lock_latest, next_version
 from apps.datasets.values import StoredValues, columns_mapping, stored
 
@@ -141,6 +141,7 @@ def _open(actor: Actor, dataset: Dataset, version_number: int) -> DatasetDraft:
                 f"A draft holds at most {MAX_CHANGES:,} edits. Publish it, then go on.", code="draft_full"
             )
         return draft
+    demand_copyable(base)
     return DatasetDraft.objects.create(
         organization_id=dataset.organization_id, dataset=dataset, base=base, updated_by_id=_user(actor)
     )

@@ -22,7 +22,14 @@ from apps.datasets.mapping import (
     type_of,
 )
 from apps.datasets.models import Dataset, DatasetDraft, DatasetVersion, Origin, VersionKind
-from apps.datasets.row_storage import copy_rows, demand_rows, insert_rows, iterate_rows, measure_rows
+from apps.datasets.row_storage import (
+    copy_rows,
+    demand_copyable,
+    demand_rows,
+    insert_rows,
+    iterate_rows,
+    measure_rows,
+)
 from apps.datasets.values import StoredValues, columns_mapping, original, stored
 from apps.tenants.models import Project
 
@@ -79,6 +86,7 @@ def append_rows(
     latest = lock_latest(dataset, expected_number)
     if latest is None:
         return replace_rows(actor=actor, dataset=dataset, rows=rows, note=note)
+    demand_copyable(latest)
     _require_fitting(latest.row_count + len(rows))
     columns = extended_columns(columns_mapping(latest.columns), rows)
     version = next_version(actor, dataset, latest, VersionKind.APPEND, columns, latest.layout, note)
@@ -98,6 +106,7 @@ def restore_version(
     if latest is None or latest.id == version.id:
         raise InvalidRequest("This is the latest version already.", code="version_unchanged", param="version")
     demand_rows(version)
+    demand_copyable(version)
     restored = next_version(
         actor,
         dataset,
@@ -123,6 +132,7 @@ def change_columns(
         raise InvalidRequest("The dataset has no version.", code="dataset_version_not_found")
     refuse_open_draft(dataset)
     demand_rows(latest)
+    demand_copyable(latest)
     given = {item.column: item for item in mapping}
     ordered = [given.pop(column["column"], None) for column in latest.columns]
     if given or None in ordered:

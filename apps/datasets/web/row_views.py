@@ -13,6 +13,7 @@ from apps.core.numbers import whole_number
 from apps.datasets import queries, services
 from apps.datasets.exporting import is_text
 from apps.datasets.models import Dataset, DatasetVersion
+from apps.datasets.row_storage import is_copyable
 from apps.datasets.values import original
 from apps.datasets.web.cells import RowForm, kept, merged, shown_columns
 from apps.datasets.web.forms import PublishForm
@@ -54,7 +55,10 @@ class DatasetView(ProjectView):
             "range_text": f"Rows {first:,} to {last:,} of {version.row_count:,}" if last else "No rows",
             "problems": queries.stored_file(version.problems_file_id),
             "can_edit": can_edit,
-            "edits_rows": can_edit and (draft is not None or version.number == latest_number),
+            "edits_rows": can_edit
+            and (draft is not None or version.number == latest_number)
+            and is_copyable(version),
+            "too_large": can_edit and not is_copyable(version),
             "can_run": self.access.can(Permission.BATCHES_RUN),
             "tabs": dataset_tabs(self, dataset, "rows"),
         }

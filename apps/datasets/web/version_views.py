@@ -10,7 +10,9 @@ from apps.core.errors import InvalidRequest, NotFound
 from apps.core.numbers import whole_number
 from apps.datasets import downloads, queries, services
 from apps.datasets.comparing import Difference, compare, is_comparable
+from apps.datasets.limits import MOST_ROWS_COPIED
 from apps.datasets.models import Dataset, DatasetVersion
+from apps.datasets.row_storage import is_copyable
 from apps.datasets.values import columns_mapping
 from apps.datasets.web.cells import cells_of, kept, shown_columns
 from apps.datasets.web.forms import ColumnsForm
@@ -40,6 +42,7 @@ class VersionsView(ProjectView):
             "after": after,
             "difference": difference,
             "too_large": too_large,
+            "most_rows_copied": MOST_ROWS_COPIED,
             "columns": shown_columns(after) if after else [],
             "rows": _rows(before, after, difference) if before and after and difference else [],
             "can_edit": self.access.can(Permission.DATASETS_EDIT) and dataset.archived_at is None,
@@ -114,7 +117,9 @@ class ColumnsView(ProjectView):
             "version": latest,
             "form": form,
             "columns": shown_columns(latest),
-            "can_edit": self.access.can(Permission.DATASETS_EDIT) and dataset.archived_at is None,
+            "can_edit": self.access.can(Permission.DATASETS_EDIT)
+            and dataset.archived_at is None
+            and is_copyable(latest),
             "tabs": dataset_tabs(self, dataset, "columns"),
         }
         return self.render("datasets/columns.html", context, status=status)
