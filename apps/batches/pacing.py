@@ -32,7 +32,12 @@ class Paces:
 
     async def room(self, job: JobFacts, wanted: int) -> int:
         """How many of `wanted` calls of a job may be begun now."""
-        self._of_jobs[job.id] = found = await self.find_health(job)
+        self._of_jobs[job.id] = await self.find_health(job)
+        return self.room_by_now(job.id, wanted)
+
+    def room_by_now(self, job_id: UUID, wanted: int) -> int:
+        """The same by where the job went last; all of them for one that this process does not know."""
+        found = self._of_jobs.get(job_id, ())
         return min((self._room_at(health, wanted) for health in found), default=wanted)
 
     def began(self, job_id: UUID) -> tuple[ConnectionHealth, ...]:

@@ -183,7 +183,7 @@ class Pump:
         if len(self._held) >= self.slots + GUESTS:
             return 0
         open_jobs = await self.store.open_jobs()
-        jobs = {job.id: await self._paced(job) for job in open_jobs.jobs}
+        jobs = {job.id: self._paced(job) for job in open_jobs.jobs}
         self._told = self.paces.told(jobs)
         self._fill_to = slots_of_each(open_jobs, self.slots)
         given = share(jobs.values(), max(0, self._fill_to - len(self._held)))
@@ -194,12 +194,9 @@ class Pump:
             claimed += await self._claim(jobs[job_id], wanted)
         return claimed
 
-    async def _paced(self, job: Waiting) -> Waiting:
+    def _paced(self, job: Waiting) -> Waiting:
         """The job with what its provider allows, as far as this process has worked for it."""
-        facts = self._jobs.get(job.id)
-        if facts is None or not job.room:
-            return job
-        most = await self.paces.room(facts, job.room)
+        most = self.paces.room_by_now(job.id, job.room)
         return job if most >= job.room else replace(job, most=most)
 
     async def _claim(self, job: Waiting, wanted: int) -> int:
