@@ -12,7 +12,7 @@ update of the job on, before it looks for followers.
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import orjson
@@ -25,6 +25,9 @@ from apps.batches.matching import matches
 LOOKAHEAD: Final = 256
 MOST_LOOKED_AT: Final = 2_048
 """How many rows one claim goes through in search of such as are new."""
+
+MOST_HELD: Final = 10_000
+"""How many rows of a job may wait for others: one transaction answers them."""
 
 _NAMES: Final = """
 SELECT DISTINCT variable ->> 'name' AS name
@@ -138,6 +141,13 @@ Fetch = Callable[[int, bool, int], Awaitable[Sequence[Row]]]
 """Rows that wait, from a number on: with those that were given back or without, and how many at most."""
 
 
+class Standing(Protocol):
+    """How the locked job stands."""
+
+    next_number: int
+    held: int
+
+
 @dataclass(frozen=True, slots=True)
 class Follower:
     """A row that gets another's answer."""
@@ -177,10 +187,12 @@ async def distinct_names(connection: Connection, job_id: UUID, facts: Mapping[st
     return tuple(sorted(row.name for row in rows))
 
 
-async def sort_out(connection: Connection, job: JobFacts, fetch: Fetch, first: int, limit: int) -> Sorted:
-    """Go through rows that wait until `limit` new ones are found; `first` is the job's next number."""
+async def sort_out(
+    connection: Connection, job: JobFacts, fetch: Fetch, locked: Standing, limit: int
+) -> Sorted:
+    """Go through rows that wait until `limit` new ones are found, or more than enough that follow."""
     found = Sorted()
-    next_number, looked_at, wanted = first, 0, limit
+    next_number, looked_at, wanted = locked.next_number, 0, limit
     by_digest: dict[bytes, int] = {}
     while looked_at < MOST_LOOKED_AT:
         rows = await fetch(next_number, looked_at == 0, wanted)
@@ -190,6 +202,8 @@ async def sort_out(connection: Connection, job: JobFacts, fetch: Fetch, first: i
             digest = digests[row.item_id]
             leader = by_digest.get(digest) or _leader(known.get(digest, ()), row)
             if leader is None and len(found.leaders) == limit:
+                return found
+            if leader is not None and locked.held + len(found.followers) >= MOST_HELD:
                 return found
             found.order.append(row.item_id)
             found.digests[row.item_id] = digest

@@ -41,7 +41,7 @@ WHERE batch_id = %(job)s AND organization_id = %(organization)s ORDER BY positio
 LOCK_JOB: Final = f"""
 SELECT least({PUMPABLE}, {AT_ONCE} - {IN_FLIGHT}) AS room, running, next_number,
        CASE delivery WHEN 'direct' THEN least(total, coalesce(claim_limit, total)) ELSE 0 END AS last_number,
-       pending - held - greatest(total - next_number + 1, 0) AS given_back,
+       pending - held - greatest(total - next_number + 1, 0) AS given_back, held,
        cost_cap - cost_used - cost_reserved AS money
 FROM batches_batchjob AS job
 WHERE id = %(job)s AND organization_id = %(organization)s AND status = 'in_progress' FOR NO KEY UPDATE

@@ -124,7 +124,7 @@ class LeaseStore:
             moved = locked._replace(next_number=first, given_back=locked.given_back if given_back else 0)
             return await self._waiting(connection, job, moved, most)
 
-        found = await duplicates.sort_out(connection, job, fetch, locked.next_number, limit)
+        found = await duplicates.sort_out(connection, job, fetch, locked, limit)
         claims = _affordable(job, found.leaders, locked.money, worst_case)
         cut = len(claims) < len(found.leaders)
         found.cut_after(len(claims))

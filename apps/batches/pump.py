@@ -215,7 +215,8 @@ class Pump:
             self.over.add((facts.organization_id, facts.id))
         for claims in self._shapes[facts.id].group(claimed.claims):
             self._start(facts, claims)
-        return len(claimed.claims)
+        # Rows that equal ones have answered are work that was done, too: there may be more of them.
+        return len(claimed.claims) or int(claimed.answered)
 
     def _start(self, job: JobFacts, claims: tuple[Claim, ...]) -> None:
         held = Held(claims, job, time.monotonic(), self.paces.began(job.id))

@@ -112,3 +112,15 @@ def test_deduplicate__a_cost_cap_in_the_middle__leaves_out_what_follows() -> Non
     assert job.cost_used <= Decimal("0.0006")
     assert (job.running, job.held) == (0, 0)
     assert job.total == job.succeeded + job.failed + job.cancelled + job.pending
+
+
+def test_deduplicate__more_equal_rows_than_may_be_held__are_all_answered(monkeypatch: Any) -> None:
+    monkeypatch.setattr("apps.batches.duplicates.MOST_HELD", 3)
+    monkeypatch.setattr("apps.batches.duplicates.LOOKAHEAD", 4)
+    job = deduplicating(rows_of(*["Same."] * 30), concurrency=2)
+
+    run_batch_pump()
+
+    job = reload(job)
+    assert (job.status, job.succeeded, job.duplicates, job.held) == (JobStatus.COMPLETED, 30, 29, 0)
+    assert usage_keys(job) == 1

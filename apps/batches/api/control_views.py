@@ -7,10 +7,9 @@ from rest_framework.response import Response
 from apps.batches import queries, services
 from apps.batches.api import control_shapes as controls
 from apps.batches.api import serializers as shapes
-from apps.batches.models import BatchJob
+from apps.batches.api.live_keys import demand_live_key
 from apps.batches.services.starting import BatchOptions
 from apps.core import api
-from apps.core.errors import PermissionDenied
 from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.roles import Permission
 
@@ -52,7 +51,7 @@ class ResumeBatchAPI(ProjectAPIView):
     def post(self, request: Request, batch: str) -> Response:
         """Let a paused batch go on; after a sample, with all of its rows."""
         job = queries.get_job(self.project, batch)
-        _demand_live_key(self, job)
+        demand_live_key(self.access, job)
         job = services.resume_batch(actor=self.access.actor, job=job)
         return Response(shapes.batch_json(job))
 
@@ -72,7 +71,7 @@ class RetryBatchAPI(ProjectAPIView):
         """Run failed and stopped rows of an ended batch once more: all of them, or those of a choice."""
         values = api.validated(controls.RetryBatchSerializer(data=request.data or {}))
         job = queries.get_job(self.project, batch)
-        _demand_live_key(self, job)
+        demand_live_key(self.access, job)
         codes = tuple(values.get("codes", ()))
         statuses = values.get("statuses", ["failed"] if codes else controls.RETRIED)
         choice = services.RetryChoice("failed" in statuses, "cancelled" in statuses, codes)
@@ -114,11 +113,3 @@ class RerunBatchAPI(ProjectAPIView):
             options=options,
         )
         return Response(shapes.batch_json(started), status=202)
-
-
-def _demand_live_key(view: ProjectAPIView, job: BatchJob) -> None:
-    """Rows of a live batch call real models, which is no test key's business. Raises PermissionDenied."""
-    if job.livemode and not view.access.livemode:
-        raise PermissionDenied(
-            "A test key can't run rows of a batch that uses real models.", code="live_key_needed"
-        )

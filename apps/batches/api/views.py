@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from apps.batches import queries, services
 from apps.batches.api import control_shapes as controls
 from apps.batches.api import serializers as shapes
+from apps.batches.api.live_keys import demand_live_key
 from apps.batches.api.source_shapes import MOST_BYTES, body_of_form, find_version, source_of_body
 from apps.batches.api.work_shapes import variants_of, work_of
 from apps.batches.models import BatchJob
@@ -165,11 +166,9 @@ class BatchAPI(ProjectAPIView):
     def patch(self, request: Request, batch: str) -> Response:
         """Change the priority, concurrency, cost cap, start or deadline of a batch that has not ended."""
         values = api.validated(controls.ChangeBatchSerializer(data=request.data))
-        job = services.change_batch(
-            actor=self.access.actor,
-            job=queries.get_job(self.project, batch),
-            changes=controls.changes_of(values),
-        )
+        job = queries.get_job(self.project, batch)
+        demand_live_key(self.access, job)
+        job = services.change_batch(actor=self.access.actor, job=job, changes=controls.changes_of(values))
         return Response(shapes.batch_json(job))
 
 

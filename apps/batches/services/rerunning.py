@@ -79,11 +79,17 @@ def run_rule(organization_id: UUID, job_id: UUID) -> bool:
         job.rerun_due = False
         try:
             with transaction.atomic():
-                _start_by_rule(job, rule)
+                if not _has_run(job, rule):
+                    _start_by_rule(job, rule)
         except PromptsaasError as problem:
             job.rerun_problem = "" if problem.code == "no_rows_chosen" else problem.message[:500]
         job.save(update_fields=["rerun_due", "rerun_problem"])
         return True
+
+
+def _has_run(job: BatchJob, rule: RerunRule) -> bool:
+    """Whether the rule was run after an earlier round: a retry does not make it pay twice."""
+    return BatchJob.objects.filter(rerun_of_id=job.pk, rerun_choice=rule.where.as_json()).exists()
 
 
 def _start_by_rule(job: BatchJob, rule: RerunRule) -> None:

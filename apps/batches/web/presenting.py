@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from apps.batches.models import BatchItem, BatchJob, ItemStatus, Source
+from apps.batches.models import BatchItem, BatchJob, ItemStatus, JobStatus, Source
 from apps.batches.queries import Progress
 from apps.batches.results.failures import FailureGroup
 from apps.batches.results.heads import row_number
@@ -117,6 +117,8 @@ def time_left(progress: Progress) -> str:
 
 def interval(job: BatchJob) -> int:
     """Seconds until the page asks again: often at first, seldom for a long job."""
+    if job.status in (JobStatus.PAUSED, JobStatus.SCHEDULED) and not job.running:
+        return 5
     if job.total <= 2_000:
         return 1
     return 2 if job.finished < 10_000 else 4
