@@ -89,9 +89,10 @@ def variants_of(job: BatchJob) -> list[BatchVariant]:
 def list_comparable(job: BatchJob, limit: int = MOST_COMPARABLE) -> list[BatchJob]:
     """The newest other batches over the same dataset, and those that share its rows by a re-run."""
     jobs = BatchJob.objects.filter(project_id=job.project_id).order_by("-id")[:NEWEST_LOOKED_AT]
-    same = Q(pk__in=jobs.values("pk"), dataset_version__dataset_id=job.dataset_version.dataset_id)
-    related = BatchJob.objects.filter(same | Q(rerun_of_id=job.pk) | Q(pk=job.rerun_of_id))
-    return list(related.exclude(pk=job.pk).order_by("-id")[:limit])
+    same = Q(dataset_version__dataset_id=job.dataset_version.dataset_id)
+    related = same | Q(rerun_of_id=job.pk) | Q(pk=job.rerun_of_id)
+    found = BatchJob.objects.filter(related, pk__in=jobs.values("pk")).exclude(pk=job.pk)
+    return list(found.order_by("-id")[:limit])
 
 
 def get_preparation(project: Project, public_id: str) -> RowPreparation:
