@@ -10,7 +10,7 @@ from apps.core.numbers import whole_number
 
 ROW_STATUSES: Final = [("", "All rows"), *ItemStatus.choices]
 MATCHES: Final = [("", "Any match"), ("match", "Match"), ("differs", "Differs from expected")]
-PLACES: Final = ("after", "before", "open")
+PLACES: Final = ("after", "before", "skip", "open")
 """Parameters that say where in a list one is; the others say what is in it."""
 
 

@@ -73,7 +73,7 @@ def variant_totals(
 ) -> list[VariantTotals]:
     """The variants with their totals and the address of each one's rows."""
     chosen = asking.number_of(request, "variant")
-    rest = asking.query_without(request, *asking.PLACES, "variant", "skip")
+    rest = asking.query_without(request, *asking.PLACES, "variant")
     return [
         VariantTotals(
             variant=each,

@@ -203,7 +203,7 @@ def _filter_context(
         "sorts": sorts,
         "sort_options": result_shapes.sort_options(sorts),
         "query": asking.query_without(request, "open"),
-        "download_query": asking.query_without(request, *asking.PLACES, "skip", "sort"),
+        "download_query": asking.query_without(request, *asking.PLACES, "sort"),
         "here": request.get_full_path(),
         "variants": result_shapes.variant_totals(request, job, variants),
     }
