@@ -292,6 +292,11 @@ def test_cancel__while_at_the_provider__takes_what_is_finished(place: Place) -> 
     assert (job.status, job.succeeded, job.cancelled) == (JobStatus.CANCELLED, 1, 2)
     assert facts(job) == (1, 1)
     assert place.direct_calls() == 0
+    place.store.polls, place.store.cut_after = 0, None
+    with organization_scope(job.organization_id):
+        services.retry_failed(actor=SYSTEM, job=job)
+    assert (finish(job).succeeded, facts(job), place.direct_calls()) == (3, (3, 3), 0)
+    assert len(place.store.batches) == 2
 
 
 def test_provider__refuses_the_whole__rows_fail_with_its_words(openai: Place) -> None:

@@ -126,9 +126,12 @@ class Work:
             self.over |= await self.rows.release(claims, "pending", direct=direct)
 
     async def give_all_back(self, standing: Standing, *, direct: bool = False) -> int:
-        """Let every row go that is still held: to wait again, or with the job."""
+        """Let every row go that is still held: to wait again, or with the job.
+
+        Rows that a stop leaves out may go through a provider's batch when somebody retries them.
+        """
         status: Back = "cancelled" if standing.stopping else "pending"
-        rows, over = await self.rows.release_left(status, direct=direct)
+        rows, over = await self.rows.release_left(status, direct=direct and not standing.stopping)
         self.over |= over
         return rows
 
