@@ -33,7 +33,16 @@ from tests.factories import (
 )
 
 # What programs read, and signing out, which would end the walk.
-_NO_PAGES: Final = ("api/", "^api/", "healthz", "readyz", "accounts/logout/", "docs/api/postman.json")
+_NO_PAGES: Final = (
+    "api/",
+    "^api/",
+    "v1/",
+    "^v1/",
+    "healthz",
+    "readyz",
+    "accounts/logout/",
+    "docs/api/postman.json",
+)
 # Pages that ask about chosen rows: about all there are.
 _CHOOSING: Final = (
     "prompts/tag/",

@@ -145,7 +145,7 @@ def _call(client: Client, method: str, address: str, headers: Mapping[str, str] 
     # Signing out by a rolled-back call must not cost the client its cookie.
     cookies = deepcopy(client.cookies)
     with undone():
-        is_json = address.startswith("/api/")
+        is_json = address.startswith(("/api/", "/v1/"))
         data, kind = ("{}", "application/json") if is_json else ("", "application/x-www-form-urlencoded")
         response: Any = client.generic(method, address, data, kind, headers=dict(headers or {}))
     client.cookies = cookies
