@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from apps.batches import services
 from apps.batches.models import BatchItem, BatchJob, BatchVariant, Pump
 from apps.batches.openai_models import OpenAIAnswer, OpenAIBatch, OpenAIFile
+from apps.batches.preparation_models import RowPreparation
 from apps.batches.provider_models import ProviderBatch
 from apps.batches.scale_models import ScaleTest, ScaleTestStep
 from apps.batches.stream_models import Stream
@@ -37,7 +38,7 @@ class BatchJobAdmin(ReadOnlyAdmin):
     list_filter = ("status", "stop_reason", "pause_reason", "priority", "sandbox")
     search_fields = ("=organization__slug",)
     ordering = ("-id",)
-    content_fields = ("metadata", "started_by_name")
+    content_fields = ("metadata", "problem", "started_by_name")
     actions = ("stop",)
 
     @admin.action(description="Stop", permissions=["operate"])
@@ -105,6 +106,18 @@ class OpenAIAnswerAdmin(ReadOnlyAdmin):
     search_ids = ("batch_id", "run_id")
     ordering = ("-id",)
     content_fields = ("body",)
+
+
+@admin.register(RowPreparation)
+class RowPreparationAdmin(ReadOnlyAdmin):
+    """Rows that were taken for batches: how many, and how far."""
+
+    list_display = ("public_id", "organization", "state", "rows", "left_out", "failures", "created_at")
+    list_select_related = ("organization",)
+    list_filter = ("state", "created_at")
+    search_fields = ("=organization__slug",)
+    ordering = ("-id",)
+    content_fields = ("source", "options", "problem", "started_by_name")
 
 
 @admin.register(Stream)

@@ -10,8 +10,8 @@ from apps.datasets.models import Dataset, DatasetImport, DatasetVersion
 class DatasetAdmin(ReadOnlyAdmin):
     """Names."""
 
-    list_display = ("name", "organization", "project", "created_at")
-    list_filter = (("archived_at", admin.EmptyFieldListFilter), "created_at")
+    list_display = ("name", "organization", "project", "origin", "created_at")
+    list_filter = ("origin", ("archived_at", admin.EmptyFieldListFilter), "created_at")
     list_select_related = ("organization", "project")
     search_fields = ("name", "=organization__slug")
     ordering = ("-id",)
@@ -34,9 +34,9 @@ class DatasetVersionAdmin(ReadOnlyAdmin):
 class DatasetImportAdmin(ReadOnlyAdmin):
     """Names and sizes of uploaded files."""
 
-    list_display = ("file_name", "organization", "size", "created_at")
-    list_filter = ("created_at",)
+    list_display = ("file_name", "organization", "state", "size", "created_at")
+    list_filter = ("state", "created_at")
     list_select_related = ("organization",)
     search_fields = ("file_name", "=organization__slug")
     ordering = ("-id",)
-    exclude = ("facts", "mapping")
+    exclude = ("facts", "mapping", "variables", "error_message", "started_by_name")
