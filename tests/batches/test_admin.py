@@ -30,9 +30,9 @@ def test_admin__lists__show_numbers_and_no_content() -> None:
     assert client.get("/admin/batches/pump/").status_code == 200
 
 
-def test_admin__stop__asks_the_job_to_stop() -> None:
+def test_admin__stop__ends_a_job_with_nothing_in_flight() -> None:
     job = make_batch(rows=2)
 
     staff_client().post("/admin/batches/batchjob/", {"action": "stop", "_selected_action": [str(job.pk)]})
 
-    assert reload(job).status == JobStatus.CANCELLING
+    assert reload(job).status == JobStatus.CANCELLED
