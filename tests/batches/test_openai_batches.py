@@ -281,7 +281,7 @@ def test_batch__on_our_own_pages_and_api__is_a_batch_like_others(api: Api, proje
     told = api.client.get(f"/api/v1/batches/{job_id}").json()
     assert (told["prompt"], told["version"], told["model"]) == (None, None, "sandbox/standard")
     assert told["counts"]["failed"] == 1
-    for name in ("csv", "jsonl", "openai", "parquet"):
+    for name in ("csv", "jsonl", "parquet"):
         file = api.client.get(f"/api/v1/batches/{job_id}/results?format={name}")
         assert file.status_code == 200
         assert file.getvalue()
