@@ -153,7 +153,7 @@ def test_kept_rows__are_a_dataset__with_the_same_rows(client: Client, project: P
     assert (kept.status_code, kept.json()["latest_row_count"]) == (201, 2)
     headers = {"Authorization": f"Bearer {token}"}
     rows = client.get(f"/api/v1/batches/{told['id']}/rows", headers=headers)
-    lines = b"".join(rows).splitlines()  # type: ignore[call-overload]
+    lines = b"".join(rows).splitlines()
     assert orjson.loads(lines[0]) == {"review": "Good", "expected": "Positive", "id": 7}
     again = call(client, token, {"name": "Again"}, f"batches/{told['id']}/keep_rows")
     assert (again.status_code, again.json()["error"]["code"]) == (409, "dataset_kept")

@@ -102,7 +102,7 @@ def test_runs__chosen__start_a_batch_that_can_keep_them(browser: Client, project
     kept = browser.post(f"{batch}keep/", {"name": "From runs"})
     assert browser.get(kept["Location"]).status_code == 200
     assert b"From runs" in browser.get(room(project).replace("batches", "datasets")).content
-    assert b"It broke." in b"".join(browser.get(f"{batch}rows/"))  # type: ignore[call-overload]
+    assert b"It broke." in b"".join(browser.get(f"{batch}rows/"))
 
 
 def prompt_choice(project: Project) -> str:
