@@ -1,9 +1,7 @@
 """A pump with everything it stands on, in the running event loop."""
 
 import asyncio
-import os
 import signal
-import socket
 from contextlib import suppress
 from typing import Final
 from uuid import UUID
@@ -15,6 +13,7 @@ from apps.batches.claims import JobFacts
 from apps.batches.completion import BatchCompanion, Call
 from apps.batches.leases import LeaseStore
 from apps.batches.pacing import FindHealth, Paces
+from apps.batches.processes import process_name
 from apps.batches.pump import Pump, Times
 from apps.batches.services.finishing import finish_job
 from apps.batches.services.ringing import PUMP_JOB, ring_pumps
@@ -65,9 +64,8 @@ def lease_seconds() -> float:
 
 
 def _store(runtime: Runtime, pump_id: UUID) -> LeaseStore:
-    process = f"{socket.gethostname()}:{os.getpid()}"
     threshold = PREPARED_AFTER if settings.DATABASE_PREPARED_STATEMENTS else None
-    return LeaseStore(runtime.pool, pump_id, lease_seconds(), process, threshold)
+    return LeaseStore(runtime.pool, pump_id, lease_seconds(), process_name(), threshold)
 
 
 def _find_health(runtime: Runtime) -> FindHealth:

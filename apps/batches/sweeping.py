@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from apps.batches.lease_sql import GIVE_BACK
 from apps.batches.models import BatchJob, JobStatus, Pump, StopReason
+from apps.batches.processes import is_gone
 from apps.batches.services import (
     finish_job,
     keep_rings,
@@ -43,6 +44,14 @@ SELECT coalesce(sum(rows), 0) FROM moved
 """
 
 
+# By the index of leases, which knows only rows in work: who holds one is asked of few.
+_EXPIRE: Final = """
+UPDATE batches_batchitem SET lease_expires_at = now() - interval '1 second'
+WHERE status = 'running' AND lease_owner = ANY(%(pumps)s)
+  AND lease_expires_at BETWEEN now() - interval '1 hour' AND now() + interval '1 hour'
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Swept:
     """What one sweep found."""
@@ -59,6 +68,7 @@ def sweep() -> Swept:
     """Take back expired leases, stop expired jobs, start those whose time has come, ring missing pumps, end
     what is through.
     """
+    forget_dead_pumps()
     leases = take_back_leases()
     LEASE_RECLAIMS.labels("batch_row").inc(leases)
     expired = stop_expired_jobs()
@@ -76,6 +86,21 @@ def sweep() -> Swept:
     if swept != Swept(0, 0, 0, 0, 0, 0):
         logger.info("batches.swept", extra={name: getattr(swept, name) for name in Swept.__slots__})
     return swept
+
+
+def forget_dead_pumps() -> int:
+    """End the leases of pumps whose process has ended on this host, without waiting for them to run out.
+
+    Those on other hosts, or in other containers, run out by themselves. Returns how many pumps.
+    """
+    with system_scope():
+        working = list(Pump.objects.filter(started_at__isnull=False).values_list("id", "process"))
+    dead = [pump_id for pump_id, process in working if is_gone(process)]
+    if dead:
+        with system_scope(), connection.cursor() as cursor:
+            cursor.execute(_EXPIRE, {"pumps": dead})
+            Pump.objects.filter(pk__in=dead).delete()
+    return len(dead)
 
 
 def take_back_leases() -> int:
