@@ -36,11 +36,12 @@ TOOLS_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Costing:
-    """What a job's rows are priced with."""
+    """What a job's rows are priced with; not the whole of it while the prompt's own model can't be called."""
 
     prompt: ResolvedPrompt
     models: tuple[Model, ...]
     output_tokens: int
+    is_whole: bool = True
 
     def of_call(self, variables: Mapping[str, Any], more_bytes: int = 0) -> Decimal:
         """USD for the longest answers of the dearest model: the prompt's own, or one of its fallbacks.
@@ -66,7 +67,8 @@ class Costing:
 
     def _dearest(self, size: int) -> Decimal:
         amounts = [model.price(size, self.output_tokens).amount for model in self.models]
-        return max(Decimal("Infinity") if amount is None else amount for amount in amounts)
+        # Where no model can be called, the engine refuses the call before it is made.
+        return max((Decimal("Infinity") if each is None else each for each in amounts), default=Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,11 @@ class RowCosting:
     calls: Costing
     work: Work
     reduce: Costing | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the models of its calls can be called."""
+        return self.calls.is_whole and (self.reduce is None or self.reduce.is_whole)
 
     def worst_case(self, row: Row) -> Decimal:
         """USD. Rows that share a call each set aside what a call for them alone can cost."""
@@ -122,8 +129,13 @@ class WorstCases:
 
     async def prepare(self, job: JobFacts) -> None:
         """Load what a capped job is priced with; a claim holds locks and must not wait for it."""
-        if job.capped and job.id not in self._jobs:
+        if job.capped and not self._is_known(job):
             self._jobs[job.id] = await self._calls.run(lambda: _load(job))
+
+    def _is_known(self, job: JobFacts) -> bool:
+        """A model that could not be called may be back by now."""
+        found = self._jobs.get(job.id, ())
+        return bool(found) and all(each.is_whole for each in found)
 
     def worst_case(self, job: JobFacts, row: Row) -> Decimal:
         """See `leases.WorstCase`."""
@@ -154,10 +166,10 @@ def _reduce(job: JobFacts, work: ChunkedWork) -> Costing:
 
 
 def _priced(job: JobFacts, prompt: ResolvedPrompt, model: str, parameters: Mapping[str, Any]) -> Costing:
-    models = [find_model(job.project_id, model, livemode=job.livemode)]
-    for fallback in prompt.serving.calls.fallbacks:
-        # One that can't be called stands in for nothing.
+    found = {}
+    for each in (model, *prompt.serving.calls.fallbacks):
+        # One that can't be called, perhaps only since the start, costs nothing.
         with suppress(InvalidRequest, NotFound):
-            models.append(find_model(job.project_id, fallback, livemode=job.livemode))
+            found[each] = find_model(job.project_id, each, livemode=job.livemode)
     limit = most_output_tokens({**prompt.parameters, **parameters})
-    return Costing(prompt, tuple(models), limit or DEFAULT_OUTPUT_TOKENS)
+    return Costing(prompt, tuple(found.values()), limit or DEFAULT_OUTPUT_TOKENS, model in found)

@@ -10,6 +10,7 @@ update of the job on, before it looks for followers.
 """
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -179,9 +180,10 @@ class Sorted:
 async def distinct_names(connection: Connection, job_id: UUID, facts: Mapping[str, Any]) -> tuple[str, ...]:
     """The variables that the job's prompt versions read: what rows are compared by. () compares all.
 
-    Where several rows share a call, the prompt's one variable holds them as a whole.
+    Where several rows share a call, the prompt's one variable holds them as a whole; where one is cut, the
+    prompt that puts its answers together reads variables of its own.
     """
-    if facts["work"].get("kind") == "multi_row":
+    if facts["work"].get("kind") in ("multi_row", "chunked"):
         return ()
     rows = await _fetch(connection, _NAMES, job=job_id, organization=facts["organization_id"])
     return tuple(sorted(row.name for row in rows))
@@ -271,7 +273,11 @@ def digest_of(job: JobFacts, row: Row) -> bytes:
     """What equal rows have in common."""
     names = job.distinct_by
     values = {name: row.variables.get(name) for name in names} if names else row.variables
-    told = orjson.dumps([row.variant, values], option=orjson.OPT_SORT_KEYS)
+    try:
+        told = orjson.dumps([row.variant, values], option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # 1e30 comes back from Postgres as a whole number, which orjson does not write.
+        told = json.dumps([row.variant, values], sort_keys=True).encode()
     return hashlib.sha256(told).digest()
 
 

@@ -41,6 +41,9 @@ MOST_ATTEMPTS: Final = 10
 
 BREATH: Final = 0.002
 LONG_BREATH: Final = 0.008
+REST_AFTER_ERROR: Final = 5.0
+"""Seconds that a job is left alone after its claim failed for a reason that nobody expects."""
+
 GUESTS: Final = 64
 """Calls beyond its slots for organizations that have nothing in flight: long calls of others fill those."""
 
@@ -109,6 +112,7 @@ class Pump:
     _told: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _fill_to: int = 0
     _stopped_at: dict[UUID, float] = field(default_factory=dict)
+    _rest_until: dict[UUID, float] = field(default_factory=dict)
     _background: set["asyncio.Task[None]"] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -183,7 +187,10 @@ class Pump:
         if len(self._held) >= self.slots + GUESTS:
             return 0
         open_jobs = await self.store.open_jobs()
-        jobs = {job.id: self._paced(job) for job in open_jobs.jobs}
+        now = time.monotonic()
+        jobs = {
+            job.id: self._paced(job) for job in open_jobs.jobs if self._rest_until.get(job.id, 0.0) <= now
+        }
         self._told = self.paces.told(jobs)
         self._fill_to = slots_of_each(open_jobs, self.slots)
         given = share(jobs.values(), max(0, self._fill_to - len(self._held)))
@@ -191,8 +198,19 @@ class Pump:
         given |= share(newcomers(jobs.values(), given), max(0, guests))
         claimed = 0
         for job_id, wanted in given.items():
-            claimed += await self._claim(jobs[job_id], wanted)
+            claimed += await self._claim_safely(jobs[job_id], wanted)
         return claimed
+
+    async def _claim_safely(self, job: Waiting, wanted: int) -> int:
+        """What is wrong with one job must not keep the others from their rows."""
+        try:
+            return await self._claim(job, wanted)
+        except DATABASE_AWAY:
+            raise
+        except Exception:
+            logger.exception("batches.claim_failed", extra={"batch": str(job.id)})
+            self._rest_until[job.id] = time.monotonic() + REST_AFTER_ERROR
+            return 0
 
     def _paced(self, job: Waiting) -> Waiting:
         """The job with what its provider allows, as far as this process has worked for it."""
@@ -262,9 +280,12 @@ class Pump:
         self.refused += len(completed)
 
     async def _stop_for_quota(self, held: Held) -> None:
-        """No further row of the job can run this month: stop it, rather than fail thousands one by one."""
+        """No further row of the job can run this month: stop it, rather than fail thousands one by one.
+
+        Its rows go back in line: the stop ends them there, and a job that somebody has paused keeps them.
+        """
         await self.store.stop_job(held.job, "quota")
-        self.over |= set(await self.store.release(held.claims, "cancelled"))
+        self.over |= set(await self.store.release(held.claims, "pending", uncounted=True))
 
     async def _put_back(self, held: Held, code: str) -> None:
         """Something is away for a moment: the row waits a second, then anybody may take it.

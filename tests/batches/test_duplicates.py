@@ -124,3 +124,13 @@ def test_deduplicate__more_equal_rows_than_may_be_held__are_all_answered(monkeyp
     job = reload(job)
     assert (job.status, job.succeeded, job.duplicates, job.held) == (JobStatus.COMPLETED, 30, 29, 0)
     assert usage_keys(job) == 1
+
+
+def test_deduplicate__numbers_beyond_64_bits__keep_no_pump_from_its_work() -> None:
+    rows = [RowValues({"stars": 1e30}, None, {}), RowValues({"stars": 1e30}, None, {})]
+    job = deduplicating(rows, content=make_content("{{ stars }}", variables=TYPED))
+
+    run_batch_pump()
+
+    job = reload(job)
+    assert (job.status, job.succeeded + job.failed, job.duplicates) == (JobStatus.COMPLETED, 2, 1)

@@ -109,6 +109,23 @@ def test_pump__the_quota_ends__stops_the_batch_and_keeps_what_is_done(fake_provi
     assert fake_provider.calls["echo"] == 3
 
 
+def test_pump__a_capped_job_whose_connection_is_gone__fails_its_rows_and_lets_others_run() -> None:
+    project = make_project()
+    connection = make_connection(project=project, name="local", models=("*",))
+    options = BatchOptions(model="local/echo")
+    job = make_batch(project=project, rows=2, content=make_content(), options=options)
+    other = make_batch(rows=2)
+    with organization_scope(job.organization_id):
+        BatchJob.objects.filter(pk=job.pk).update(cost_cap=Decimal(1))
+        connection.delete()
+
+    run_batch_pump()
+    sweep()
+
+    assert (reload(job).status, reload(job).failed) == (JobStatus.COMPLETED, 2)
+    assert reload(other).succeeded == 2
+
+
 def test_pump__two_organizations__both_are_served() -> None:
     jobs = [make_batch(rows=6), make_batch(rows=6)]
 

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
+
+import psycopg
 
 from apps.batches.claims import Claim, JobFacts
 from apps.batches.completion import Call, Outcome, answer_of_row, outcome
@@ -15,7 +18,10 @@ from apps.batches.shapes.types import Hands
 from apps.batches.work import ChunkedWork
 from apps.core.errors import InvalidRequest, PromptsaasError, QuotaExceeded
 from apps.core.ids import uuid7
+from apps.core.logs import get_logger
 from apps.runs.types import PromptReference, RunRecord, RunRequest
+
+logger = get_logger(__name__)
 
 MOST_CHUNKS: Final = 500
 AT_ONCE: Final = 4
@@ -88,6 +94,7 @@ class _Row:
         self._claim = claim
         self._hands = hands
         self._left = claim.reserved
+        self._used: dict[UUID, Decimal] = {}
         self._started = time.monotonic()
         self._error: tuple[str, str] | None = None
 
@@ -125,19 +132,27 @@ class _Row:
         request = self._shape.reduce_request(self._claim, answers)
         try:
             await self._hands.execute(request, Call((self._claim,), self._last))
-        except PromptsaasError as refusal:
+        except (PromptsaasError, psycopg.Error) as refusal:
             self._refused(refusal)
 
     def _refused(self, error: BaseException) -> None:
         """Keep what ends the row; what only stops it for now is the pump's to handle."""
+        if isinstance(error, psycopg.Error):
+            # Ended here: what its pieces have cost is no longer set aside for it.
+            logger.error("batches.result_refused", extra={"item": str(self._claim.item_id)}, exc_info=error)
+            self._error = self._error or ("result_not_storable", "The answer could not be stored.")
+            return
         if not isinstance(error, PromptsaasError) or isinstance(error, QuotaExceeded) or error.status == 503:
             raise error
         self._error = self._error or (error.code, error.message)
 
     def _step(self, record: RunRecord) -> Sequence[Outcome]:
         spent = outcome(self._claim, record.result)
-        used = min(spent.cost or Decimal(0), self._left)
-        self._left -= used
+        used = self._used.get(record.request.run_id)
+        if used is None:
+            # Asked again where writing the record is tried again.
+            used = self._used[record.request.run_id] = min(spent.cost or Decimal(0), self._left)
+            self._left -= used
         return (
             Outcome(
                 self._claim,

@@ -4,6 +4,7 @@ A row that the answer leaves out, and every row of a call that failed, is put ba
 time: a row that was tried before never shares a call again, so one bad row can't keep its neighbours back.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +56,7 @@ class MultiRow:
         current: list[Claim] = []
         size = 0
         for claim in claims:
-            one = tokens.count(orjson.dumps(entry(claim)).decode(), "")
+            one = tokens.count(_text(entry(claim)), "")
             full = len(current) >= self.told.rows_per_call or size + one > self.told.tokens_per_call
             if current and full:
                 packed.append(tuple(current))
@@ -176,6 +177,14 @@ class Shares:
             return None
         each = (total / self.rows).quantize(LEAST_COST, rounding="ROUND_DOWN")
         return total - each * (self.rows - 1) if position == 0 else each
+
+
+def _text(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        # 1e30 comes back from Postgres as a whole number, which orjson does not write.
+        return json.dumps(value, ensure_ascii=False)
 
 
 def _told(value: dict[str, Any]) -> dict[str, Any]:
