@@ -33,6 +33,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "batch_not_found": "The project has no such batch.",
     "batch_started": "The batch has started; its start time can't be changed any more.",
     "batch_of_file": "The answers of a batch over a file stand in its files. Send what failed as a new file.",
+    "batch_validating": "The rows of the batch are on their way; change it once they are there.",
     "batch_running": "The batch is still running. Wait for its end, or stop it first.",
     "body_too_deep": "The JSON is nested too deeply.",
     "body_too_large": "The body is larger than this address takes. Send less at once.",

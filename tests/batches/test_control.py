@@ -292,3 +292,13 @@ def test_pages__pause_go_on_and_change__by_forms(client: Client) -> None:
     changed = reload(job)
     assert (changed.status, changed.priority, changed.concurrency) == (JobStatus.IN_PROGRESS, 1, 3)
     assert (changed.cost_cap, changed.expires_at) == (Decimal("0.5"), job.expires_at)
+
+
+def test_change_batch__while_its_rows_are_on_their_way__is_refused() -> None:
+    job = make_batch(rows=1)
+    with organization_scope(job.organization_id):
+        BatchJob.objects.filter(pk=job.pk).update(status=JobStatus.VALIDATING)
+    with pytest.raises(Conflict) as refused:
+        change(job, priority=1)
+
+    assert refused.value.code == "batch_validating"

@@ -6,7 +6,8 @@ import pytest
 
 from apps.audit.actor import SYSTEM
 from apps.batches import stream_queries
-from apps.batches.models import BatchJob, JobStatus
+from apps.batches.models import BatchItem, BatchJob, JobStatus
+from apps.batches.services import RetryChoice, retry_failed
 from apps.batches.services.starting import BatchOptions
 from apps.batches.services.streams import close_stream, open_stream, push_rows
 from apps.batches.stream_models import Stream
@@ -114,6 +115,27 @@ def test_stream__a_day_whose_cap_is_used_up__takes_no_more_until_tomorrow() -> N
         push(stream, "b")
 
     assert refused.value.code == "stream_stopped"
+
+
+def test_stream__a_part_retried_without_its_stopped_rows__takes_no_more() -> None:
+    stream = make_stream(make_project())
+    part, _, _ = push(stream, "a", "b")
+    with organization_scope(stream.organization_id):
+        BatchJob.objects.filter(pk=part.pk).update(claim_limit=1)
+    run_batch_pump()
+    with organization_scope(stream.organization_id):
+        BatchItem.objects.filter(batch=part).update(status="failed")
+        counts = {"pending": 0, "succeeded": 0, "failed": 1, "cancelled": 1}
+        BatchJob.objects.filter(pk=part.pk).update(status="cancelled", stop_reason="cost_cap", **counts)
+        retry_failed(actor=SYSTEM, job=reload(part), choice=RetryChoice(stopped=False))
+
+    following, _, _ = push(stream, "c")
+    run_batch_pump()
+    sweep()
+
+    part, following = reload(part), reload(following)
+    assert (part.status, part.succeeded, part.cancelled) == (JobStatus.CANCELLED, 1, 1)
+    assert (following.pk != part.pk, following.succeeded) == (True, 1)
 
 
 def test_push__by_a_test_key_into_a_live_stream__is_refused() -> None:

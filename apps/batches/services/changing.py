@@ -44,7 +44,8 @@ class BatchChanges:
 def change_batch(*, actor: Actor, job: BatchJob, changes: BatchChanges) -> BatchJob:
     """Change a batch that has not ended; holds for the next claim of a row. Returns it as it stands now.
 
-    Raises Conflict ``batch_ended``, ``batch_started`` for a start time when rows may have been run;
+    Raises Conflict ``batch_ended``, ``batch_validating`` while its rows are on their way, ``batch_started``
+    for a start time when rows may have been run;
     InvalidRequest ``priority_invalid``, ``concurrency_invalid``, ``cost_cap_absent``, ``cost_cap_too_low``,
     ``start_at_invalid``, ``deadline_invalid``.
     """
@@ -52,6 +53,10 @@ def change_batch(*, actor: Actor, job: BatchJob, changes: BatchChanges) -> Batch
     if locked.is_terminal or locked.status == JobStatus.CANCELLING:
         message = f"This batch can't be changed any more: {locked.get_status_display().lower()}."
         raise Conflict(message, code="batch_ended")
+    if locked.status == JobStatus.VALIDATING:
+        # It starts as it was asked for: what would be changed here would be forgotten.
+        message = "The rows of this batch are on their way; change it once they are there."
+        raise Conflict(message, code="batch_validating")
     before = {name: getattr(locked, name) for name in _AUDITED}
     _change_order(locked, changes)
     if changes.cost_cap is not None:

@@ -159,6 +159,8 @@ def _reopen_job(job: BatchJob, again: int, untaken: int, *, takes_untaken: bool)
     # Without a sample, claims that end before the last row end the job there: see `finishing.finish_job`.
     job.sample_rows = None
     job.claim_limit = None if takes_untaken or not untaken else job.next_number - 1
+    # A stream's part that leaves rows out takes no more: they would lie behind those.
+    job.continuous = job.continuous and job.claim_limit is None
     job.completed_at = job.cancelling_at = job.content_deleted_at = None
     job.rerun_due = False
     job.expires_at = timezone.now() + COMPLETION_WINDOW * (1 if job.delivery == Delivery.DIRECT else 2)

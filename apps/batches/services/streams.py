@@ -129,7 +129,7 @@ def _present_part(actor: Actor, stream: Stream) -> BatchJob:
     if part is None or _is_over(part, now) or _label_moved(stream, part):
         return _begin_part(actor, stream, part)
     if part.status in (JobStatus.IN_PROGRESS, JobStatus.PAUSED):
-        return part
+        return part if part.continuous else _begin_part(actor, stream, part)
     if part.stop_reason in (StopReason.COST_CAP, StopReason.QUOTA):
         why = part.get_stop_reason_display()
         raise Conflict(f"{why}; rows are taken again from midnight UTC on.", code="stream_stopped")

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 
 from apps.batches import queries, services
-from apps.batches.models import BatchJob
+from apps.batches.models import BatchJob, JobStatus
 from apps.batches.rules import choice_of, rule_of
 from apps.batches.services import RetryChoice
 from apps.batches.web.control_forms import ControlForm
@@ -83,7 +83,9 @@ class ControlView(ProjectView):
         context = {
             **head_context(self, job),
             "form": form,
-            "may_change": self.access.can(Permission.BATCHES_RUN) and not job.is_terminal,
+            "may_change": self.access.can(Permission.BATCHES_RUN)
+            and not job.is_terminal
+            and job.status != JobStatus.VALIDATING,
             "rule_words": rule.words() if rule else "",
             "choice_words": choice_of(job.rerun_choice).words() if job.rerun_choice else "",
         }
