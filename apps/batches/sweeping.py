@@ -3,13 +3,15 @@
 Every step is safe to run in several processes at once and each is a short transaction of its own.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from psycopg.errors import QueryCanceled
 
 from apps.batches.lease_sql import GIVE_BACK
 from apps.batches.models import BatchJob, JobStatus, Pump, StopReason
@@ -120,7 +122,7 @@ def stop_expired_jobs() -> int:
     with system_scope():
         found = BatchJob.all_organizations.filter(status__in=EXPIRING, expires_at__lt=Now())
         jobs = list(found.values_list("organization_id", "id"))
-    return sum(_stop_expired(*job) for job in jobs)
+    return _done_with_each(_stop_expired, jobs)
 
 
 def start_scheduled_jobs() -> int:
@@ -128,7 +130,7 @@ def start_scheduled_jobs() -> int:
     with system_scope():
         due = BatchJob.all_organizations.filter(status=JobStatus.SCHEDULED, start_at__lte=Now())
         jobs = list(due.order_by("start_at").values_list("organization_id", "id")[:AT_ONCE])
-    return sum(start_scheduled(*job) for job in jobs)
+    return _done_with_each(start_scheduled, jobs)
 
 
 def run_due_rules() -> int:
@@ -136,7 +138,7 @@ def run_due_rules() -> int:
     with system_scope():
         due = BatchJob.all_organizations.filter(rerun_due=True)
         jobs = list(due.order_by("id").values_list("organization_id", "id")[:RULES_AT_ONCE])
-    return sum(run_rule(*job) for job in jobs)
+    return _done_with_each(run_rule, jobs)
 
 
 def finish_open_jobs() -> int:
@@ -150,7 +152,21 @@ def finish_open_jobs() -> int:
         over = Q(status__in=RUNNING, continuous=False) & through
         found = idle.filter(Q(status=JobStatus.CANCELLING) | over)
         jobs = list(found.values_list("organization_id", "id"))
-    return sum(finish_job(*job) for job in jobs)
+    return _done_with_each(finish_job, jobs)
+
+
+def _done_with_each(step: Callable[[UUID, UUID], bool], jobs: Iterable[tuple[UUID, UUID]]) -> int:
+    """For how many jobs a step was done. One that fails keeps no other waiting: the next sweep tries it."""
+    done = 0
+    for organization_id, job_id in jobs:
+        try:
+            done += step(organization_id, job_id)
+        except Exception as error:
+            away = isinstance(error, (OperationalError, InterfaceError))
+            if away and not isinstance(error.__cause__, QueryCanceled):
+                raise
+            logger.exception("batches.sweep_failed", extra={"batch": str(job_id)})
+    return done
 
 
 def _stop_expired(organization_id: UUID, job_id: UUID) -> bool:

@@ -302,3 +302,15 @@ def test_change_batch__while_its_rows_are_on_their_way__is_refused() -> None:
         change(job, priority=1)
 
     assert refused.value.code == "batch_validating"
+
+
+def test_sweep__a_batch_whose_rule_can_not_be_read__keeps_no_other_one_waiting() -> None:
+    broken, other = make_batch(rows=1), make_batch(rows=1)
+    with organization_scope(broken.organization_id):
+        BatchJob.objects.filter(pk=broken.pk).update(rerun_due=True, rerun_rule={"where": 1})
+    with organization_scope(other.organization_id):
+        BatchJob.objects.filter(pk=other.pk).update(expires_at=timezone.now() - timedelta(hours=1))
+
+    sweep()
+
+    assert reload(other).status == JobStatus.EXPIRED
