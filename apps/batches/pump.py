@@ -39,8 +39,7 @@ NOT_ATTEMPTED: Final = frozenset({"rate_limit_exceeded", PROVIDER_BUSY})
 MOST_ATTEMPTS: Final = 10
 """A row that was claimed this often without a result is given up: it may be what kills the process."""
 
-BREATH: Final = 0.002
-LONG_BREATH: Final = 0.008
+BREATH, LONG_BREATH = 0.002, 0.008
 REST_AFTER_ERROR: Final = 5.0
 """Seconds that a job is left alone after its claim failed for a reason that nobody expects."""
 
@@ -163,10 +162,8 @@ class Pump:
             await self._sleep(self.times.look)
 
     async def _sleep(self, seconds: float) -> None:
-        """Until a slot is free, at most `seconds`; a breath more lets a group of slots come together.
-
-        A claim costs the same for one row and for fifty.
-        """
+        """Until a slot is free, at most `seconds`; a breath more lets slots come together: a claim costs the
+        same for one row and for fifty."""
         self._wake.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
