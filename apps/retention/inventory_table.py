@@ -277,7 +277,13 @@ _BATCHES: Final = (
     _part(
         "batches.BatchVariant", "label model parameters match_field", "Names of batches", AUTHORED, AUTHORED
     ),
-    _part("batches.BatchItem", "output parsed error_message", "Results of batches", BLANKED, FOUND_BLANKED),
+    _part(
+        "batches.BatchItem",
+        "output parsed error_message input_digest",
+        "Results of batches",
+        BLANKED,
+        FOUND_BLANKED,
+    ),
     _part("batches.BatchItem", "error_code finish_reason", "Figures of batches"),
     _part("batches.OpenAIFile", "name", "Files", FOUND_DELETED, FOUND_DELETED),
     _part("batches.OpenAIBatch", "metadata errors", "Metadata of batches", FOUND_BLANKED, FOUND_BLANKED),
@@ -302,7 +308,7 @@ _BATCHES: Final = (
     ),
     _part("batches.ScaleTest", "started_by_kind started_by_name", "Names of authors", NOTHING, PSEUDONYM),
     _part("batches.ScaleTest", "stop_reason", "Figures of batches"),
-    _part("batches.Pump", "process", "Worker processes", organization=NOTHING),
+    _part("batches.Pump", "process paces", "Worker processes", organization=NOTHING),
 )
 _ANALYTICS: Final = (
     _part("analytics.Segment", "source label connection model", "Figures of runs"),

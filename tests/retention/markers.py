@@ -81,6 +81,7 @@ NO_WORDS: Final[dict[Field, str]] = {
     ("prompts.LabelMove", "author_kind"): "one of our words",
     ("batches.BatchJob", "started_by_kind"): "one of our words",
     ("batches.BatchJob", "pause_reason"): "one of our words",
+    ("batches.BatchItem", "input_digest"): "a digest, which holds no words",
     ("batches.BatchJob", "source"): "one of our words",
     ("batches.BatchJob", "delivery"): "one of our words",
     ("batches.ProviderBatch", "state"): "one of our words",
