@@ -7,7 +7,7 @@ import pytest
 from apps.audit.actor import SYSTEM
 from apps.batches import stream_queries
 from apps.batches.models import BatchItem, BatchJob, JobStatus
-from apps.batches.services import RetryChoice, retry_failed
+from apps.batches.services import RetryChoice, keep_rows, retry_failed
 from apps.batches.services.starting import BatchOptions
 from apps.batches.services.streams import close_stream, open_stream, push_rows
 from apps.batches.stream_models import Stream
@@ -136,6 +136,18 @@ def test_stream__a_part_retried_without_its_stopped_rows__takes_no_more() -> Non
     part, following = reload(part), reload(following)
     assert (part.status, part.succeeded, part.cancelled) == (JobStatus.CANCELLED, 1, 1)
     assert (following.pk != part.pk, following.succeeded) == (True, 1)
+
+
+def test_keep_rows__of_a_part_that_takes_rows__is_refused_until_the_stream_is_closed() -> None:
+    stream = make_stream(make_project())
+    part, _, _ = push(stream, "a")
+    with organization_scope(stream.organization_id):
+        with pytest.raises(Conflict) as refused:
+            keep_rows(actor=SYSTEM, job=reload(part), name="Reviews")
+        close_stream(actor=SYSTEM, stream=stream)
+        kept = keep_rows(actor=SYSTEM, job=reload(part), name="Reviews")
+
+    assert (refused.value.code, kept.name) == ("batch_running", "Reviews")
 
 
 def test_push__by_a_test_key_into_a_live_stream__is_refused() -> None:

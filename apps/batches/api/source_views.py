@@ -9,11 +9,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.batches import queries
+from apps.batches import queries, services
 from apps.core import api
 from apps.datasets import downloads
 from apps.datasets import queries as dataset_queries
-from apps.datasets import services as dataset_services
 from apps.datasets.api.serializers import DatasetSerializer, dataset_json
 from apps.datasets.exporting import FORMATS
 from apps.tenants.api.base import ProjectAPIView
@@ -43,8 +42,8 @@ class KeepRowsAPI(ProjectAPIView):
         """Keep the rows that a batch took from a file, a request, runs or another batch as a dataset."""
         values = api.validated(KeepRowsSerializer(data=request.data))
         self.access.require(Permission.BATCHES_VIEW)
-        version = queries.get_job(self.project, batch).dataset_version
-        kept = dataset_services.keep_dataset(actor=self.access.actor, version=version, name=values["name"])
+        job = queries.get_job(self.project, batch)
+        kept = services.keep_rows(actor=self.access.actor, job=job, name=values["name"])
         found = dataset_queries.get_dataset(self.project, kept.public_id)
         return Response(dataset_json(found), status=201)
 

@@ -3,7 +3,7 @@
 from apps.batches.services.changing import BatchChanges, change_batch
 from apps.batches.services.finishing import finish_job
 from apps.batches.services.pausing import pause_batch, resume_batch
-from apps.batches.services.preparing import prepare_rows, start_batch_from
+from apps.batches.services.preparing import keep_rows, prepare_rows, start_batch_from
 from apps.batches.services.preparing_work import sweep_preparations
 from apps.batches.services.purging import purge_unused_rows
 from apps.batches.services.rerunning import rerun_batch, run_rule
@@ -20,6 +20,7 @@ __all__ = [
     "change_batch",
     "finish_job",
     "keep_rings",
+    "keep_rows",
     "pause_batch",
     "prepare_rows",
     "purge_unused_rows",

@@ -20,7 +20,7 @@ from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.core.ids import uuid7
 from apps.datasets import services as dataset_services
 from apps.datasets.limits import SMALL_FILE_BYTES
-from apps.datasets.models import DatasetImport, ImportState
+from apps.datasets.models import Dataset, DatasetImport, ImportState
 from apps.runs.types import PromptReference
 from apps.tenants.models import Project
 
@@ -76,6 +76,17 @@ def start_batch_from(
     preparation.save(update_fields=["batch_id", "options"])
     ring(preparation)
     return job
+
+
+def keep_rows(*, actor: Actor, job: BatchJob, name: str) -> Dataset:
+    """Take the rows of a batch into the library of datasets.
+
+    Raises Conflict ``batch_running`` for a stream's batch that still takes rows, and as `keep_dataset` does.
+    """
+    if job.continuous:
+        message = "This batch still takes rows. Keep them when its day is over or the stream is closed."
+        raise Conflict(message, code="batch_running")
+    return dataset_services.keep_dataset(actor=actor, version=job.dataset_version, name=name)
 
 
 def _created(actor: Actor, project: Project, source: RowSource) -> tuple[RowPreparation, bool]:

@@ -13,6 +13,7 @@ from apps.batches.results.selecting import ResultFilters
 from apps.batches.web import asking, presenting, result_shapes
 from apps.batches.web.views import head_context
 from apps.core.errors import InvalidRequest, NotFound
+from apps.core.numbers import whole_number
 from apps.runs import feedback
 from apps.runs import queries as run_queries
 from apps.runs.services import give_feedback
@@ -99,8 +100,8 @@ class MarkView(ProjectView):
         # The row's answer is the run's, which takes the right to see it.
         self.access.require(Permission.BATCHES_VIEW)
         job = queries.get_job(self.project, batch)
-        number = request.POST.get("row", "")
-        item = BatchItem.objects.filter(batch=job, number=int(number) if number.isdecimal() else 0).first()
+        number = whole_number(request.POST.get("row", "")) or 0
+        item = BatchItem.objects.filter(batch=job, number=number).first()
         if item is None or item.run_id is None:
             raise NotFound("This row has no answer to mark.", code="row_not_found")
         run = run_queries.get_run_by_id(self.project.id, item.run_id)
@@ -152,7 +153,7 @@ class CompareView(ProjectView):
         other = job if other_id == job.public_id else queries.get_job(self.project, other_id)
         second = comparing.side_of(
             other,
-            int(position) - 1 if position.isdecimal() else 0,
+            (whole_number(position) or 1) - 1,
             variants if other == job else queries.variants_of(other),
         )
         chosen = asking.number_of(self.request, "variant") or 1

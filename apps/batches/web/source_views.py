@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
 from apps.batches import queries, services
+from apps.batches.models import BatchJob
 from apps.batches.preparation_models import PreparationState, RowPreparation
 from apps.batches.row_sources import RowSource
 from apps.batches.web.source_forms import BatchRowsForm, KeepRowsForm, RunRowsForm
@@ -230,29 +231,27 @@ class KeepRowsView(ProjectView):
     permissions: ClassVar = {"GET": Permission.DATASETS_EDIT, "POST": Permission.DATASETS_EDIT}
 
     def get(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponse:
-        version = self._version(batch)
+        version = self._job(batch).dataset_version
         if version.dataset.origin == Origin.LIBRARY:
             return redirect(self.address("datasets:detail", version.dataset.public_id))
         name = version.dataset.name.rpartition(".")[0] or version.dataset.name
         return self._page(batch, version, KeepRowsForm(initial={"name": name}))
 
     def post(self, request: HttpRequest, batch: str, **kwargs: str) -> HttpResponse:
-        version, form = self._version(batch), KeepRowsForm(request.POST)
+        job, form = self._job(batch), KeepRowsForm(request.POST)
         if not form.is_valid():
-            return self._page(batch, version, form, 422)
+            return self._page(batch, job.dataset_version, form, 422)
         try:
-            kept = dataset_services.keep_dataset(
-                actor=self.access.actor, version=version, name=form.cleaned_data["name"]
-            )
+            kept = services.keep_rows(actor=self.access.actor, job=job, name=form.cleaned_data["name"])
         except (Conflict, InvalidRequest) as error:
             form.add_error("name", error.message)
-            return self._page(batch, version, form, 409 if error.status == 409 else 422)
+            return self._page(batch, job.dataset_version, form, 409 if error.status == 409 else 422)
         messages.info(request, f"{kept.name} is in the library.")
         return redirect(self.address("datasets:detail", kept.public_id))
 
-    def _version(self, batch: str) -> DatasetVersion:
+    def _job(self, batch: str) -> BatchJob:
         self.access.require(Permission.BATCHES_VIEW)
-        return queries.get_job(self.project, batch).dataset_version
+        return queries.get_job(self.project, batch)
 
     def _page(
         self, batch: str, version: DatasetVersion, form: KeepRowsForm, status: int = 200

@@ -186,7 +186,7 @@ def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
         "reruns": reruns,
         "stoppable": job.status in queries.STOPPABLE_STATUSES,
         "can_run": view.access.can(Permission.BATCHES_RUN),
-        "can_keep": job.total > 0 and view.access.can(Permission.DATASETS_EDIT),
+        "can_keep": job.total > 0 and not job.continuous and view.access.can(Permission.DATASETS_EDIT),
         "retryable": job.failed + job.cancelled if job.is_terminal and job.source != Source.FILE else 0,
     }
 
