@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+from apps.core.json_bodies import dump_json
+
 
 def matches(expected: str | None, text: str, parsed: Any, field: str) -> bool | None:
     """Whether the output agrees with the expected value; None where nothing is expected.
@@ -50,7 +52,7 @@ def _value(text: str, parsed: Any, field: str) -> Any:
 def _plain(value: Any) -> str:
     if isinstance(value, str):
         return value.strip().casefold()
-    return orjson.dumps(value).decode().casefold()
+    return dump_json(value).decode().casefold()
 
 
 def _same_value(found: Any, expected: str) -> bool:

@@ -184,10 +184,7 @@ class Pump:
         if len(self._held) >= self.slots + GUESTS:
             return 0
         open_jobs = await self.store.open_jobs()
-        now = time.monotonic()
-        jobs = {
-            job.id: self._paced(job) for job in open_jobs.jobs if self._rest_until.get(job.id, 0.0) <= now
-        }
+        jobs = {job.id: self._paced(job) for job in open_jobs.jobs}
         self._told = self.paces.told(jobs)
         self._fill_to = slots_of_each(open_jobs, self.slots)
         given = share(jobs.values(), max(0, self._fill_to - len(self._held)))
@@ -210,7 +207,9 @@ class Pump:
             return 0
 
     def _paced(self, job: Waiting) -> Waiting:
-        """The job with what its provider allows, as far as this process has worked for it."""
+        """The job with what its provider allows, as far as it is known here; nothing for one that rests."""
+        if self._rest_until.get(job.id, 0.0) > time.monotonic():
+            return replace(job, most=0)
         most = self.paces.room_by_now(job.id, job.room)
         return job if most >= job.room else replace(job, most=most)
 

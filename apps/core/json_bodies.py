@@ -11,6 +11,8 @@ from apps.core.errors import InvalidRequest
 
 BODY_LIMIT: Final = 4 * 1024 * 1024
 DEPTH_LIMIT: Final = 64
+LARGEST_FLOAT: Final = 10**308
+_OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
 def parse_json(raw: bytes, *, limit: int = BODY_LIMIT) -> Any:
@@ -42,7 +44,22 @@ def is_too_deep(value: object) -> bool:
 
 def dump_json(value: Any) -> bytes:
     """JSON text: UTC times end in Z, decimals are strings (a float would lose cents)."""
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(value, default=_plain, option=_OPTIONS)
+    except TypeError:
+        # 1e30 comes back from Postgres as a whole number, which orjson reads, but does not write.
+        return orjson.dumps(_without_large(value), default=_plain, option=_OPTIONS)
+
+
+def _without_large(value: object) -> object:
+    """The value with whole numbers of more than 64 bits as it was read: as floats."""
+    if isinstance(value, dict):
+        return {name: _without_large(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_large(each) for each in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value) if abs(value) < LARGEST_FLOAT else str(value)
+    return value
 
 
 def _plain(value: object) -> object:

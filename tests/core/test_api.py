@@ -3,6 +3,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
 from django.db import InternalError, OperationalError
@@ -232,3 +233,7 @@ def test_page__any_length__costs_one_query(
     organization_id, *_ = make_files(5)
     with organization_scope(UUID(organization_id)), django_assert_num_queries(1):
         listing("?limit=5")
+
+
+def test_dump_json__numbers_beyond_64_bits__are_written_as_they_were_read() -> None:
+    assert orjson.loads(dump_json({"n": [10**30, -(10**30), 2**64 - 1]})) == {"n": [1e30, -1e30, 2**64 - 1]}

@@ -3,9 +3,8 @@
 from decimal import Decimal
 from typing import Any, Protocol
 
-import orjson
-
 from apps.batches.models import CostStatus
+from apps.core.json_bodies import dump_json
 
 
 class Ended(Protocol):
@@ -49,4 +48,4 @@ def value_text(value: Any) -> str:
     """A value in a cell: text as it is, nothing for null, JSON for the rest."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else dump_json(value).decode()
