@@ -119,6 +119,12 @@ def test_shares__of_three_rows__add_up_to_the_call() -> None:
     assert sum(part["cost"] for part in parts) == Decimal("0.0000000010")
 
 
+@pytest.mark.parametrize("value", ['"a\\u0000b"', "[" * 300 + "]" * 300, '{"\\u0000": 1}'])
+def test_answers__that_can_not_be_kept__are_left_to_rows_alone(value: str) -> None:
+    assert answers(result_of(f'[{{"id": "1", "output": {value}}}, {{"id": "2", "output": "b"}}]')) == {}
+    assert answers(result_of('[{"id": "1", "output": "the text \\\\u0000"}]')).keys() == {"1"}
+
+
 def result_of(
     text: str,
     status: Any = "succeeded",

@@ -21,6 +21,7 @@ from apps.batches.shapes.types import Hands
 from apps.batches.work import MultiRowWork
 from apps.core.errors import PromptsaasError, QuotaExceeded
 from apps.core.ids import uuid7
+from apps.core.json_bodies import is_too_deep
 from apps.providers import tokens
 from apps.runs.types import RunRecord, RunRequest, RunResult
 
@@ -110,11 +111,15 @@ def entry_of(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
 def answers(result: RunResult) -> dict[str, Any]:
     """The answer's entries by id; empty for a run that failed, or an answer that is no list of them.
 
+    So it is for one that Postgres could not keep: the row that brings it about is found when it runs alone.
     An id that stands there twice counts as missing: nobody knows which of the two is meant.
     """
     if result.status != "succeeded":
         return {}
-    entries = _entries(result.parsed if result.parsed is not None else _parsed(result.text))
+    parsed = result.parsed if result.parsed is not None else _parsed(result.text)
+    if is_too_deep(parsed) or ("\\u0000" in result.text and _holds_nul(parsed)):
+        return {}
+    entries = _entries(parsed)
     found: dict[str, Any] = {}
     twice = set()
     for each in entries:
@@ -221,6 +226,14 @@ def _entries(parsed: Any) -> list[Any]:
         lists = [value for value in parsed.values() if isinstance(value, list)]
         return lists[0] if len(lists) == 1 else []
     return []
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_holds_nul(each) for pair in value.items() for each in pair)
+    return (
+        "\0" in value if isinstance(value, str) else isinstance(value, list) and any(map(_holds_nul, value))
+    )
 
 
 def _parsed(text: str) -> Any:
