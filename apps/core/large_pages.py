@@ -42,7 +42,8 @@ def lay_on_large_pages() -> int:
             continue
         for page in range(start, end, PAGE):
             asked = time.thread_time()
-            moved += PAGE * (advise(page, PAGE, _MAKE_LARGE_NOW) == 0)
+            if advise(page, PAGE, _MAKE_LARGE_NOW) == 0:
+                moved += PAGE
             now = time.thread_time()
             if now - asked > SLOW_SECONDS or now - began > LONGEST_SECONDS:
                 return moved
