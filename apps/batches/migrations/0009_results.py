@@ -6,7 +6,7 @@ from django.db.models import Q
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("batches", "0004_control_indexes")]
+    dependencies = [("batches", "0005_control_indexes")]
 
     operations = [
         migrations.AddField(
