@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from bench.lists import ROUNDS, _processor_ms
+from bench.lists import ROUNDS, processor_ms
 from bench.own_database import own_database
 
 # What the rule builder may take to answer beside the form, which does not wait for it.
@@ -62,10 +62,10 @@ def _replay(project: Any, words: str, values: dict[str, Any]) -> bool:
     times, used = [], []
     with organization_scope(project.organization_id):
         for _ in range(ROUNDS):
-            began, busy = time.perf_counter(), _processor_ms()
+            began, busy = time.perf_counter(), processor_ms()
             found = would_have_fired(project, spec, now)
             times.append((time.perf_counter() - began) * 1000)
-            used.append(_processor_ms() - busy)
+            used.append(processor_ms() - busy)
         chosen = random.Random(7).sample(found.observations, MOMENTS)
         same = all(observe(project.pk, spec, [each.at], now) == [each] for each in chosen)
     median = statistics.median(times)
@@ -88,13 +88,13 @@ def _watch(project: Any) -> bool:
     for number in range(RULES):
         metric = ("error_rate", "latency_p95", "requests")[number % 3]
         make_alert_rule(project=project, metric=metric, value=10**6, window_minutes=(5, 60, 720)[number % 3])
-    began, busy = time.perf_counter(), _processor_ms()
+    began, busy = time.perf_counter(), processor_ms()
     looked = look_at_due_rules(datetime.now(UTC) + timedelta(seconds=1))
     seconds = time.perf_counter() - began
     good = looked == RULES and seconds < 45
     print(
         f"{looked} rules looked at in {seconds:.1f} s: {seconds / RULES * 1000:.1f} ms each"
-        f" ({(_processor_ms() - busy) / RULES:.1f} ms busy)  {'ok' if good else 'FAILED'}"
+        f" ({(processor_ms() - busy) / RULES:.1f} ms busy)  {'ok' if good else 'FAILED'}"
     )
     return good
 

@@ -72,7 +72,11 @@ def write_finished_batch(project: Project, rows: int, *, over: BatchJob | None =
     job = make_batch(project=project, rows=given, content=make_content(output_schema=SCHEMA))
     if over is not None:
         job.dataset_version = over.dataset_version
-    names = {"organization": project.organization_id, "job": job.pk, "version": job.dataset_version_id}
+    names: dict[str, Any] = {
+        "organization": project.organization_id,
+        "job": job.pk,
+        "version": job.dataset_version_id,
+    }
     for first in range(1, rows + 1, ROWS_A_STATEMENT):
         numbers = {"first": first, "last": min(first + ROWS_A_STATEMENT - 1, rows), "total": rows}
         with organization_scope(project.organization_id), connection.cursor() as cursor:

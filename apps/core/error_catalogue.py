@@ -97,7 +97,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "retention_days_invalid": "The number of days is outside of what this class of data allows.",
     "retention_days_over_plan": "The plan keeps this class of data for fewer days.",
     "retention_not_per_project": "This class of data belongs to the whole organization.",
-    "dataset_too_large": "A dataset of this size takes files only. Download it, change the file and import it.",
+    "dataset_too_large": "A dataset of this size takes files only. Download it, change the file, import it.",
     "dataset_version_not_found": "The dataset has no such version.",
     "dataset_version_stale": "The dataset has a newer version than the one you saw. Compare, then repeat.",
     "rows_differ": "The two batches did not run over the same rows, so they can't be compared.",

@@ -118,7 +118,7 @@ def cap(place: Arena, rows: int) -> list[Check]:
         Check(f"rows through when it was {job.status}", job.finished, job.stop_reason == "cost_cap"),
         Check(
             "spent beyond the cap, in dollars",
-            float(max(job.cost_used - whole / 2, 0)),
+            float(max(job.cost_used - whole / 2, Decimal(0))),
             job.cost_used <= whole / 2,
         ),
     ]

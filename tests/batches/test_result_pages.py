@@ -157,14 +157,14 @@ def test_compare__two_batches_over_the_same_rows__counts_what_changed() -> None:
             parsed={"sentiment": "Negative"}, matches=False
         )
         BatchItem.objects.filter(batch=second, number=3).update(matches=True)
-        sides = [comparing.side_of(reload(each), 0, []) for each in (first, second)]
+        left, right = (comparing.side_of(reload(each), 0, []) for each in (first, second))
 
-        found = comparing.compare(*sides)
+        found = comparing.compare(left, right)
 
         assert (found.answered, found.same, found.changed) == (3, 2, 1)
         assert (found.gained, found.lost, found.only_first, found.only_second) == (1, 1, 0, 1)
-        assert [row.row for row in comparing.compared_page(*sides, "lost").rows] == [1]
-        assert [row.row for row in comparing.compared_page(*sides, "only_second").rows] == [4]
+        assert [row.row for row in comparing.compared_page(left, right, "lost").rows] == [1]
+        assert [row.row for row in comparing.compared_page(left, right, "only_second").rows] == [4]
 
 
 def test_compare__a_re_run_of_some_rows__matches_them_with_their_first() -> None:
@@ -175,9 +175,9 @@ def test_compare__a_re_run_of_some_rows__matches_them_with_their_first() -> None
     end_rows(again, {}, total=2)
 
     with organization_scope(first.organization_id):
-        sides = [comparing.side_of(reload(each), 0, []) for each in (first, again)]
-        found = comparing.compare(*sides)
-        page = comparing.compared_page(*sides, "all")
+        left, right = (comparing.side_of(reload(each), 0, []) for each in (first, again))
+        found = comparing.compare(left, right)
+        page = comparing.compared_page(left, right, "all")
         assert [each.pk for each in queries.list_comparable(reload(first))] == [again.pk]
 
     assert (found.answered, found.only_second) == (0, 2)
