@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from apps.audit.actor import SYSTEM, Actor
@@ -33,6 +33,7 @@ from apps.batches.services.changing import check_concurrency
 from apps.batches.services.starting import BatchOptions, start_batch
 from apps.batches.services.stopping import cancel_batch
 from apps.core.errors import Conflict, InvalidRequest, PromptsaasError, QuotaExceeded
+from apps.core.logs import get_logger
 from apps.core.scope import organization_scope, system_scope
 from apps.datasets.models import DatasetVersion
 from apps.runs.types import PromptReference
@@ -40,6 +41,8 @@ from apps.tenants.models import Project
 
 DEFAULT_CONCURRENCY: Final = 64
 OPEN: Final = (ScaleTestStatus.IN_PROGRESS, ScaleTestStatus.CANCELLING)
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +188,18 @@ def sweep_scale_tests() -> int:
     with system_scope():
         found = ScaleTest.all_organizations.filter(status__in=OPEN)
         tests = list(found.order_by("pk").values_list("organization_id", "pk"))
-    return sum(advance_scale_test(*test) for test in tests)
+    return sum(_advanced_alone(*test) for test in tests)
+
+
+def _advanced_alone(organization_id: UUID, scale_test_id: UUID) -> bool:
+    """One that can't go on must not hold up the others; a database that is away holds up all."""
+    try:
+        return advance_scale_test(organization_id, scale_test_id)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("batches.scale_test_failed", extra={"scale_test": str(scale_test_id)})
+        return False
 
 
 def _check_steps(steps: Sequence[int]) -> None:
