@@ -5,7 +5,6 @@ worked on by whoever holds its lease. Redis only rings. An item is written when 
 start costs the same for ten rows and for a million (see `numbering`).
 """
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
@@ -21,98 +20,41 @@ from apps.batches import (  # noqa: F401 - their tables are this room's
     scale_models,
     stream_models,
 )
+from apps.batches.states import (
+    ALL_ROWS_ADDED,
+    COMPLETION_WINDOW,
+    LARGEST_CONCURRENCY,
+    TERMINAL_STATUSES,
+    CostStatus,
+    Delivery,
+    ItemStatus,
+    JobStatus,
+    PauseReason,
+    Priority,
+    Source,
+    StopReason,
+)
+from apps.batches.variant_models import BatchVariant
 from apps.core.models import TenantModel
 
-LARGEST_CONCURRENCY = 256
-COMPLETION_WINDOW = timedelta(hours=24)
-
-
-class JobStatus(models.TextChoices):
-    """The words of OpenAI's batch object, and two of our own: scheduled and paused."""
-
-    VALIDATING = "validating", "Checking"
-    SCHEDULED = "scheduled", "Scheduled"
-    IN_PROGRESS = "in_progress", "Running"
-    PAUSED = "paused", "Paused"
-    FINALIZING = "finalizing", "Finishing"
-    COMPLETED = "completed", "Finished"
-    FAILED = "failed", "Failed"
-    CANCELLING = "cancelling", "Stopping"
-    CANCELLED = "cancelled", "Stopped"
-    EXPIRED = "expired", "Expired"
-
-
-TERMINAL_STATUSES = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
-"""Nothing runs or will run, until a retry opens the job again."""
-
-
-class StopReason(models.TextChoices):
-    """Why a job ended before its last row."""
-
-    NONE = "", "Not stopped"
-    REQUESTED = "requested", "Stopped on request"
-    COST_CAP = "cost_cap", "The cost cap was reached"
-    QUOTA = "quota", "The month's quota is used up"
-    EXPIRED = "expired", "Not finished by its deadline"
-
-
-class PauseReason(models.TextChoices):
-    """Why a job waits in the middle."""
-
-    NONE = "", "Not paused"
-    REQUESTED = "requested", "Paused on request"
-    SAMPLE = "sample", "The sample is through"
-
-
-class Source(models.TextChoices):
-    """Where a job's rows come from."""
-
-    DATASET = "dataset", "Dataset"
-    UPLOAD = "upload", "Uploaded file"
-    ROWS = "rows", "Rows of a request"
-    RUNS = "runs", "Earlier runs"
-    BATCH = "batch", "Rows of another batch"
-    FILE = "file", "OpenAI batch file"
-    STREAM = "stream", "Stream"
-
-
-class Priority(models.IntegerChoices):
-    """Whose rows come first among an organization's jobs."""
-
-    LOW = -1, "Low"
-    NORMAL = 0, "Normal"
-    HIGH = 1, "High"
-
-
-class Delivery(models.TextChoices):
-    """How rows reach the provider."""
-
-    DIRECT = "direct", "Call by call"
-    PROVIDER_BATCH = "provider_batch", "The provider's batch endpoint"
-
-
-ALL_ROWS_ADDED = 2**31 - 1
-"""`next_number` of jobs from the time when all rows were written at the start."""
-
-
-class ItemStatus(models.TextChoices):
-    """How a row stands."""
-
-    PENDING = "pending", "Waiting"
-    RUNNING = "running", "In flight"
-    SUCCEEDED = "succeeded", "Done"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Stopped"
-
-
-class CostStatus(models.TextChoices):
-    """What an amount of money means; `unknown` has no amount and is never shown as zero."""
-
-    NONE = "", "No cost"
-    PRICED = "priced", "Priced"
-    FREE = "free", "Free"
-    UNKNOWN = "unknown", "Price unknown"
-    SANDBOX = "sandbox", "Sandbox, not real money"
+__all__ = [
+    "ALL_ROWS_ADDED",
+    "COMPLETION_WINDOW",
+    "LARGEST_CONCURRENCY",
+    "TERMINAL_STATUSES",
+    "BatchItem",
+    "BatchJob",
+    "BatchVariant",
+    "CostStatus",
+    "Delivery",
+    "ItemStatus",
+    "JobStatus",
+    "PauseReason",
+    "Priority",
+    "Pump",
+    "Source",
+    "StopReason",
+]
 
 
 class BatchJob(TenantModel):
@@ -300,56 +242,6 @@ class BatchJob(TenantModel):
     def is_terminal(self) -> bool:
         """Whether the job has ended; a retry may open it again."""
         return self.status in TERMINAL_STATUSES
-
-
-class BatchVariant(TenantModel):
-    """One version, model and set of parameters of a job, and how its rows went.
-
-    Rows exist only for jobs that have several: with one, the job's own columns say all of this.
-    """
-
-    PREFIX: ClassVar[str] = "btv"
-
-    organization_id: UUID
-    batch_id: UUID
-    batch = models.ForeignKey(
-        BatchJob, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="variants"
-    )
-    position = models.PositiveSmallIntegerField()
-    prompt_version_id: UUID
-    prompt_version = models.ForeignKey(
-        "prompts.PromptVersion", on_delete=models.RESTRICT, db_index=False, related_name="+"
-    )
-    version_number = models.PositiveIntegerField()
-    label = models.CharField(max_length=64, blank=True)
-    model = models.CharField(max_length=255)
-    parameters = models.JSONField(default=dict)
-    match_field = models.CharField(max_length=255, blank=True)
-    succeeded = models.PositiveIntegerField(default=0)
-    failed = models.PositiveIntegerField(default=0)
-    matched = models.PositiveIntegerField(default=0)
-    compared = models.PositiveIntegerField(default=0)
-    input_tokens = models.PositiveBigIntegerField(default=0)
-    output_tokens = models.PositiveBigIntegerField(default=0)
-    cost_used = models.DecimalField(max_digits=20, decimal_places=10, default=Decimal(0))
-    cost_unknown = models.PositiveIntegerField(default=0)
-    latency_ms_sum = models.PositiveBigIntegerField(default=0)
-
-    class Meta(TenantModel.Meta):
-        constraints = [
-            models.UniqueConstraint(
-                fields=["organization", "batch", "position"], name="batches_variant_position_unique"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"v{self.version_number}, {self.model}"
-
-    @property
-    def mean_latency_ms(self) -> int | None:
-        """Of the rows that ended, None before the first."""
-        ended = self.succeeded + self.failed
-        return round(self.latency_ms_sum / ended) if ended else None
 
 
 class BatchItem(TenantModel):
