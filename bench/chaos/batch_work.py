@@ -7,18 +7,19 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, connections
-from django.db.models import Max, Min
+from django.db.models import F, Max, Min
 from django.db.utils import InterfaceError, OperationalError
 
 from apps.audit.actor import SYSTEM
 from apps.batches.models import BatchItem, BatchJob
 from apps.batches.services.starting import BatchOptions, start_batch
+from apps.billing.models import Quota
 from apps.core.scope import organization_scope, system_scope
 from apps.datasets.mapping import RowValues
 from apps.runs.types import PromptReference
 from apps.tenants.models import Project
 from bench.chaos.checks import Check
-from tests.factories import make_dataset_version
+from tests.factories import make_dataset_version, make_quota
 
 LOOK_SECONDS: Final = 0.2
 
@@ -59,6 +60,7 @@ class Work:
     @classmethod
     def start(cls, project: Project, rows: int, **options: Any) -> "Work":
         """A batch of the project's prompt "chaos" over so many rows, with the options of BatchOptions."""
+        _allow(project, rows)
         version = make_dataset_version(project=project, rows=[RowValues({"word": "word 1"}, None, {})])
         with organization_scope(project.organization_id):
             with connection.cursor() as cursor:
@@ -149,6 +151,13 @@ class Work:
             assert cursor.description is not None
             names = [column.name for column in cursor.description]
             return dict(zip(names, cursor.fetchone(), strict=True))
+
+
+def _allow(project: Project, rows: int) -> None:
+    """A month's quota that the rows fit into: the free plan's ends at 10,000."""
+    with organization_scope(project.organization_id):
+        if not Quota.objects.filter(meter="runs").update(cap=F("cap") + rows):
+            make_quota(organization=project.organization, cap=10 * rows)
 
 
 def calls_made(port: int) -> int:

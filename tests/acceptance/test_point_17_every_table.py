@@ -44,6 +44,10 @@ PLACES: Final[dict[str, tuple[str, Callable[[Project], Any]]]] = {
         "{organization}/{project}/batches/scale-tests/",
         lambda project: make_scale_test(project=project, steps=(1,)),
     ),
+    "streams": (
+        "{organization}/{project}/batches/streams/",
+        lambda project: TENANT_FACTORIES["batches.Stream"](project),
+    ),
     "runs": ("{organization}/{project}/runs/", lambda project: make_run(project=project)),
     "keys": ("{organization}/{project}/settings/keys/", lambda project: make_api_key(project=project)),
     "connections": (

@@ -22,8 +22,6 @@ from tests.factories.batches import add_items
 
 pytestmark = pytest.mark.django_db
 
-LATER = timezone.now() + timedelta(minutes=1)
-
 
 def test_ring_pumps__one_pump_that_has_taken_all_it_may__rings_as_many_as_the_batch_is_worth() -> None:
     job = make_batch(rows=250, options=BatchOptions(concurrency=200))
@@ -65,12 +63,13 @@ def test_forget_dead_pumps__a_process_that_has_ended_here__gives_its_rows_back_a
     job = make_batch(rows=3)
     with organization_scope(job.organization_id):
         items = add_items(job)
+    later = timezone.now() + timedelta(minutes=1)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     here = process_name()
     pumps = {
         name: Pump.objects.create(
-            id=uuid7(), slots=8, started_at=timezone.now(), expires_at=LATER, process=process
+            id=uuid7(), slots=8, started_at=timezone.now(), expires_at=later, process=process
         )
         for name, process in (
             ("alive", here),
@@ -80,7 +79,7 @@ def test_forget_dead_pumps__a_process_that_has_ended_here__gives_its_rows_back_a
     }
     with organization_scope(job.organization_id):
         for item, pump in zip(items, pumps.values(), strict=True):
-            item.status, item.lease_owner, item.lease_expires_at = "running", pump.id, LATER
+            item.status, item.lease_owner, item.lease_expires_at = "running", pump.id, later
             item.save()
         BatchJob.objects.filter(pk=job.pk).update(pending=0, running=3)
 

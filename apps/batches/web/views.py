@@ -164,7 +164,7 @@ def head_context(view: ProjectView, job: BatchJob) -> dict[str, Any]:
         ("results", "Results", job.succeeded + job.failed),
         *([("failures", "Failures", job.failed)] if job.failed else []),
         ("compare", "Compare", None),
-        ("control", "Settings", None),
+        ("control", "Control", None),
     ]
     # What is polled belongs to the page of the progress.
     here = "detail" if view.request.path == addresses["progress"] else ""
