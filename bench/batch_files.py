@@ -54,7 +54,7 @@ WORDS: Final = [
     "box",
 ]
 KILL_SECONDS: Final = 12.0
-ROWS_OF_REQUEST: Final = 100_000
+ROWS_OF_REQUEST: Final = 50_000
 
 
 @dataclass(slots=True)
@@ -252,7 +252,7 @@ def through_the_api(site: Site, path: Path, digest: str, kills: int) -> bool:
 
 
 def in_a_request(site: Site) -> bool:
-    """Start a batch over 100,000 rows of the request itself; the worker takes them."""
+    """Start a batch over 50,000 rows of the request itself; the worker takes them."""
     rows = [
         {"variables": {"review": f"Review {number}, arrived broken"}} for number in range(ROWS_OF_REQUEST)
     ]

@@ -2,11 +2,12 @@
 
 import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections, transaction
 from django.db.models import F, Max, Min
 from django.db.utils import InterfaceError, OperationalError
 
@@ -156,8 +157,10 @@ class Work:
 def _allow(project: Project, rows: int) -> None:
     """A month's quota that the rows fit into: the free plan's ends at 10,000."""
     with organization_scope(project.organization_id):
-        if not Quota.objects.filter(meter="runs").update(cap=F("cap") + rows):
-            make_quota(organization=project.organization, cap=10 * rows)
+        # Another batch of the project may begin at the same moment.
+        with suppress(IntegrityError), transaction.atomic():
+            make_quota(organization=project.organization, cap=rows)
+        Quota.objects.filter(meter="runs").update(cap=F("cap") + rows)
 
 
 def calls_made(port: int) -> int:

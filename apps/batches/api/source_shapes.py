@@ -34,8 +34,8 @@ from apps.tenants.api.base import ProjectAPIView
 from apps.tenants.models import Project
 from apps.tenants.roles import Permission
 
-MOST_ROWS: Final = 100_000
-MOST_BYTES: Final = 8 * 1024 * 1024
+MOST_ROWS: Final = 50_000
+MOST_BYTES: Final = 4 * 1024 * 1024
 """Of a body with rows, which takes ten times as much while it is read. More is uploaded as a file."""
 
 ROWS_AT_ONCE: Final = 2_000
@@ -49,7 +49,7 @@ _NOTHING: Final[dict[str, Any]] = {}
 
 @extend_schema_field(RowValuesSerializer(many=True))
 class RowsField(serializers.Field):  # type: ignore[type-arg]
-    """Up to 100,000 rows, read without a serializer each, which would take seconds."""
+    """Up to 50,000 rows, read without a serializer each, which would take seconds."""
 
     def to_internal_value(self, data: Any) -> list[RowValues]:
         """The rows. Raises InvalidRequest that names the first bad one."""
@@ -108,7 +108,7 @@ class SourceSerializer(serializers.Serializer[Any]):
     dataset_version = serializers.CharField(
         required=False, help_text="dsv_…, or dst_… for a dataset's latest version."
     )
-    rows = RowsField(required=False, help_text="Up to 100,000 rows and 8 MB.")
+    rows = RowsField(required=False, help_text="Up to 50,000 rows and 4 MB.")
     dataset_import = serializers.CharField(
         required=False, max_length=64, help_text="dsx_…: an uploaded file that was not imported yet."
     )
